@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 from coaching.coach.loop import ToolError
 
@@ -98,7 +99,7 @@ def apply_edits(text: str, edits: list[Edit]) -> str:
         start = _place(text, edit, number)
         spans.append((start, start + len(edit.old), edit.new))
     spans.sort()
-    for (_, end, _), (start, _, _) in zip(spans, spans[1:], strict=False):
+    for (_, end, _), (start, _, _) in pairwise(spans):
         if start < end or len(text) == 0:
             raise ToolError("Two edits touch the same text. Put them into one edit.")
     changed = text

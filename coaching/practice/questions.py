@@ -22,9 +22,9 @@ LOW_SCORE = 50
 FEW_WORDS = frozenset(
     re.findall(
         r"\w+",
-        "a an and are as at be but by can could do does for from had has have hello hi how i if in is it just me my not "
-        "of on or please so than thank thanks that the then there this to was we what when where which will with would "
-        "you your",
+        "a an and are as at be but by can could do does for from had has have hello hi how i if in is it just me my "
+        "not of on or please so than thank thanks that the then there this to was we what when where which will with "
+        "would you your",
     )
 )
 FAILED_CALL = re.compile(

@@ -1,0 +1,147 @@
+"""One way to have versions: claim the number by compare-and-set, then save with the history row; number the configuration.
+
+Works on every `agents.models.Versioned` row (prompt, procedure, memory). Must run inside `transaction.atomic()`, so that
+number, row, history and configuration stand or fall together.
+"""
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from agents.models import Agent, Configuration
+
+Change = Configuration.Change
+
+
+class Conflict(Exception):
+    """The target has moved on since the base version, or is gone (`current` is then None).
+
+    `fields` is a list of {field, base, current, proposed}, one per field where the three are not all equal.
+    """
+
+    def __init__(self, *, base_version, current, fields):
+        super().__init__("It was changed after this version.")
+        self.base_version, self.current, self.fields = base_version, current, fields
+
+
+def create(row, *, by, door, reason="", proposal_id=None) -> Configuration:
+    """Store the new `row` as version 1. Raises ValidationError."""
+    row.version = 1
+    _validate(row)
+    _save_with_history(row, by, reason, force_insert=True)
+    return _number(row, Change.CREATED, by, door, reason, proposal_id)
+
+
+def revise(row, *, base_version, changes, by, door, reason="", proposal_id=None) -> Configuration:
+    """Store `changes` ({field: value}) on `row` as the version after `base_version`. Raises Conflict, ValidationError."""
+    if not _claim(row, base_version):
+        raise conflict(row, base_version, changes)
+    row.refresh_from_db()
+    for field, value in changes.items():
+        setattr(row, field, value)
+    _validate(row)
+    _save_with_history(row, by, reason)
+    return _number(row, Change.REVISED, by, door, reason, proposal_id)
+
+
+def remove(row, *, base_version, by, door, reason="", proposal_id=None) -> Configuration:
+    """Delete `row`; its history, and one more version that says so, stay. Raises Conflict."""
+    if not _claim(row, base_version):
+        raise conflict(row, base_version, {})
+    row.refresh_from_db()
+    gone_id = row.id
+    row._history_user, row._change_reason = by and by.user, reason[:100]
+    row.delete()
+    row.id = gone_id  # the deleted instance still says which one it was
+    return _number(row, Change.REMOVED, by, door, reason, proposal_id)
+
+
+def restore(model, pk, *, by, door, reason="", version=None, proposal_id=None):
+    """Bring a removed row back under its own id, as the version after its last. Returns (row, Configuration).
+
+    `version` chooses an older version's fields; default: as it was when it was removed. Raises model.DoesNotExist where
+    no such row ever was, Conflict where it was not removed or somebody was faster, ValidationError.
+    """
+    last = model.history.filter(id=pk).order_by("-version").first()
+    if last is None:
+        raise model.DoesNotExist
+    copied = last if version is None else model.history.get(id=pk, version=version)
+    row = copied.instance
+    row.version = last.version + 1
+    if last.history_type != "-":
+        raise Conflict(base_version=last.version, current=model.objects.filter(pk=pk).first(), fields=[])
+    _validate(row)
+    try:
+        with transaction.atomic():
+            _save_with_history(row, by, reason, force_insert=True)
+    except IntegrityError as error:
+        raise Conflict(base_version=last.version, current=model.objects.filter(pk=pk).first(), fields=[]) from error
+    return row, _number(row, Change.RESTORED, by, door, reason, proposal_id)
+
+
+def at_version(model, pk, version):
+    """The fields of one version as {field: value}; None where there is no such version."""
+    past = model.history.filter(id=pk, version=version).first()
+    return None if past is None else fields_of(past)
+
+
+def fields_of(row):
+    """The versioned fields of a row, or of one of its history rows, as {field: value}."""
+    model = getattr(row, "instance_type", type(row))
+    return {field: getattr(row, field) for field in model.FIELDS}
+
+
+def conflict(row, base_version, changes) -> Conflict:
+    """The Conflict that tells base, current and proposed value of each field."""
+    model = type(row)
+    current = model._default_manager.filter(pk=row.pk).first()
+    base = at_version(model, row.pk, base_version) or {}
+    now = fields_of(current) if current else dict.fromkeys(model.FIELDS)
+    told = [
+        {"field": f, "base": base.get(f), "current": now[f], "proposed": changes.get(f, base.get(f))}
+        for f in model.FIELDS
+    ]
+    return Conflict(
+        base_version=base_version,
+        current=current,
+        fields=[t for t in told if not t["base"] == t["current"] == t["proposed"]],
+    )
+
+
+def _claim(row, base_version):
+    return type(row)._default_manager.filter(pk=row.pk, version=base_version).update(version=F("version") + 1)
+
+
+def _validate(row):
+    try:
+        row.full_clean(validate_unique=False, validate_constraints=False, exclude=["id", "workspace", "agent"])
+        row.validate_constraints(exclude=["id", "workspace"])
+    except ValidationError as error:
+        raise ValidationError(error.message_dict) from error
+
+
+def _save_with_history(row, by, reason, **how):
+    row._history_user, row._change_reason = by and by.user, reason[:100]
+    row.save(**how)
+
+
+def _number(row, change, by, door, reason, proposal_id):
+    bumps = {"configuration_version": F("configuration_version") + 1}
+    if row.KIND == "memory":
+        bumps["memory_base_version"] = F("memory_base_version") + 1
+    Agent.objects.filter(pk=row.agent_id).update(**bumps)
+    number, memory_base = Agent.objects.values_list("configuration_version", "memory_base_version").get(pk=row.agent_id)
+    return Configuration.objects.create(
+        workspace_id=row.workspace_id,
+        agent_id=row.agent_id,
+        number=number,
+        change=change,
+        target_kind=row.KIND,
+        target_id=row.id,
+        target_version=row.version,
+        memory_base_version=memory_base,
+        by=by,
+        door=door,
+        reason=reason,
+        proposal_id=proposal_id,
+    )

@@ -1,0 +1,106 @@
+"""Rows that say what is owed: claim, lease, retry, sweep.
+
+A row with `next_try_at` owes work from that moment on; an empty `next_try_at` owes nothing. A worker claims a row by
+compare-and-set, holds it for a lease that it renews while it works, and settles it. A worker that dies settles nothing:
+its lease runs out and the sweep finds the row again. A claim is known by its token, so a worker that lost its lease
+cannot settle what another has taken over.
+"""
+
+import random
+import uuid
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+LEASE = timedelta(seconds=60)
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+class LeaseLost(Exception):
+    """Another worker holds the row now; whatever was done here must not be stored."""
+
+
+class OwedQuerySet(models.QuerySet):
+    def owed(self):
+        return self.filter(next_try_at__isnull=False)
+
+    def due(self, at=None):
+        """Owed, its time has come, and nobody holds it."""
+        at = at or timezone.now()
+        return self.filter(next_try_at__lte=at).filter(Q(claimed_until=None) | Q(claimed_until__lt=at))
+
+
+class Owed(models.Model):
+    """The columns of a row that owes work."""
+
+    next_try_at = models.DateTimeField(null=True, blank=True, default=timezone.now, editable=False)
+    attempts = models.PositiveIntegerField(default=0, editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    claim = models.UUIDField(null=True, blank=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def claim(rows, pk):
+    """Claim row `pk` of the queryset `rows` (an OwedQuerySet). Returns it, or None when it is not due or taken."""
+    now, token = timezone.now(), uuid.uuid4()
+    claimed = rows.due(now).filter(pk=pk).update(claim=token, claimed_until=now + LEASE, attempts=F("attempts") + 1)
+    return rows.model._default_manager.get(pk=pk) if claimed else None
+
+
+def _held(row):
+    return type(row)._default_manager.filter(pk=row.pk, claim=row.claim, claimed_until__isnull=False)
+
+
+def renew(row) -> None:
+    """Hold the claimed row for another lease. Raises LeaseLost."""
+    if not _held(row).update(claimed_until=timezone.now() + LEASE):
+        raise LeaseLost
+
+
+def settle(row, **values) -> None:
+    """The work is done: store `values` and owe nothing more. Raises LeaseLost, and then stores nothing."""
+    if not _held(row).update(next_try_at=None, claimed_until=None, claim=None, last_error="", **values):
+        raise LeaseLost
+
+
+def put_off(row, *, error: str, pause: timedelta | None = None, **values) -> None:
+    """Try again after `pause` (default: twice as long after each attempt, with jitter, at most an hour). Raises LeaseLost."""
+    if pause is None:
+        pause = min(FIRST_PAUSE * 2 ** min(row.attempts - 1, 12), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311
+    if not _held(row).update(
+        next_try_at=timezone.now() + pause, claimed_until=None, claim=None, last_error=error[:2000], **values
+    ):
+        raise LeaseLost
+
+
+def give_up(row, *, error: str, **values) -> None:
+    """No further try makes sense: owe nothing more and keep the error. Raises LeaseLost."""
+    if not _held(row).update(next_try_at=None, claimed_until=None, claim=None, last_error=error[:2000], **values):
+        raise LeaseLost
+
+
+def owe_again(row) -> bool:
+    """A person asks for another try now. False where the row is at work this very moment."""
+    now = timezone.now()
+    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
+    return bool(
+        type(row)
+        ._default_manager.filter(free, pk=row.pk)
+        .update(next_try_at=now, attempts=0, claim=None, claimed_until=None, last_error="")
+    )
+
+
+def owed_constraint(name):
+    """A row can be held only while it owes something."""
+    return models.CheckConstraint(condition=Q(claimed_until=None) | Q(next_try_at__isnull=False), name=name)
+
+
+def owed_index(name):
+    """The sweep's own index: only rows that owe something are in it."""
+    return models.Index(fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name=name)

@@ -1,0 +1,89 @@
+"""What can be done to notes and their follow-ups."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from agents.access import Right, require
+from coaching.models import Note
+from coaching.models.notes import NOTE_LIMIT
+
+
+class Archived(Exception):
+    """An archived note can be restored, not changed."""
+
+
+def write(agent, *, by, body, sample=None, follow_up_at=None, shared_with_agent=False):
+    """A new note on `agent`, private to leaders unless shared. Raises NotAllowed, ValidationError."""
+    require(by, Right.COACH_PEOPLE)
+    if sample is not None and sample.agent_id != agent.pk:
+        raise ValidationError({"sampleId": "This sample belongs to another agent."})
+    note = Note(
+        workspace_id=agent.workspace_id, agent=agent, author=by, body=checked_body(body), sample=sample,
+        follow_up_at=checked_follow_up(follow_up_at), shared_with_agent=shared_with_agent,
+    )  # fmt: skip
+    note._history_user = by.user
+    note.save(force_insert=True)
+    return note
+
+
+def edit(note, *, by, **changes):
+    """Change body, follow_up_at or shared_with_agent. Raises NotAllowed, Archived, ValidationError."""
+    require(by, Right.COACH_PEOPLE)
+    if "body" in changes:
+        changes["body"] = checked_body(changes["body"])
+    if "follow_up_at" in changes and changes["follow_up_at"] != note.follow_up_at:
+        checked_follow_up(changes["follow_up_at"])
+        changes["followed_up_at"] = None
+    return _change(note, Note.objects.current(), by, **changes)
+
+
+def archive(note, *, by):
+    """Put the note away; its history stays. Raises NotAllowed, Archived."""
+    require(by, Right.COACH_PEOPLE)
+    return _change(note, Note.objects.current(), by, archived_at=timezone.now(), archived_by=by)
+
+
+def restore(note, *, by):
+    """Bring an archived note back. Harmless where it was not archived. Raises NotAllowed."""
+    require(by, Right.COACH_PEOPLE)
+    return _change(note, Note.objects.all(), by, archived_at=None, archived_by=None)
+
+
+def follow_up_done(note, *, by):
+    """Tick the follow-up off. Raises NotAllowed, Archived."""
+    require(by, Right.COACH_PEOPLE)
+    return _change(note, Note.objects.current(), by, followed_up_at=timezone.now())
+
+
+def _change(note, rows, by, **values):
+    with transaction.atomic():
+        if not rows.filter(pk=note.pk).update(version=F("version") + 1):
+            raise Archived("This note is archived. Restore it to change it.")
+        note.refresh_from_db()
+        for field, value in values.items():
+            setattr(note, field, value)
+        note._history_user = by.user
+        note.save()
+    return note
+
+
+def checked_body(body):
+    """The body, trimmed. Raises ValidationError where it is empty or too long."""
+    body = (body or "").strip()
+    if not body:
+        raise ValidationError({"body": "A note needs some words."})
+    if len(body) > NOTE_LIMIT:
+        raise ValidationError({"body": f"A note has at most {NOTE_LIMIT:,} characters."})
+    return body
+
+
+def checked_follow_up(at):
+    """The instant, if it lies ahead and within ten years. Raises ValidationError."""
+    now = timezone.now()
+    if at is not None and at <= now:
+        raise ValidationError({"followUpAt": "A follow-up lies ahead."})
+    if at is not None and at.year > now.year + 10:
+        raise ValidationError({"followUpAt": "A follow-up lies within ten years."})
+    return at

@@ -1,0 +1,272 @@
+"""What can be done to proposals: make, approve, reject, take back. Pages, API, Slack, admin and chat all call these."""
+
+import uuid
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from agents import actions as configuration
+from agents import decisions, versions
+from agents.access import NotAllowed, Right, require
+from agents.models import Decision, Procedure, Prompt
+from coaching.models import Proposal
+from coaching.risk import assess
+from memories import actions as memories
+from memories.models import Memory
+
+Type, Status = Proposal.Type, Proposal.Status
+MODELS = {"memory": Memory, "prompt": Prompt, "procedure": Procedure}
+
+
+class AlreadyDecided(Exception):
+    """Somebody was first; `proposal` says who, when and from where."""
+
+    def __init__(self, proposal):
+        super().__init__("This proposal has already been decided.")
+        self.proposal = proposal
+
+
+class NotAPossibleTarget(Exception):
+    """The target is gone, never was, or belongs to another agent."""
+
+
+def create(
+    agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), proposed_by=None, session=None,
+    turn=None, replaces=None, fingerprint="",
+):  # fmt: skip
+    """Store a pending proposal and return it. `change` holds model fields (summary, text, expires_at | system_prompt | name, …).
+
+    `proposed_by` is the person who suggests; None means the coach. `replaces`, a pending proposal of the same agent, is
+    superseded. The same `fingerprint` in one session gives back the proposal that is there already. Raises NotAllowed,
+    NotAPossibleTarget, versions.Conflict (the base version is not one the target has had), AlreadyDecided (`replaces`),
+    ValidationError.
+    """
+    if proposed_by is not None:
+        require(proposed_by, Right.COACH_AI)
+    if not agent.is_ai:
+        raise ValidationError(
+            {"agent": f"{agent} is a person: only an AI agent's prompt, memories and procedures are changed so."}
+        )
+    if type not in Type.values:
+        raise ValidationError({"type": f"Unknown type. Known: {', '.join(Type.values)}."})
+    if not rationale.strip():
+        raise ValidationError({"rationale": "A proposal says why."})
+    model = MODELS[type.split("_")[0]]
+    base = {}
+    if type in Proposal.CREATES:
+        if target_id is not None or base_version is not None:
+            raise ValidationError({"target": "Something new has no target and no base version."})
+    else:
+        target = find_target(agent, model, target_id)
+        base_version = target.version if base_version is None else base_version
+        base = versions.at_version(model, target.pk, base_version)
+        if base is None:
+            raise ValidationError(
+                {"baseVersion": f"There is no version {base_version}; the current one is {target.version}."}
+            )
+        target_id = target.pk
+    change = proposed_change(type, model, change or {}, base)
+    if type not in Proposal.CREATES and not type.endswith("_delete") and change == {f: base[f] for f in change}:
+        raise ValidationError({"change": "This changes nothing."})
+    risk = assess(type=type, change=change, base=base, rationale=rationale)
+    proposal = Proposal(
+        workspace_id=agent.workspace_id, agent=agent, type=type, title=title_of(type, change, base), rationale=rationale.strip(),
+        evidence=list(evidence), target_id=target_id, base_version=base_version, base=_stored(base), change=_stored(change),
+        risk_level=risk.level, risk_reasons=risk.reasons, session=session, turn=turn, fingerprint=fingerprint,
+        proposed_by=proposed_by, replaces=replaces,
+    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            if replaces is not None:
+                _supersede(replaces, agent)
+            proposal.save(force_insert=True)
+    except IntegrityError:
+        there = Proposal.objects.filter(session=session, fingerprint=fingerprint).exclude(fingerprint="").first()
+        if there is None:
+            raise
+        return there
+    return proposal
+
+
+def approve(proposal, *, by, door, note="", change=None):
+    """Apply the proposal at once, as a new version. `change` is the reviewer's edited version of its fields.
+
+    Raises NotAllowed, AlreadyDecided, versions.Conflict (the proposal stays pending), NotAPossibleTarget, ValidationError.
+    """
+    require_decider(proposal, by)
+    if proposal.type not in Type.values:
+        raise ValidationError(f"“{proposal.type}” comes from another release; this one cannot apply it.")
+    with transaction.atomic():
+        edited = None if change is None else _edited(proposal, change)
+        applied = fields_to_apply(proposal) if edited is None else edited
+        # The guard: whoever turns "pending" first has decided. Result columns are filled below, in the same transaction.
+        new_id = uuid.uuid4() if proposal.is_create else proposal.target_id
+        _decide(
+            proposal, Status.APPROVED, by, door, note,
+            target_id=new_id, result_version=0, configuration_number=0,
+            approved_change=None if edited is None else _stored(edited),
+        )  # fmt: skip
+        made = _apply(proposal, applied, new_id, by, door, note)
+        Proposal.objects.filter(pk=proposal.pk).update(
+            result_version=made.target_version, configuration_number=made.number
+        )
+        decisions.append(
+            workspace_id=proposal.workspace_id, by=by, door=door, action=Decision.Action.APPROVED, agent=proposal.agent,
+            target_kind=proposal.target_kind, target_id=new_id, title=proposal.title, configuration=made, proposal=proposal,
+            note=note,
+        )  # fmt: skip
+    proposal.refresh_from_db()
+    return proposal
+
+
+def reject(proposal, *, by, door, reason=""):
+    """Decide against it; the coach reads the reason later. Raises NotAllowed, AlreadyDecided."""
+    require_decider(proposal, by)
+    with transaction.atomic():
+        _decide(proposal, Status.REJECTED, by, door, reason)
+        decisions.append(
+            workspace_id=proposal.workspace_id, by=by, door=door, action=Decision.Action.REJECTED, agent=proposal.agent,
+            target_kind=proposal.target_kind, target_id=proposal.target_id, title=proposal.title, proposal=proposal, note=reason,
+        )  # fmt: skip
+    proposal.refresh_from_db()
+    return proposal
+
+
+def require_decider(proposal, by):
+    """Raises NotAllowed unless `by` may decide on this very proposal."""
+    require(by, Right.APPROVE)
+    if by.workspace_id != proposal.workspace_id:
+        raise NotAllowed("This proposal belongs to another workspace.")
+
+
+def target_of(proposal):
+    """The row the proposal would change, as it is now; None where there is none (yet, or any more)."""
+    if proposal.target_id is None:
+        return None
+    return MODELS[proposal.target_kind].objects.filter(pk=proposal.target_id, agent_id=proposal.agent_id).first()
+
+
+def is_stale(proposal) -> bool:
+    """Whether a pending proposal's target has moved on, or is gone, since its base version."""
+    if proposal.status != Status.PENDING or proposal.is_create:
+        return False
+    target = target_of(proposal)
+    return target is None or target.version != proposal.base_version
+
+
+def find_target(agent, model, target_id):
+    """The agent's own row of that id; the prompt needs no id. Raises NotAPossibleTarget."""
+    rows = model.objects.filter(agent=agent)
+    if model is Prompt and target_id is None:
+        return rows.get()
+    row = rows.filter(pk=target_id).first() if target_id is not None else None
+    if row is None:
+        raise NotAPossibleTarget(f"This agent has no such {model.KIND}.")
+    return row
+
+
+def proposed_change(type, model, change, base):
+    """The fields of `change` that belong to this type, checked and complete. Raises ValidationError that names the field."""
+    unknown = set(change) - set(model.FIELDS)
+    if unknown:
+        raise ValidationError(dict.fromkeys(unknown, f"A {model.KIND} has no such field."))
+    if type.endswith("_delete"):
+        if change:
+            raise ValidationError({"change": "A delete changes no field."})
+        return {}
+    whole = {**base, **change}
+    missing = [f for f in model.FIELDS[:1] if not whole.get(f)]
+    if model is Memory:
+        unchanged_expiry = bool(base) and whole.get("expires_at") == base.get("expires_at")
+        return {"text": "", "expires_at": None} | memories.checked(
+            {"summary": "", **whole}, past_expiry_is_fine=unchanged_expiry
+        )
+    if missing and model is Procedure:
+        raise ValidationError({missing[0]: "This is needed."})
+    if model is Procedure:
+        whole = {"trigger": "", "content": "", "active": True} | whole
+        if not whole["content"].strip():
+            raise ValidationError({"content": "A procedure has steps."})
+    _check_lengths(model, whole)
+    return whole
+
+
+def _check_lengths(model, fields):
+    row = model(**fields)
+    row.clean_fields(exclude=[f.name for f in model._meta.fields if f.name not in fields])
+
+
+def fields_to_apply(proposal):
+    """The proposal's fields as model values (instants as datetimes)."""
+    return loaded(proposal.change)
+
+
+def loaded(fields):
+    """Stored fields back as model values."""
+    return {k: datetime.fromisoformat(v) if k == "expires_at" and v else v for k, v in fields.items()}
+
+
+def _stored(fields):
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in fields.items()}
+
+
+def _edited(proposal, change):
+    model = MODELS[proposal.target_kind]
+    return proposed_change(proposal.type, model, {**fields_to_apply(proposal), **change}, loaded(proposal.base))
+
+
+def title_of(type, change, base):
+    """What a list shows: the memory's summary, the procedure's name, or the first line that a prompt change adds."""
+    if type == Type.PROMPT_CHANGE:
+        before = set(base["system_prompt"].splitlines())
+        new = [
+            line.strip("#*- ") for line in change["system_prompt"].splitlines() if line.strip() and line not in before
+        ]
+        return (new[0] if new else "Take lines out of the prompt")[:300]
+    fields = {**base, **change}
+    return (fields.get("summary") or fields.get("name") or "")[:300]
+
+
+def _supersede(old, agent):
+    if old.agent_id != agent.pk:
+        raise NotAPossibleTarget("Only a proposal for the same agent can be replaced.")
+    now = timezone.now()
+    if not Proposal.objects.pending().filter(pk=old.pk).update(status=Status.SUPERSEDED, decided_at=now):
+        old.refresh_from_db()
+        raise AlreadyDecided(old)
+
+
+def _decide(proposal, status, by, door, note, **values):
+    decided = (
+        Proposal.objects.pending()
+        .filter(pk=proposal.pk)
+        .update(
+            status=status, decided_by=by, decided_at=timezone.now(), decided_from=door, decision_note=note, **values
+        )
+    )
+    if not decided:
+        proposal.refresh_from_db()
+        raise AlreadyDecided(proposal)
+
+
+def _apply(proposal, fields, new_id, by, door, note):
+    """Make the new version by the same actions as a change by hand. Returns its Configuration."""
+    how = {"by": by, "door": door, "reason": note or proposal.title, "proposal": proposal}
+    agent, model = proposal.agent, MODELS[proposal.target_kind]
+    if proposal.type == Type.MEMORY_CREATE:
+        memories.create(agent, id=new_id, source=Memory.Source.COACH, **fields, **how)
+    elif proposal.type == Type.PROCEDURE_CREATE:
+        configuration.create_procedure(agent, id=new_id, **fields, **how)
+    else:
+        target = target_of(proposal)
+        if target is None:
+            raise versions.conflict(model(pk=proposal.target_id), proposal.base_version, fields)
+        if proposal.type in (Type.MEMORY_DELETE, Type.PROCEDURE_DELETE):
+            configuration.remove(target, base_version=proposal.base_version, **how)
+        elif proposal.type == Type.MEMORY_UPDATE:
+            memories.revise(target, changes=fields, base_version=proposal.base_version, **how)
+        else:
+            configuration.revise(target, changes=fields, base_version=proposal.base_version, **how)
+    return agent.configurations.get(target_id=new_id, proposal_id=proposal.pk)

@@ -1,0 +1,142 @@
+"""What can be done to a talk with the coach: start it, ask, stop, retry. A worker answers; events tell how far it is."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from agents import work
+from agents.access import Right, require
+from coaching.models import Message, Session, Turn, TurnEvent
+from coaching.models.sessions import MESSAGE_LIMIT
+
+
+class CoachOff(Exception):
+    """The agent has no coach: it is a person, or coaching is switched off."""
+
+
+class NotRunning(Exception):
+    """The turn has ended already, so it cannot be stopped."""
+
+
+class StillRunning(Exception):
+    """The turn has not ended yet, so it cannot be asked again."""
+
+
+def start(agent, *, by, conversation=None):
+    """A new session with the coach of `agent`. Raises NotAllowed, CoachOff, ValidationError."""
+    require(by, Right.COACH_AI)
+    require_coach(agent)
+    if conversation is not None and conversation.agent_id != agent.pk:
+        raise ValidationError({"conversation": "This conversation belongs to another agent."})
+    return Session.objects.create(
+        workspace_id=agent.workspace_id, agent=agent, conversation=conversation, started_by=by
+    )
+
+
+def ask(session, *, by, text, focus=(), retry_of=None):
+    """Put a question to the coach; returns the turn that a worker owes. Raises NotAllowed, CoachOff, ValidationError."""
+    require(by, Right.COACH_AI)
+    require_coach(session.agent)
+    text = (text or "").strip()
+    if not text:
+        raise ValidationError({"text": "Ask the coach something."})
+    if len(text) > MESSAGE_LIMIT:
+        raise ValidationError({"text": f"A message has at most {MESSAGE_LIMIT:,} characters."})
+    focus = sorted(set(focus))
+    if focus:
+        turns = session.conversation.turn_count if session.conversation else 0
+        beyond = [n for n in focus if n < 0 or (turns is not None and n >= turns)]
+        if beyond:
+            raise ValidationError({"focus": f"The conversation has no turn {beyond[0]}."})
+    with transaction.atomic():
+        Session.objects.filter(pk=session.pk).update(turns_asked=F("turns_asked") + 1, updated_at=timezone.now())
+        number = Session.objects.values_list("turns_asked", flat=True).get(pk=session.pk)
+        turn = Turn.objects.create(
+            workspace_id=session.workspace_id, session=session, number=number, asked_by=by, retry_of=retry_of
+        )
+        Message.objects.create(
+            workspace_id=session.workspace_id,
+            session=session,
+            turn=turn,
+            role=Message.Role.USER,
+            text=text,
+            focus=focus,
+        )
+    return turn
+
+
+def retry(turn, *, by):
+    """Ask the question of an ended turn again, as a new turn that repeats no proposal.
+
+    Raises NotAllowed, CoachOff, StillRunning.
+    """
+    if turn.state in Turn.UNFINISHED:
+        raise StillRunning("The coach is still at it.")
+    question = turn.messages.get(role=Message.Role.USER)
+    return ask(turn.session, by=by, text=question.text, focus=question.focus, retry_of=turn.retry_of or turn)
+
+
+def stop(turn, *, by):
+    """End the turn: at once if it waits, at the next event if it runs. Raises NotAllowed, NotRunning."""
+    require(by, Right.COACH_AI)
+    with transaction.atomic():
+        waiting = Turn.objects.filter(pk=turn.pk, state=Turn.State.QUEUED)
+        if waiting.update(
+            state=Turn.State.STOPPED, ended_at=timezone.now(), next_try_at=None, claimed_until=None, claim=None
+        ):
+            append_event(turn, TurnEvent.Type.STOPPED)
+        elif not Turn.objects.filter(pk=turn.pk, state=Turn.State.RUNNING).update(stop_asked_at=timezone.now()):
+            raise NotRunning("This turn has ended already.")
+    turn.refresh_from_db()
+    return turn
+
+
+def claim(turn_id):
+    """Take the turn to work on it: it is due, nobody holds it, and no earlier turn of its session is unfinished.
+
+    Returns the running turn, or None. A turn whose worker died comes back here with `attempts` above 1.
+    """
+    earlier = Turn.objects.unfinished().filter(session=OuterRef("session"), number__lt=OuterRef("number"))
+    with transaction.atomic():
+        turn = work.claim(Turn.objects.unfinished().filter(~Exists(earlier)), turn_id)
+        if turn is not None:
+            Turn.objects.filter(pk=turn.pk).update(
+                state=Turn.State.RUNNING, started_at=turn.started_at or timezone.now()
+            )
+            turn.refresh_from_db()
+    return turn
+
+
+def finish(turn, state, *, text="", error="", usage=None):
+    """Close a running turn exactly once: its state, the coach's answer and the closing event, together. Raises LeaseLost."""
+    with transaction.atomic():
+        work.settle(turn, state=state, ended_at=timezone.now(), error=error, usage=usage or {})
+        if text:
+            Message.objects.create(
+                workspace_id=turn.workspace_id,
+                session_id=turn.session_id,
+                turn=turn,
+                role=Message.Role.COACH,
+                text=text,
+            )
+        append_event(turn, TurnEvent.Type(state), **({"error": error} if error else {}))
+    turn.refresh_from_db()
+
+
+def append_event(turn, type, **data):
+    """Write the next event of the session. Numbers rise without gaps in the order of commit, for the row is held."""
+    with transaction.atomic():
+        Session.objects.filter(pk=turn.session_id).update(events_written=F("events_written") + 1)
+        number = Session.objects.values_list("events_written", flat=True).get(pk=turn.session_id)
+        return TurnEvent.objects.create(
+            workspace_id=turn.workspace_id, session_id=turn.session_id, turn=turn, number=number, type=type, data=data
+        )
+
+
+def require_coach(agent):
+    """Raises CoachOff, with the sentence to show, unless the agent has a coach."""
+    if not agent.is_ai:
+        raise CoachOff(f"{agent} is a person: only AI agents have a coach.")
+    if not agent.coaching:
+        raise CoachOff(f"Coaching is switched off for {agent}. Switch it on under Settings › Advanced.")

@@ -1,0 +1,64 @@
+"""What can be done to memories. Every door calls these; versions, numbers and the log are made by agents.actions."""
+
+import re
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from agents import actions as configuration
+from memories.models import SUMMARY_LIMIT, Memory
+
+ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|approx|no|vs|mr|mrs|ms|dr|st|a\.m|p\.m)\.", re.IGNORECASE)
+SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+(?=\S)")
+
+
+def create(agent, *, by, door, source=Memory.Source.MANUAL, reason="", proposal=None, id=None, **fields):
+    """Add an entry (summary, text, expires_at) to an AI agent's memory base. Raises NotAllowed, ValidationError."""
+    memory = Memory(workspace_id=agent.workspace_id, agent=agent, source=source, **checked(fields))
+    if id is not None:
+        memory.id = id
+    return configuration.create(memory, by=by, door=door, reason=reason, proposal=proposal)
+
+
+def revise(memory, *, changes, base_version, by, door, reason="", proposal=None):
+    """A new version with `changes` of summary, text, expires_at. Raises NotAllowed, versions.Conflict, ValidationError."""
+    unchanged_expiry = "expires_at" in changes and changes["expires_at"] == memory.expires_at
+    return configuration.revise(
+        memory, changes=checked(changes, past_expiry_is_fine=unchanged_expiry), base_version=base_version, by=by, door=door,
+        reason=reason, proposal=proposal,
+    )  # fmt: skip
+
+
+def remove(memory, *, base_version, by, door, reason="", proposal=None):
+    """Take the entry out of the base; it can be restored. Raises NotAllowed, versions.Conflict."""
+    return configuration.remove(memory, base_version=base_version, by=by, door=door, reason=reason, proposal=proposal)
+
+
+def restore(pk, *, by, door, reason=""):
+    """Bring a removed entry back under its own id. Raises NotAllowed, Memory.DoesNotExist, versions.Conflict."""
+    return configuration.restore(Memory, pk, by=by, door=door, reason=reason)
+
+
+def checked(fields, *, past_expiry_is_fine=False):
+    """The fields, trimmed, if they make a memory. Raises ValidationError that names the field and the rule."""
+    fields = dict(fields)
+    if "summary" in fields:
+        fields["summary"] = summary = " ".join((fields["summary"] or "").split())
+        if not summary:
+            raise ValidationError(
+                {"summary": "A memory needs a summary: one sentence, worded as somebody would search for it."}
+            )
+        if len(summary) > SUMMARY_LIMIT:
+            raise ValidationError({"summary": f"A summary is one sentence of at most {SUMMARY_LIMIT} characters."})
+        if SENTENCE_END.search(ABBREVIATIONS.sub("", summary)):
+            raise ValidationError({"summary": "A summary is one sentence; the rest belongs in the text."})
+    if "text" in fields:
+        fields["text"] = (fields["text"] or "").strip()
+    expires_at = fields.get("expires_at")
+    if expires_at is not None and not past_expiry_is_fine:
+        now = timezone.now()
+        if expires_at <= now:
+            raise ValidationError({"expires_at": "An expiry lies ahead."})
+        if expires_at.year > now.year + 10:
+            raise ValidationError({"expires_at": "An expiry lies within ten years."})
+    return fields

@@ -191,10 +191,31 @@ CELERY_WORKER_CONCURRENCY = COACH_TURNS + 4
 
 # --- API -------------------------------------------------------------------------------------------------------------
 
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "agents.api_base.authentication.TokenAuthentication",
+        "agents.api_base.authentication.PageAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["agents.api_base.authentication.ScopePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["agents.api_base.parsing.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "agents.api_base.paging.CursorPage",
+    "DEFAULT_SCHEMA_CLASS": "agents.api_base.schema.Schema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "agents.api_base.problems.problem",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Touchline API",
+    "DESCRIPTION": "Times are epoch milliseconds. Errors are application/problem+json.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVERS": [{"url": "/"}],
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 # --- Logs ------------------------------------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ class Toolbox:
         self, memory: str, base_version: int, summary: str, text: str, **why: Any
     ) -> ToolResult:
         target = self._current(Memory, memory, base_version)
-        change = {"summary": summary, "text": text}
+        change: dict[str, Any] = {"summary": summary, "text": text}
         if "expires_at" in why:
             change["expires_at"] = _expiry(why.pop("expires_at"))
         return self._propose(Type.MEMORY_UPDATE, change, target=target, **why)

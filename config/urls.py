@@ -12,6 +12,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
     re_path(r"^api(?:/.*)?$", UnknownRoute.as_view()),
+    path("", include("agents.urls")),
+    path("", include("coaching.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

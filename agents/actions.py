@@ -132,12 +132,12 @@ def remove(row, *, base_version, by, door, reason="", proposal=None):
     return made
 
 
-def restore(model, pk, *, by, door, reason=""):
+def restore(model, pk, *, by, door, reason="", proposal=None):
     """Bring a removed one back under its own id. Raises NotAllowed, model.DoesNotExist, versions.Conflict, ValidationError."""
     require(by, Right.CONFIGURE)
     with transaction.atomic():
-        row, made = versions.restore(model, pk, by=by, door=door, reason=reason)
-        _log(row, made, by, door, reason, None)
+        row, made = versions.restore(model, pk, by=by, door=door, reason=reason, proposal_id=proposal and proposal.pk)
+        _log(row, made, by, door, reason, proposal)
     return row
 
 

@@ -28,6 +28,10 @@ class AlreadyDecided(Exception):
         self.proposal = proposal
 
 
+class NotApplied(Exception):
+    """There is nothing to take back: the proposal was never applied."""
+
+
 class NotAPossibleTarget(Exception):
     """The target is gone, never was, or belongs to another agent."""
 
@@ -134,6 +138,36 @@ def reject(proposal, *, by, door, reason=""):
     return proposal
 
 
+def revert(proposal, *, by, door, note=""):
+    """Take an applied change back: a new version with the fields of before. Returns its Configuration.
+
+    Raises NotAllowed, NotApplied, versions.Conflict where the target has moved on since, ValidationError.
+    """
+    require_decider(proposal, by)
+    if proposal.status != Status.APPROVED:
+        raise NotApplied("Only an approved change can be taken back.")
+    model = MODELS[proposal.target_kind]
+    how = {"by": by, "door": door, "reason": note or f"Taken back: {proposal.title}", "proposal": proposal}
+    with transaction.atomic():
+        if proposal.type.endswith("_delete"):
+            row = configuration.restore(model, proposal.target_id, **how)
+        else:
+            row = target_of(proposal)
+            if row is None:
+                raise versions.conflict(model(pk=proposal.target_id), proposal.result_version, loaded(proposal.base))
+            if proposal.is_create:
+                configuration.remove(row, base_version=proposal.result_version, **how)
+            else:
+                configuration.revise(row, changes=loaded(proposal.base), base_version=proposal.result_version, **how)
+        made = proposal.agent.configurations.filter(target_id=proposal.target_id).order_by("-number").first()
+        decisions.append(
+            workspace_id=proposal.workspace_id, by=by, door=door, action=Decision.Action.REVERTED, agent=proposal.agent,
+            target_kind=proposal.target_kind, target_id=proposal.target_id, title=proposal.title, configuration=made,
+            proposal=proposal, note=note,
+        )  # fmt: skip
+    return made
+
+
 def require_decider(proposal, by):
     """Raises NotAllowed unless `by` may decide on this very proposal."""
     require(by, Right.APPROVE)
@@ -177,18 +211,16 @@ def proposed_change(type, model, change, base):
             raise ValidationError({"change": "A delete changes no field."})
         return {}
     whole = {**base, **change}
-    missing = [f for f in model.FIELDS[:1] if not whole.get(f)]
     if model is Memory:
         unchanged_expiry = bool(base) and whole.get("expires_at") == base.get("expires_at")
-        return {"text": "", "expires_at": None} | memories.checked(
+        whole = {"text": "", "expires_at": None} | memories.checked(
             {"summary": "", **whole}, past_expiry_is_fine=unchanged_expiry
         )
-    if missing and model is Procedure:
-        raise ValidationError({missing[0]: "This is needed."})
-    if model is Procedure:
-        whole = {"trigger": "", "content": "", "active": True} | whole
-        if not whole["content"].strip():
-            raise ValidationError({"content": "A procedure has steps."})
+    elif model is Procedure:
+        whole = {"trigger": "", "active": True} | whole
+        missing = next((f for f in ("name", "content") if not (whole.get(f) or "").strip()), None)
+        if missing:
+            raise ValidationError({missing: "A procedure has a name and steps."})
     _check_lengths(model, whole)
     return whole
 

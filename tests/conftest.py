@@ -1,0 +1,50 @@
+"""Who is who in the tests: two workspaces, and one person of every kind."""
+
+import pytest
+
+from agents.models import Member
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """The real hash is slow by design; no test is about that."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def workspace(db):
+    return factories.workspace()
+
+
+@pytest.fixture
+def owner(workspace):
+    return factories.owner(workspace)
+
+
+@pytest.fixture
+def admin(workspace):
+    return factories.member(workspace, Member.Role.ADMIN)
+
+
+@pytest.fixture
+def linked_member(workspace):
+    """A member with an agent row of their own."""
+    return factories.member(workspace, agent=factories.human(workspace))
+
+
+@pytest.fixture
+def unlinked_member(workspace):
+    return factories.member(workspace)
+
+
+@pytest.fixture
+def stranger(db):
+    """The owner of another workspace."""
+    return factories.owner(factories.workspace())
+
+
+@pytest.fixture
+def agent(workspace):
+    """An AI agent with a coach."""
+    return factories.ai_agent(workspace)

@@ -90,6 +90,11 @@ class Dot:
     words: str
     tip_x: float
     tip_y: float
+    tip_width: int = TIP_WIDTH
+
+    @property
+    def tip_middle(self):
+        return round(self.tip_x + self.tip_width / 2, 1)
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,15 @@ class Trajectory:
     right: int = RIGHT
     top: int = TOP
     bottom: int = BOTTOM
+
+    @property
+    def newest_first(self):
+        """The weeks as the table lists them."""
+        return self.weeks[::-1]
+
+    @property
+    def has_worst(self):
+        return any(dot.worst for dot in self.dots)
 
 
 def trajectory(weeks, *, since=None, recent=None, worst=None):

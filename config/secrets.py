@@ -2,12 +2,13 @@
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 
 
-def kept(path: Path, make) -> str:
+def kept(path: Path, make: Callable[[], str]) -> str:
     """Return the secret in `path`; if there is none yet, make it, exactly once however many processes start together."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -100,6 +100,7 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 
 # --- Database --------------------------------------------------------------------------------------------------------
@@ -183,23 +184,48 @@ COACH_PROPOSALS = env.int("COACH_PROPOSALS", default=20)
 COACH_TURN_SECONDS = env.int("COACH_TURN_SECONDS", default=300)
 COACH_STALL_SECONDS = env.int("COACH_STALL_SECONDS", default=60)
 COACH_DAILY_TOKENS = env.int("COACH_DAILY_TOKENS", default=0)
+# Work mostly waits for a network, so threads do it. Four more than coach turns: the rest goes on when all are taken.
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = COACH_TURNS + 4
 
 # --- API -------------------------------------------------------------------------------------------------------------
 
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "agents.api_base.authentication.TokenAuthentication",
+        "agents.api_base.authentication.PageAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["agents.api_base.authentication.ScopePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["agents.api_base.parsing.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "agents.api_base.paging.CursorPage",
+    "DEFAULT_SCHEMA_CLASS": "agents.api_base.schema.Schema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "agents.api_base.problems.problem",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Touchline API",
+    "DESCRIPTION": "Times are epoch milliseconds. Errors are application/problem+json.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVERS": [{"url": "/"}],
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "COMPONENT_SPLIT_REQUEST": True,
 }
 
 # --- Logs ------------------------------------------------------------------------------------------------------------
 
+LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # These two print request and response bodies at DEBUG: customers' words would rest in the log.
     "loggers": {"anthropic": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}, "httpcore2": {"level": "WARNING"}},
 }

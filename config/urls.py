@@ -1,10 +1,17 @@
 """Every address of the product."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from agents.api_base.views import UnknownRoute
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
     path("", include("agents.urls")),
     path("", include("coaching.urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("config.api")),
+    re_path(r"^api(?:/.*)?$", UnknownRoute.as_view()),
 ]
+
+handler400 = "config.errors.bad_request"
+handler500 = "config.errors.server_error"

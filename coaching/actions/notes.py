@@ -5,12 +5,12 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from agents.access import Right, require
+from agents.access import Refusal, Right, require
 from coaching.models import Note
 from coaching.models.notes import NOTE_LIMIT
 
 
-class Archived(Exception):
+class Archived(Refusal):
     """An archived note can be restored, not changed."""
 
 

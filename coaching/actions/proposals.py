@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from agents import actions as configuration
 from agents import decisions, versions
-from agents.access import NotAllowed, Right, require
+from agents.access import NotAllowed, Refusal, Right, require
 from agents.models import Decision, Procedure, Prompt
 from coaching.models import Proposal
 from coaching.risk import assess
@@ -20,19 +20,25 @@ Type, Status = Proposal.Type, Proposal.Status
 MODELS = {"memory": Memory, "prompt": Prompt, "procedure": Procedure}
 
 
-class AlreadyDecided(Exception):
+class AlreadyDecided(Refusal):
     """Somebody was first; `proposal` says who, when and from where."""
 
     def __init__(self, proposal):
-        super().__init__("This proposal has already been decided.")
+        if proposal.status == Status.SUPERSEDED:
+            super().__init__("This proposal was replaced by a newer one.")
+        else:
+            at = timezone.localtime(proposal.decided_at, proposal.workspace.zone)
+            super().__init__(
+                f"Already {proposal.status} by {proposal.decided_by.display_name} at {at:%H:%M on %d %b %Y}."
+            )
         self.proposal = proposal
 
 
-class NotApplied(Exception):
+class NotApplied(Refusal):
     """There is nothing to take back: the proposal was never applied."""
 
 
-class NotAPossibleTarget(Exception):
+class NotAPossibleTarget(Refusal):
     """The target is gone, never was, or belongs to another agent."""
 
 

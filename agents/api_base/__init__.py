@@ -1,0 +1,46 @@
+"""What every route under /api/v1 shares: who speaks, what they may, what is refused and how, lists, answers given twice.
+
+A route is a view on `ApiView`; it reads its body with a `StrictSerializer`, finds its rows with `visible_to`, calls one
+action with `door="api"` and lets exceptions rise: `problems` turns them into problem+json.
+"""
+
+from agents.api_base.fields import (
+    AgentField,
+    ChoiceField,
+    IdField,
+    InstantField,
+    StrictSerializer,
+    TextField,
+    WholeField,
+    YesNoField,
+    epoch_ms,
+)
+from agents.api_base.filters import AgentFilter, InstantFilter, StrictFilterSet, YesNoFilter
+from agents.api_base.paging import CursorPage
+from agents.api_base.problems import Problem, flat_errors, problem_of
+from agents.api_base.references import AmbiguousAgent, UnknownAgent, find_agent
+from agents.api_base.views import ApiView
+
+__all__ = [
+    "AgentField",
+    "AgentFilter",
+    "AmbiguousAgent",
+    "ApiView",
+    "ChoiceField",
+    "CursorPage",
+    "IdField",
+    "InstantField",
+    "InstantFilter",
+    "Problem",
+    "StrictFilterSet",
+    "StrictSerializer",
+    "TextField",
+    "UnknownAgent",
+    "WholeField",
+    "YesNoField",
+    "YesNoFilter",
+    "epoch_ms",
+    "find_agent",
+    "flat_errors",
+    "problem_of",
+]

@@ -1,0 +1,71 @@
+"""Who speaks: a script by its token, a page by its session. Either way `request.member` is set afterwards."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission
+
+from agents.models import ApiToken
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer TOKEN`. Speaks for the token's member, as far as the token's scopes reach."""
+
+    def authenticate(self, request):
+        scheme, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if not scheme:
+            return None
+        if scheme.lower() != "bearer":
+            raise AuthenticationFailed("The Authorization header must read “Bearer TOKEN”.")
+        token = (
+            ApiToken.objects.usable()
+            .filter(hash=ApiToken.hashed(secret.strip()))
+            .select_related("member__user", "member__workspace", "member__agent")
+            .first()
+        )
+        if token is None:
+            raise AuthenticationFailed("This token is unknown, revoked or expired.")
+        now = timezone.now()
+        if token.last_used_at is None or token.last_used_at < now - USE_NOTED_EVERY:
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        request._request.member = token.member
+        return token.member.user, token
+
+    def authenticate_header(self, request):
+        return "Bearer"
+
+
+class PageAuthentication(SessionAuthentication):
+    """The session of a signed-in person, with the CSRF check; the member comes from the middleware."""
+
+    def authenticate(self, request):
+        signed_in = super().authenticate(request)
+        if signed_in and not request._request.member:
+            raise PermissionDenied("You are not a member of any workspace.")
+        return signed_in
+
+
+class ScopePermission(BasePermission):
+    """Somebody is there, and a token has a scope that the view asks for.
+
+    A view may declare `scopes = {"POST": "approve", "GET": ("read", "runtime")}`: one scope, or several of which one is
+    enough. Undeclared methods ask for `read` where they read and for `write` where they write.
+    """
+
+    def has_permission(self, request, view):
+        if not (request.user and request.user.is_authenticated):
+            return False
+        if request.auth is None:
+            return True
+        method = "GET" if request.method == "HEAD" else request.method
+        asked = getattr(view, "scopes", {}).get(method, "read" if method in READING else "write")
+        enough = (asked,) if isinstance(asked, str) else asked
+        if not set(enough) & set(request.auth.scopes):
+            self.message = f"This token lacks the scope {' or '.join(enough)}."
+            return False
+        return True

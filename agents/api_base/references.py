@@ -1,0 +1,41 @@
+"""How a body, a filter or a path names an agent: by its id or by its exact name."""
+
+import uuid
+
+from agents.models import Agent
+
+
+class AmbiguousAgent(Exception):
+    """The name fits several agents; `candidates` are those the member may see."""
+
+    def __init__(self, name, candidates):
+        super().__init__(f"{len(candidates)} agents are called {name}. Use an id.")
+        self.candidates = candidates
+
+
+class UnknownAgent(Exception):
+    """No agent of that id or name that the member may see. `field` is where the reference stood."""
+
+    def __init__(self, reference, field):
+        super().__init__(f"There is no agent {reference[:300]!r} here.")
+        self.field = field
+
+
+def find_agent(member, reference: str, *, field="agent", agents=None) -> Agent:
+    """The agent that `member` may see by that id or exact name. Raises AmbiguousAgent, UnknownAgent.
+
+    `agents` narrows the agents looked at (default: all).
+    """
+    rows = (Agent.objects.all() if agents is None else agents).visible_to(member).select_related("team", "workspace")
+    try:
+        by_id = rows.filter(pk=uuid.UUID(reference)).first()
+    except ValueError:
+        by_id = None
+    if by_id is not None:
+        return by_id
+    named = list(rows.filter(name=reference).order_by("created_at", "id")[:20])
+    if len(named) > 1:
+        raise AmbiguousAgent(reference, named)
+    if not named:
+        raise UnknownAgent(reference, field)
+    return named[0]

@@ -1,0 +1,80 @@
+"""The direction of imports, read from the source. `make lint` holds the one inside an app too (import-linter)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAY_IMPORT = {
+    "config": {"config", "coaching", "memories", "helpdesk", "agents"},
+    "coaching": {"coaching", "memories", "helpdesk", "agents"},
+    "memories": {"memories", "agents"},
+    "helpdesk": {"helpdesk", "agents"},
+    "agents": {"agents"},
+}
+PURE = ["coaching/rules.py", "coaching/trajectory.py"]
+MODULES = sorted(path.relative_to(ROOT) for app in MAY_IMPORT for path in (ROOT / app).rglob("*.py"))
+
+
+def imports(tree):
+    """Return (name, node) for each module that a syntax tree imports by its full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module, node
+
+
+def top_level(name):
+    return name.partition(".")[0]
+
+
+def parsed(path):
+    return ast.parse((ROOT / path).read_text(), filename=str(path))
+
+
+def at_the_top(tree):
+    """Return the import statements at the top of a file: outside functions and classes, or for type checkers only."""
+    blocks = [node.body for node in tree.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    return {id(node) for block in [tree.body, *blocks] for node in block}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_app_imports_only_what_lies_below_it(path):
+    found = {top_level(name) for name, _ in imports(parsed(path))} & MAY_IMPORT.keys()
+
+    assert found - MAY_IMPORT[path.parts[0]] == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_stand_at_the_top(path):
+    tree = parsed(path)
+    top = at_the_top(tree)
+
+    assert [f"{path}:{node.lineno} {name}" for name, node in imports(tree) if id(node) not in top] == []
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "config"], ids=str)
+def test_settings_are_read_through_django(path):
+    found = [name for name, _ in imports(parsed(path)) if name.startswith("config.settings")]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("path", [path for path in PURE if (ROOT / path).exists()])
+def test_pure_decisions_know_no_django_and_no_app(path):
+    found = {top_level(name) for name, _ in imports(parsed(Path(path)))}
+
+    assert found & {"django", "rest_framework", "celery", *MAY_IMPORT} == set()
+
+
+def test_environment_is_read_in_the_settings_only():
+    """Entry points say where the settings are, and child processes get what their parent has."""
+    readers = {str(path) for path in MODULES if {"os.environ", "os.getenv"} & dotted_names(parsed(path))}
+
+    assert readers == {"config/asgi.py", "config/beat.py", "config/celery.py", "config/supervisor.py"}
+
+
+def dotted_names(tree):
+    return {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}

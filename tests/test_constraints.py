@@ -1,0 +1,276 @@
+"""States that are wrong cannot be stored: the database refuses each one, whoever asks."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from agents import decisions
+from agents.models import Agent, Configuration, Decision, ExternalId, IdempotentAnswer, Member, Procedure, Team, User
+from agents.tenancy import OURS, guarded_keys
+from coaching.models import Flag, Message, Note, Proposal, Sample, Sweep, Turn, TurnEvent
+from helpdesk.models import DeepLink, Rating, RatingDay, StoredTranscript
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NOW = timezone.now()
+TODAY = date(2026, 3, 2)
+
+
+class World:
+    """One valid row of everything, in one workspace, and a person and an agent of another."""
+
+    def __init__(self):
+        self.workspace = factories.workspace()
+        self.owner = factories.owner(self.workspace)
+        self.agent = factories.ai_agent(self.workspace)
+        self.human = factories.human(self.workspace, external_ids={"desk": "7"})
+        self.memory = factories.memory(self.agent, self.owner)
+        self.procedure = factories.procedure(self.agent, self.owner, name="Refund")
+        self.conversation = factories.conversation(self.agent, external_id="known")
+        self.rating = self.rate()
+        self.session = factories.session(self.agent, self.owner)
+        self.turn = Turn.objects.create(workspace=self.workspace, session=self.session, number=1)
+        self.proposal = factories.proposal(self.agent, session=self.session, fingerprint="f")
+        self.flag = self.raise_flag()
+        self.sample = Sample.objects.create(workspace=self.workspace, agent=self.agent, conversation=self.conversation)
+        self.elsewhere = factories.workspace()
+        self.stranger = factories.owner(self.elsewhere)
+        self.foreign_agent = factories.ai_agent(self.elsewhere)
+
+    def rate(self, **fields):
+        defaults = {
+            "value": "good",
+            "scale": "binary",
+            "score_hundredths": 10_000,
+            "rated_at": NOW,
+            "agent": self.agent,
+        }
+        return Rating.objects.create(workspace=self.workspace, conversation=self.conversation, **defaults | fields)
+
+    def raise_flag(self, **fields):
+        defaults = {"agent": self.agent, "kind": "auto", "since": TODAY, "opened_on": TODAY}
+        return Flag.objects.create(workspace=self.workspace, **defaults | fields)
+
+    def note(self, **fields):
+        defaults = {"workspace": self.workspace, "agent": self.agent, "author": self.owner, "body": "x"}
+        return Note.objects.create(**defaults | fields)
+
+    def turn_event(self, type, number):
+        return TurnEvent.objects.create(
+            workspace=self.workspace, session=self.session, turn=self.turn, number=number, type=type
+        )
+
+    def set(self, row, **fields):
+        type(row).objects.filter(pk=row.pk).update(**fields)
+
+
+WRONG = {
+    "one_user_per_email": lambda w: User.objects.create(email=w.owner.user.email.upper()),
+    "one_membership_per_user_and_workspace": lambda w: Member.objects.create(workspace=w.workspace, user=w.owner.user),
+    "one_owner_per_workspace": lambda w: factories.owner(w.workspace),
+    "member_role_is_known": lambda w: w.set(w.owner, role="king"),
+    "owner_has_not_left": lambda w: w.set(w.owner, left_at=NOW),
+    "team_name_once_per_workspace": lambda w: [Team.objects.create(workspace=w.workspace, name="A") for _ in "ab"],
+    "agent_kind_is_known": lambda w: w.set(w.agent, kind="dog", coaching=False),
+    "only_ai_agents_have_a_coach": lambda w: w.set(w.human, coaching=True),
+    "agent_storage_mode_is_known": lambda w: w.set(w.agent, storage_mode="all"),
+    "agent_retention_is_1_to_3650_days": lambda w: w.set(w.agent, retention_days=0),
+    "external_id_means_one_agent": lambda w: ExternalId.objects.create(
+        workspace=w.workspace, agent=w.agent, source="desk", value="7"
+    ),
+    "one_external_id_per_agent_and_source": lambda w: ExternalId.objects.create(
+        workspace=w.workspace, agent=w.human, source="desk", value="8"
+    ),
+    "procedure_name_once_per_agent": lambda w: factories.procedure(w.agent, w.owner, name="REFUND"),
+    "procedure_name_once_per_agent, whatever the door": lambda w: Procedure.objects.create(
+        workspace=w.workspace, agent=w.agent, name="refund", content="x"
+    ),
+    "configuration_number_once_per_agent": lambda w: Configuration.objects.filter(agent=w.agent).update(number=1),
+    "each_version_in_one_configuration": lambda w: Configuration.objects.filter(agent=w.agent).update(
+        target_kind="memory", target_id=w.memory.pk, target_version=9
+    ),
+    "decision_number_once_per_workspace": lambda w: Decision.objects.filter(workspace=w.workspace).update(number=1),
+    "memory_has_a_summary": lambda w: w.set(w.memory, summary=""),
+    "memory_versions_count_from_1": lambda w: w.set(w.memory, version=0),
+    "memory_version_once": lambda w: _copy_history(w.memory),
+    "procedure_version_once": lambda w: _copy_history(w.procedure),
+    "prompt_version_once": lambda w: _copy_history(w.agent.prompt),
+    "note_version_once": lambda w: _copy_history(w.note()),
+    "idempotency_key_once_per_member": lambda w: [
+        IdempotentAnswer.objects.create(workspace=w.workspace, member=w.owner, key="k", request_hash="h") for _ in "ab"
+    ],
+    "one_deep_link_per_source": lambda w: [
+        DeepLink.objects.create(workspace=w.workspace, source="desk", conversation_pattern="https://x/{id}")
+        for _ in "ab"
+    ],
+    "one_question_and_one_answer_per_turn": lambda w: [_message(w) for _ in "ab"],
+    "message_role_is_known": lambda w: _message(w, role="ghost"),
+    "conversation_once_per_source": lambda w: factories.conversation(w.agent, external_id="known"),
+    "conversation_has_an_external_id": lambda w: factories.conversation(w.agent, external_id=""),
+    "conversation_status_is_known": lambda w: w.set(w.conversation, status="lost"),
+    "conversation_closes_after_it_opens": lambda w: w.set(w.conversation, closed_at=NOW - timedelta(days=9)),
+    "one_rating_counts_per_conversation": lambda w: w.rate(),
+    "rating_score_is_0_to_100": lambda w: w.set(w.rating, score_hundredths=10_001),
+    "withdrawn_rating_does_not_count": lambda w: w.set(w.rating, withdrawn_at=NOW),
+    "rating_scale_is_known": lambda w: w.set(w.rating, scale="ten"),
+    "one_row_per_agent_and_day": lambda w: [_day(w) for _ in "ab"],
+    "daily_sum_is_possible_for_its_n": lambda w: _day(w, n=1, sum_hundredths=10_001),
+    "one_open_flag_per_agent": lambda w: w.raise_flag(),
+    "flag_closed_iff_not_open": lambda w: w.set(w.flag, status="cleared"),
+    "flag_closed_iff_not_open, the other half": lambda w: w.set(w.flag, closed_at=NOW),
+    "dismissed_flag_says_who_and_why": lambda w: w.set(w.flag, status="dismissed", closed_at=NOW, closed_on=TODAY),
+    "manual_flag_says_who_and_why": lambda w: w.raise_flag(agent=w.human, kind="manual"),
+    "automatic_flag_has_no_author": lambda w: w.set(w.flag, opened_by=w.owner),
+    "flag_status_is_known": lambda w: w.set(w.flag, status="lost", closed_at=NOW, closed_on=TODAY),
+    "flag_kind_is_known": lambda w: w.set(w.flag, kind="hunch"),
+    "flag_window_starts_before_it_opens": lambda w: w.set(w.flag, since=TODAY + timedelta(days=1)),
+    "sample_once_per_agent_and_conversation": lambda w: Sample.objects.create(
+        workspace=w.workspace, agent=w.agent, conversation=w.conversation
+    ),
+    "summary_only_when_captured": lambda w: w.set(w.sample, summary="Said no."),
+    "captured_sample_has_a_summary": lambda w: w.set(w.sample, summary_state="captured"),
+    "sample_score_is_0_to_100": lambda w: w.set(w.sample, score_hundredths=10_001),
+    "sample_is_held_only_while_owed": lambda w: w.set(w.sample, next_try_at=None, claimed_until=NOW),
+    "sweep_is_held_only_while_owed": lambda w: Sweep.objects.create(
+        workspace=w.workspace, next_try_at=None, claimed_until=NOW
+    ),
+    "note_has_a_body": lambda w: w.note(body=""),
+    "note_archived_at_and_by_go_together": lambda w: w.note(archived_at=NOW),
+    "only_follow_ups_are_followed_up": lambda w: w.note(followed_up_at=NOW),
+    "proposal_decided_iff_not_pending": lambda w: w.set(w.proposal, status="rejected"),
+    "proposal_decided_iff_not_pending, half a decision": lambda w: w.set(w.proposal, decided_at=NOW),
+    "proposal_has_a_result_iff_approved": lambda w: w.set(
+        w.proposal, status="approved", decided_at=NOW, decided_by=w.owner, decided_from="page"
+    ),
+    "proposal_has_a_base_unless_it_creates": lambda w: w.set(w.proposal, base_version=1),
+    "proposal_has_a_rationale": lambda w: w.set(w.proposal, rationale=""),
+    "proposal_once_per_session": lambda w: Proposal.objects.create(
+        workspace=w.workspace,
+        agent=w.agent,
+        type="memory_entry_create",
+        rationale="x",
+        session=w.session,
+        fingerprint="f",
+    ),
+    "turn_number_once_per_session": lambda w: Turn.objects.create(workspace=w.workspace, session=w.session, number=1),
+    "one_running_turn_per_session": lambda w: [
+        Turn.objects.create(workspace=w.workspace, session=w.session, number=n, state="running") for n in (2, 3)
+    ],
+    "turn_ended_iff_finished": lambda w: w.set(w.turn, state="done", next_try_at=None),
+    "failed_turn_says_why": lambda w: w.set(w.turn, state="failed", ended_at=NOW, next_try_at=None),
+    "finished_turn_owes_nothing": lambda w: w.set(w.turn, state="done", ended_at=NOW),
+    "turn_is_held_only_while_owed": lambda w: w.set(w.turn, next_try_at=None, claimed_until=NOW),
+    "event_number_once_per_session": lambda w: [w.turn_event("text", 1) for _ in "ab"],
+    "one_closing_event_per_turn": lambda w: [w.turn_event(t, n) for n, t in enumerate(("done", "failed"), 1)],
+    "a note on another workspace's agent": lambda w: w.note(agent=w.foreign_agent),
+    "a note by another workspace's member": lambda w: w.note(author=w.stranger),
+    "a member linked to another workspace's agent": lambda w: w.set(w.owner, agent=w.foreign_agent),
+    "a rating of another workspace's agent": lambda w: w.set(w.rating, agent=w.foreign_agent),
+    "a flag moved to another workspace": lambda w: w.set(w.flag, workspace=w.elsewhere),
+    "a decision by another workspace's member": lambda w: w.set(w.proposal, decided_by=w.stranger),
+    "a transcript of another workspace": lambda w: StoredTranscript.objects.create(
+        workspace=w.elsewhere, conversation=w.conversation, turns=[], masked=True, delete_at=NOW
+    ),
+}
+
+
+def _message(world, role="user"):
+    return Message.objects.create(
+        workspace=world.workspace, session=world.session, turn=world.turn, role=role, text="x"
+    )
+
+
+def _copy_history(versioned):
+    row = versioned.history.get()
+    row.history_id = None
+    row.save(force_insert=True)
+
+
+def _day(world, **fields):
+    defaults = {
+        "workspace": world.workspace,
+        "agent": world.agent,
+        "day": TODAY,
+        "n": 1,
+        "sum_hundredths": 1,
+        "sum_squares": 1,
+    }
+    return RatingDay.objects.create(**defaults | fields)
+
+
+@pytest.mark.parametrize("state", WRONG)
+def test_wrong_state_cannot_be_stored(state):
+    world = World()
+
+    with pytest.raises((IntegrityError, ValidationError)), transaction.atomic():
+        WRONG[state](world)
+
+
+def test_every_constraint_of_ours_has_a_state_that_tries():
+    named = {
+        constraint.name
+        for label in OURS
+        for model in apps.get_app_config(label).get_models()
+        for constraint in model._meta.constraints
+    }
+    tried = {state.split(",")[0] for state in WRONG}
+
+    assert named - tried == set()
+
+
+def test_every_pointer_between_workspaces_has_its_guard():
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        else:
+            cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
+        triggers = {row[0] for row in cursor.fetchall()}
+
+    pointers = list(guarded_keys())
+
+    assert len(pointers) > 40
+    for model, field in pointers:
+        assert any(t.startswith(f"{model._meta.db_table}_{field.column}") for t in triggers), (model, field)
+
+
+def test_every_model_belongs_to_a_workspace_or_says_why_not():
+    free = {
+        model.__name__
+        for label in OURS
+        for model in apps.get_app_config(label).get_models()
+        if not any(f.name == "workspace" for f in model._meta.concrete_fields)
+    }
+
+    assert free == {"User", "Workspace"}
+
+
+def test_decision_log_is_append_only_and_names_the_row_that_was_tampered_with(workspace, owner, agent):
+    memory = factories.memory(agent, owner)
+    factories.memory(agent, owner, summary="Another fact.")
+    first = workspace.decisions.get(target_id=memory.pk)
+
+    with pytest.raises(TypeError, match="append-only"):
+        first.save()
+    with pytest.raises(TypeError, match="append-only"):
+        first.delete()
+    Decision.objects.filter(pk=first.pk).update(title="Something else")
+
+    assert list(decisions.verify(workspace)) == ["Entry 1 was changed after it was written."]
+
+
+def test_decision_log_misses_a_removed_row(workspace, owner, agent):
+    for number in range(3):
+        factories.memory(agent, owner, summary=f"Fact {number}.")
+    Decision.objects.filter(workspace=workspace, number=2).delete()
+
+    assert list(decisions.verify(workspace)) == ["Entries 2 to 2 are missing."]
+
+
+def test_agents_of_two_workspaces_do_not_meet(workspace, stranger, agent, owner):
+    assert list(Agent.objects.visible_to(stranger)) == []
+    assert list(Agent.objects.visible_to(owner)) == [agent]

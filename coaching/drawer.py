@@ -10,6 +10,7 @@ from agents.access import Right, may
 from agents.models import Agent
 from coaching import picture
 from coaching.csat import Csat, Timeline, said
+from coaching.flag_words import sentence
 from coaching.models import Flag, Note, Proposal, Sample
 from coaching.team import LEVEL_DAYS, SMALLEST_TEAM
 from helpdesk.models import RatingDay
@@ -49,6 +50,13 @@ class Drawer:
     more_notes: int
     pending_proposals: int
     may_write: bool
+
+    @property
+    def sentence(self):
+        """Why the agent is flagged: the leader's reason, or the claim with its numbers."""
+        if self.flag.kind == Flag.Kind.MANUAL:
+            return self.flag.reason
+        return sentence(self.agent.name, self.flag.evidence)
 
 
 def load(member, agent):

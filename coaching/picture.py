@@ -64,7 +64,6 @@ def sparkline(own, team, scale):
 WIDTH, HEIGHT = 452, 156
 LEFT, RIGHT, TOP, BOTTOM = 32, 444, 8, 132  # the frame the points are drawn in
 SMALLEST_DOT, LARGEST_DOT = 2.2, 5.5  # radii
-TIP_WIDTH, TIP_HEIGHT = 150, 20
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Dot:
-    """One drawn week. `words` says in full what the dot shows; `tip_x`, `tip_y` are the corner of its label."""
+    """One drawn week. `words` says in full what the dot shows."""
 
     x: float
     y: float
@@ -88,13 +87,6 @@ class Dot:
     recent: bool
     worst: bool
     words: str
-    tip_x: float
-    tip_y: float
-    tip_width: int = TIP_WIDTH
-
-    @property
-    def tip_middle(self):
-        return round(self.tip_x + self.tip_width / 2, 1)
 
 
 @dataclass(frozen=True)
@@ -116,6 +108,7 @@ class Trajectory:
     right: int = RIGHT
     top: int = TOP
     bottom: int = BOTTOM
+    middle: int = (LEFT + RIGHT) // 2
 
     @property
     def newest_first(self):
@@ -172,7 +165,6 @@ def trajectory(weeks, *, since=None, recent=None, worst=None):
 
 def _dot(week, x, y, most, *, recent, worst):
     radius = SMALLEST_DOT + (LARGEST_DOT - SMALLEST_DOT) * math.sqrt(week.n / most)
-    tip_y = y - 14 - TIP_HEIGHT if y - 14 - TIP_HEIGHT > 0 else y + 14
     return Dot(
         x=round(x, 1),
         y=y,
@@ -180,8 +172,6 @@ def _dot(week, x, y, most, *, recent, worst):
         recent=recent,
         worst=worst,
         words=f"Week of {_day(week.start)}: {week.score:.1f} %, {_ratings(week.n)}",
-        tip_x=round(min(max(x - TIP_WIDTH / 2, 0), WIDTH - TIP_WIDTH), 1),
-        tip_y=round(tip_y, 1),
     )
 
 

@@ -11,14 +11,19 @@ from django.utils import timezone
 from agents.models import Agent, Team
 from coaching import picture
 from coaching.csat import NOTHING, Csat, Timeline
+from coaching.flag_words import brief
 from coaching.models import Flag, Note, Proposal, Session
 from helpdesk.models import Rating, RatingDay
 
 LEVEL_DAYS = 28
 SPARK_WEEKS = 12
 SPARK_DAYS = 7 * (SPARK_WEEKS - 1) + LEVEL_DAYS  # each point of a sparkline is the level of the four weeks up to it
+ENOUGH_POINTS = 6  # of a sparkline; fewer are no line
 PAGE_SIZE = 100
 SMALLEST_TEAM = 4  # a smaller one counts as the whole workspace, as for the flag
+
+THIN = 14  # ratings in four weeks, about three a week, under which a page says what it cannot see
+THIN_WORDS = "At 3 ratings a week even a 30-point fall is found only two times in three"
 
 SUMS = {"n": Sum("n"), "total": Sum("sum_hundredths"), "squares": Sum("sum_squares")}
 COLUMNS = (
@@ -106,6 +111,21 @@ class Row:
         if self.csat.enough and self.before.enough:
             return self.csat.mean - self.before.mean
         return None
+
+    @property
+    def words(self):
+        """What the Status column says: the flag's claim, what cannot be seen in so few ratings, or nothing."""
+        if self.flag is not None:
+            words = self.flag.reason if self.flag.kind == Flag.Kind.MANUAL else brief(self.flag.evidence)
+            waiting = f"{self.proposals} proposal{'' if self.proposals == 1 else 's'} waiting" if self.proposals else ""
+            return "; ".join(filter(None, [words, waiting]))
+        if self.csat.n >= THIN:
+            return ""
+        if self.csat.enough:
+            return THIN_WORDS
+        if not self.csat.n:
+            return "No ratings in 4 weeks"
+        return f"Too few to say. {THIN_WORDS}"
 
 
 @dataclass(frozen=True)
@@ -249,7 +269,7 @@ def _draw(rows, weather, today):
     for row in rows:
         own, team = timelines[row.agent.pk], weather.around(row.agent)
         series.append((levels_by_week(own, last), levels_by_week(team, last) if team else [None] * SPARK_WEEKS))
-    drawable = [sum(value is not None for value in own) >= 2 for own, _ in series]
+    drawable = [sum(value is not None for value in own) >= ENOUGH_POINTS for own, _ in series]
     scale = picture.shared_scale([one for pair, draw in zip(series, drawable, strict=True) if draw for one in pair])
     for row, (own, team), draw in zip(rows, series, drawable, strict=True):
         if draw:

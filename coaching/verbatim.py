@@ -59,6 +59,10 @@ class Guard:
             for gram in grams(text):
                 self.turn_of.setdefault(gram, turn)
 
+    def finds_run(self, text: str) -> bool:
+        """Whether a whole text holds a run of a turn that is guarded."""
+        return bool(self.turn_of) and not grams(text).isdisjoint(self.turn_of)
+
     def add(self, piece: str) -> str:
         """Take in the next piece, give out what can be stored now."""
         self.text += piece

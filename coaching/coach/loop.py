@@ -139,7 +139,7 @@ def _rounds(
     """The rounds of a turn, adding to `usage`; returns the sentence it failed with, empty when it went well."""
     said = _Said(emit)
     for number in range(1, limits.rounds + 1):
-        last = number == limits.rounds
+        last = number == limits.rounds > 1
         request = _request(model, system, messages, toolbox.schemas, limits.answer_tokens, last=last)
         said.new_round()
         answer = llm.ask(client, request, watch=watch, on_text=said)
@@ -192,7 +192,7 @@ def _request(
     """The request of a round. Cache marks close the three prefixes that the next round repeats: the tools, the
     system blocks, and everything said so far."""
     messages = list(messages)
-    if last and len(messages) > 1:
+    if last:
         said = messages[-1]
         note = {"type": "text", "text": LAST_ROUND}
         if said["role"] == "user":

@@ -26,7 +26,7 @@ from coaching.actions import proposals
 from coaching.coach.evidence import Edit, Quote, apply_edits, find_quote
 from coaching.coach.loop import ToolError, ToolResult
 from coaching.models import Message, Proposal, Turn, TurnEvent
-from coaching.verbatim import RUN, Guard, shares_run
+from coaching.verbatim import RUN, Guard
 from helpdesk.models import Conversation, Rating, StoredTranscript
 from memories.models import Memory
 
@@ -221,11 +221,10 @@ class Toolbox:
         """Check evidence, focus and wording, then store a pending proposal. Raises ToolError."""
         kept, quotes = self._evidence(evidence)
         self._keep_focus(quotes)
-        bodies = [turn["text"] for conversation, _ in quotes if not conversation.is_ours for turn in self._turns(conversation).values()]
         for text in [rationale, *(value for value in change.values() if isinstance(value, str))]:
-            if shares_run(text, bodies):
+            if self.guard.finds_run(text):
                 raise ToolError(f"Say it in your own words: no {RUN} words in a row may be copied from this conversation.")
-        fingerprint = _fingerprint(kind, target, change)
+        fingerprint = self._fingerprint(kind, target, change)
         there = Proposal.objects.filter(session=self.session, fingerprint=fingerprint).first()
         if there is None:
             self._refuse_repetition(kind, target, change, replaces)
@@ -306,8 +305,19 @@ class Toolbox:
                 "quote it. If it is another matter, do not propose it: mention it as a follow-up."
             )
 
+    def _fingerprint(self, kind: Type, target: Any, change: dict[str, Any]) -> str:
+        """What makes a proposal the same one when the same question is run again."""
+        question = str(self.turn.retry_of_id or self.turn.pk)
+        base = [str(target.pk), target.version] if target else []
+        return hashlib.sha256(json.dumps([question, kind, base, change], sort_keys=True, default=str).encode()).hexdigest()
+
     def _refuse_repetition(self, kind: Type, target: Any, change: dict[str, Any], replaces: str | None) -> None:
-        """A turn that is run again proposes nothing twice, even in other words."""
+        """A turn that is run again proposes nothing twice, even in other words; nor does any while the same is pending."""
+        asked = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in change.items()}
+        waiting = self.agent.proposals.pending().filter(type=kind, target_id=target.pk if target else None)
+        for row in waiting:
+            if str(row.pk) != replaces and all(row.change.get(name) == value for name, value in asked.items()):
+                raise ToolError(f"The very same proposal waits for a decision already: {row.pk}. Nothing was added.")
         for made in self.made_before:
             same_target = target is not None and made.target_id == target.pk
             alike = made.is_create and _alike(_name(made.change), _name(change)) >= NEARLY_THE_SAME
@@ -384,12 +394,6 @@ def _require_current(row: Any, base_version: int) -> None:
         raise ToolError(f"The {row.KIND} is at version {row.version} now, not {base_version}. Read it again, then propose.")
 
 
-def _fingerprint(kind: Type, target: Any, change: dict[str, Any]) -> str:
-    base = [str(target.pk), target.version] if target else []
-    told = json.dumps([kind, base, change], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()
-
-
 def _nearest(query: str, rows: Any, limit: int) -> list[tuple[float, Memory]]:
     scored = [(max(_alike(query, row.summary), _alike(query, row.text)), row) for row in rows.order_by("created_at")]
     found = [each for each in scored if each[0] > 0]
@@ -452,7 +456,7 @@ def _instant(given: str, name: str) -> datetime:
     """An ISO 8601 date or time as an instant; without a zone it is UTC."""
     try:
         day = parse_date(given)
-        at = datetime(day.year, day.month, day.day) if day else parse_datetime(given)  # noqa: DTZ001
+        at = datetime(day.year, day.month, day.day) if day else parse_datetime(given)
     except ValueError:
         at = None
     if at is None:
@@ -519,6 +523,7 @@ def _number(description: str, least: int = 0, most: int = 1_000_000_000) -> dict
     return {"type": "integer", "minimum": least, "maximum": most, "description": description}
 
 
+SCORE = {"type": "number", "minimum": 0, "maximum": 100, "description": "Only ratings below this (0 to 100)."}
 LIMIT = _number("The most items to return.", 1, 50)
 BASE_VERSION = _number("The version you have read.", 1)
 EDIT = {
@@ -597,7 +602,7 @@ TOOLS: dict[str, Tool] = {
             Toolbox.find_conversations,
             "Find conversations of this agent, the newest first.",
             {
-                "score_below": {"type": "number", "minimum": 0, "maximum": 100, "description": "Only ratings below this (0 to 100)."},
+                "score_below": SCORE,
                 "closed_after": _text("Only conversations closed since this date (ISO 8601).", 40),
                 "limit": LIMIT,
             },

@@ -22,6 +22,7 @@ SO_THAT = r"(?:\s+so that|\s+to say(?: that)?|\s*:)\s+"
 NAMED = r"procedure\s+(?:called|named)?\s*"
 SUMMARY_LENGTH = 160
 QUOTE_LENGTH = 200
+QUERY_LENGTH = 2_000
 
 
 def understand(message: str) -> Handler | None:
@@ -37,7 +38,7 @@ def understand(message: str) -> Handler | None:
 
 
 def _add_memory(said: str, talk: Talk) -> Reply:
-    given = {"query": said, "limit": 3}
+    given = {"query": said[:QUERY_LENGTH], "limit": 10}
     near = talk.found("search_memories", given)
     if near is None:
         return call("search_memories", **given)
@@ -45,7 +46,8 @@ def _add_memory(said: str, talk: Talk) -> Reply:
     for item in [] if near.is_error else near.value["items"]:
         if _plain(item["summary"]) == _plain(_summary(text)):
             return Reply(f"that is in the memory base already: “{item['summary']}”. Nothing needs to be added.")
-    return _propose(talk, "propose_memory_entry_create", summary=_summary(text), text=text)
+    different = [] if near.is_error else [item["memory"] for item in near.value["items"]]
+    return _propose(talk, "propose_memory_entry_create", summary=_summary(text), text=text, different_from=different)
 
 
 def _change_last_memory(said: str, talk: Talk) -> Reply:
@@ -122,7 +124,7 @@ def _with_memory(about: str, talk: Talk, then: Callable[[str], Reply]) -> Reply:
     about = about.strip("“”\"'. ")
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", about):
         return then(about)
-    given = {"query": about, "limit": 5}
+    given = {"query": about[:QUERY_LENGTH], "limit": 5}
     found = talk.found("search_memories", given)
     if found is None:
         return call("search_memories", **given)
@@ -226,6 +228,8 @@ def _propose(talk: Talk, tool: str, **change: Any) -> Reply:
     if made is not None:
         if made.is_error:
             return Reply(f"the proposal was refused. {made.value}")
+        if made.value["status"] != "pending":
+            return Reply(f"I proposed this before, and it is {made.value['status']}. Nothing was added.")
         return Reply("I made the proposal you asked for. Nothing changes until somebody approves it.")
     evidence: list[dict[str, Any]] = [{"message": True}]
     if talk.focus:

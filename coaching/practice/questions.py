@@ -143,7 +143,7 @@ def _procedures(talk: Talk) -> Reply:
 
 def _memories(about: str, talk: Talk) -> Reply:
     about = about.strip("?.“”\"' ")
-    given = {"query": about, "limit": 5}
+    given = {"query": about[:2_000], "limit": 5}
     found = talk.found("search_memories", given)
     if found is None:
         return call("search_memories", **given)

@@ -35,11 +35,11 @@ class Talk:
         start = max((i for i, each in enumerate(messages) if _is_said(each)), default=0)
         texts = [block["text"] for block in _blocks(messages[start]) if block["type"] == "text"]
         focus: list[int] = []
-        if len(texts) > 1 and (match := FOCUS.match(texts[0])):
-            focus = [int(each) for each in match[1].split(",")]
-            texts = texts[1:]
+        for context in texts[:-1]:  # what the coach adds stands in blocks before the message, which is the last one
+            if match := FOCUS.match(context):
+                focus = [int(each) for each in match[1].split(",")]
         return cls(
-            message="\n".join(texts).strip(),
+            message=texts[-1].strip() if texts else "",
             focus=focus,
             results=_results(messages[start + 1 :]),
             may_call=request.get("tool_choice", {}).get("type") != "none",

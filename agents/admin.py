@@ -141,12 +141,14 @@ class ProcedureBack(VersionedBack, admin.ModelAdmin):
     autocomplete_fields = ("agent",)
 
 
-admin.site.register(
-    Procedure.history.model, type("ProcedureVersions", (HistoryBack, admin.ModelAdmin), {"search_fields": ("name",)})
-)
-admin.site.register(
-    Prompt.history.model, type("PromptVersions", (HistoryBack, admin.ModelAdmin), {"search_fields": ("agent__name",)})
-)
+@admin.register(Procedure.history.model)
+class ProcedureVersions(HistoryBack, admin.ModelAdmin):
+    search_fields = ("name",)
+
+
+@admin.register(Prompt.history.model)
+class PromptVersions(HistoryBack, admin.ModelAdmin):
+    search_fields = ("agent__name",)
 
 
 @admin.register(Configuration)

@@ -7,7 +7,6 @@ model writes against these rules is asked for again once, then refused.
 import json
 import re
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,7 +15,7 @@ import anthropic
 from django.conf import settings
 
 from coaching import llm
-from coaching.coach.turns import prompt
+from coaching.coach import prompts
 from coaching.models import Sample
 from coaching.risk import links
 from coaching.verbatim import RUN, shares_run
@@ -27,6 +26,7 @@ LONGEST = 600  # characters
 MOST_SENTENCES = 3
 ANSWER_TOKENS = 400
 BODY_CHARACTERS = 200_000
+TURN_CHARACTERS = 2_000
 
 State = Sample.Summary
 
@@ -64,19 +64,25 @@ def write(
 
 
 def _written(client: anthropic.Anthropic, turns: list[dict[str, Any]], known: dict[str, Any]) -> Summary:
-    shown = [{"role": turn["role"], "text": turn["text"]} for turn in turns]
-    asked = [json.dumps({**known, "conversation": shown}, ensure_ascii=False)[:BODY_CHARACTERS]]
-    bodies = [turn["text"] for turn in turns]
+    asked = [json.dumps({**known, "conversation": _shown(turns)}, ensure_ascii=False)]
+    body = "\n".join(turn["text"] for turn in turns)
     for _ in range(2):
         text = _ask(client, asked)
-        faults = faults_of(text, bodies)
+        faults = faults_of(text, body)
         if not faults:
             return Summary(text, State.CAPTURED)
         asked = [asked[0], text or "(nothing)", f"This breaks the rules: {' '.join(faults)} Write it again."]
     return Summary("", State.REFUSED)
 
 
-def faults_of(text: str, bodies: Iterable[str]) -> list[str]:
+def _shown(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The turns as the model sees them; of a very long conversation the first and the last."""
+    shown = [{"role": turn["role"], "text": turn["text"][:TURN_CHARACTERS]} for turn in turns]
+    most = BODY_CHARACTERS // TURN_CHARACTERS
+    return shown if len(shown) <= most else [*shown[: most // 2], *shown[-most // 2 :]]
+
+
+def faults_of(text: str, body: str) -> list[str]:
     """What keeps a summary from being stored, in sentences; empty if nothing does."""
     faults = []
     sentences = [each for each in SENTENCE_END.split(ABBREVIATIONS.sub("", text).strip()) if re.search(r"\w", each)]
@@ -88,7 +94,7 @@ def faults_of(text: str, bodies: Iterable[str]) -> list[str]:
         faults.append(f"It holds personal data ({', '.join(kinds)}).")
     if links(text):
         faults.append("It holds a web address.")
-    if shares_run(text, bodies):
+    if shares_run(text, body):
         faults.append(f"It copies {RUN} or more words in a row.")
     return faults
 
@@ -98,7 +104,7 @@ def _ask(client: anthropic.Anthropic, said: list[str]) -> str:
     request = {
         "model": llm.model(),
         "max_tokens": ANSWER_TOKENS,
-        "system": prompt("summary"),
+        "system": prompts.read("summary"),
         "messages": [
             {"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(said)
         ],

@@ -5,7 +5,6 @@ it: a summary that does is refused, and in a coach's answer the run becomes a re
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 RUN = 12
@@ -17,16 +16,20 @@ WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 Gram = tuple[str, ...]
 
 
-def grams(text: str) -> set[Gram]:
-    """Every run of RUN consecutive words of a text, in lower case and without punctuation."""
-    words = [match[0].casefold() for match in WORD.finditer(text)]
-    return {tuple(words[index : index + RUN]) for index in range(len(words) - RUN + 1)}
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation."""
+    return [match[0].casefold() for match in WORD.finditer(text)]
 
 
-def shares_run(text: str, bodies: Iterable[str]) -> bool:
-    """Whether the text holds RUN or more consecutive words of one of the bodies."""
-    own = grams(text)
-    return bool(own) and any(not own.isdisjoint(grams(body)) for body in bodies)
+def grams(of: list[str]) -> list[Gram]:
+    """Every run of RUN consecutive words, in their order."""
+    return [tuple(of[index : index + RUN]) for index in range(len(of) - RUN + 1)]
+
+
+def shares_run(text: str, body: str) -> bool:
+    """Whether the text holds RUN or more consecutive words of the body."""
+    own = set(grams(words(text)))
+    return bool(own) and not own.isdisjoint(grams(words(body)))
 
 
 @dataclass
@@ -54,14 +57,14 @@ class Guard:
         self.inside: int | None = None
 
     def know(self, turns: dict[int, str]) -> None:
-        """Guard the text of these turns from here on."""
-        for turn, text in turns.items():
-            for gram in grams(text):
-                self.turn_of.setdefault(gram, turn)
+        """Guard the text of these turns, which follow on each other, from here on."""
+        said = [(word, turn) for turn, text in turns.items() for word in words(text)]
+        for gram, (_, turn) in zip(grams([word for word, _ in said]), said, strict=False):
+            self.turn_of.setdefault(gram, turn)
 
     def finds_run(self, text: str) -> bool:
         """Whether a whole text holds a run of a turn that is guarded."""
-        return bool(self.turn_of) and not grams(text).isdisjoint(self.turn_of)
+        return bool(self.turn_of) and not self.turn_of.keys().isdisjoint(grams(words(text)))
 
     def add(self, piece: str) -> str:
         """Take in the next piece, give out what can be stored now."""

@@ -15,7 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from agents.access import NotAllowed
+from agents.access import NotAllowed, Refusal
 from agents.api_base.fields import camel, epoch_ms
 from agents.api_base.parsing import LIMIT_SENTENCE
 from agents.api_base.references import AmbiguousAgent, UnknownAgent
@@ -94,6 +94,11 @@ def _refused_fields(errors):
     whole = errors.pop("", [])
     detail = " ".join(whole) or (f"{next(iter(errors))}: {next(iter(errors.values()))[0]}" if len(errors) == 1 else "")
     return Problem(400, detail or FIELDS_SENTENCE, kind="refused-fields" if errors else "", errors=errors)
+
+
+@problem_of.register
+def _(exc: Refusal):
+    return Problem(409, str(exc))
 
 
 @problem_of.register

@@ -162,22 +162,27 @@ class _Said:
 
     def __init__(self, emit: Callable[..., None]):
         self.emit = emit
-        self.anything = False
+        self.text = False
+        self.proposal = False
         self.gap = False
 
+    @property
+    def anything(self) -> bool:
+        return self.text or self.proposal
+
     def new_round(self) -> None:
-        self.gap = self.anything
+        self.gap = self.text
 
     def __call__(self, text: str) -> None:
         self.emit("text", text=f"\n\n{text}" if self.gap else text)
         self.gap = False
-        self.anything = True
+        self.text = True
 
     def tool(self, name: str, result: ToolResult | None) -> None:
         self.emit("tool", name=name, ok=result is not None)
         if result is not None and result.proposal:
             self.emit("proposal", proposal=result.proposal)
-            self.anything = True
+            self.proposal = True
 
 
 def _request(

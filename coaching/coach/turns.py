@@ -5,11 +5,10 @@ the closing event are stored together, once. A worker that dies leaves a turn wh
 next runs it again, unless words of an answer were out already, for those cannot be unsaid.
 """
 
+import contextlib
 import json
 import logging
 import time
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +17,7 @@ from django.utils import timezone
 from agents import work
 from coaching import llm
 from coaching.actions import sessions
-from coaching.coach import loop
+from coaching.coach import loop, prompts
 from coaching.coach.tools import Toolbox, made_before
 from coaching.models import Message, Proposal, Turn, TurnEvent
 from coaching.verbatim import Guard
@@ -51,16 +50,17 @@ def run(turn: Turn) -> None:
     except Exception as error:
         # Its words could hold a body: only its kind is kept.
         logger.error("Turn %s was interrupted by %s.", turn.pk, type(error).__name__)
-        work.put_off(turn, error=type(error).__name__)
+        with contextlib.suppress(work.LeaseLost):
+            work.put_off(turn, error=type(error).__name__)
 
 
 def _answer(turn: Turn) -> None:
     writer = _Writer(turn)
-    if refused := _reason_not_to_start(turn, writer):
-        sessions.finish(turn, Turn.State.FAILED, text=writer.said, error=refused)
-        return
     if turn.stop_asked_at:
         sessions.finish(turn, Turn.State.STOPPED, text=writer.said)
+        return
+    if refused := _reason_not_to_start(turn, writer):
+        sessions.finish(turn, Turn.State.FAILED, text=writer.said, error=refused)
         return
     writer.announce_what_was_proposed()
     toolbox = Toolbox(turn, guard=writer.guard, proposal_limit=settings.COACH_PROPOSALS)
@@ -175,12 +175,6 @@ class _Writer:
         self.written = time.monotonic()
 
 
-@cache
-def prompt(job: str) -> str:
-    """The instructions for a job, a Markdown file beside this one."""
-    return (Path(__file__).parent / "prompts" / f"{job}.md").read_text()
-
-
 def _system(turn: Turn) -> list[dict[str, Any]]:
     """What stays the same through a session: the coach's instructions, then whom it coaches and what about."""
     session = turn.session
@@ -190,7 +184,7 @@ def _system(turn: Turn) -> list[dict[str, Any]]:
         "conversation": str(session.conversation_id) if session.conversation_id else None,
     }
     return [
-        {"type": "text", "text": prompt("coach")},
+        {"type": "text", "text": prompts.read("coach")},
         {"type": "text", "text": f"This session (data): {json.dumps(about, ensure_ascii=False)}"},
     ]
 

@@ -27,7 +27,7 @@ QUERY_LENGTH = 2_000
 
 def understand(message: str) -> Handler | None:
     """The way to follow this message, or None where it is no instruction we know."""
-    message = re.sub(r"^(?:please|now|ok(?:ay)?|and|then)[,\s]+", "", message.strip(), flags=re.IGNORECASE)
+    message = re.sub(r"^(?:(?:please|now|ok(?:ay)?|and|then|(?:can|could|would) you)[,\s]+)+", "", message.strip(), flags=re.IGNORECASE)
     for pattern, handler in PATTERNS:
         if match := pattern.match(message):
             return partial(handler, *(each.strip() if each else "" for each in match.groups()))
@@ -222,7 +222,7 @@ def _trigger(name: str, said: str) -> tuple[str, str]:
 # Making the proposal
 
 
-def _propose(talk: Talk, tool: str, **change: Any) -> Reply:
+def _propose(talk: Talk, tool: str, /, **change: Any) -> Reply:
     """Propose, with the leader's own message as evidence and, under a focus, the words of the turns it points at."""
     made = talk.found(tool)
     if made is not None:
@@ -298,6 +298,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE | re.DOTALL)
 
 
+SAYING = r"(?:that says|that reads|saying|which says)(?:\s+that)?:?"
 A_NEW = r"(?:a|another|this)(?:\s+new)?"
 THE_PROMPT = r"the\s+(?:system\s+)?prompt"
 ABOUT = r"(?:about|on|that says)?\s*(.+?)"
@@ -306,7 +307,7 @@ QUOTED = r"[“\"'](.+?)[”\"']"
 REPLACE = rf"replace\s+{QUOTED}\s+(?:with|by)\s+{QUOTED}"
 
 PATTERNS: list[tuple[re.Pattern[str], Callable[..., Reply]]] = [
-    (_pattern(rf"{ADD}\s+{A_NEW}\s+{MEMORY}(?:\s+(?:that|saying(?: that)?)|\s*:)\s+(.+)$"), _add_memory),
+    (_pattern(rf"{ADD}\s+{A_NEW}\s+{MEMORY}(?:\s+(?:{SAYING}|that)|\s*:)\s+(.+)$"), _add_memory),
     (_pattern(r"remember\s+that\s+(.+)$"), _add_memory),
     (_pattern(rf"{CHANGE}\s+(?:{THAT_ONE}|the)\s+{MEMORY}{SO_THAT}(.+)$"), _change_last_memory),
     (_pattern(rf"{CHANGE}\s+the\s+{MEMORY}\s+{ABOUT}{SO_THAT}(.+)$"), _change_memory),

@@ -53,7 +53,7 @@ class Talk:
         return None
 
 
-def call(name: str, **given: Any) -> Reply:
+def call(name: str, /, **given: Any) -> Reply:
     return Reply(calls=[Call(name, given)])
 
 

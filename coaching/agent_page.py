@@ -11,7 +11,6 @@ from django.utils.dateparse import parse_date
 from agents import versions
 from agents.models import Agent, Configuration, Procedure, Prompt
 from coaching import diffs, proposal_page
-
 from coaching.csat import Csat, said
 from coaching.models import Flag, Proposal, Sample, Session
 from coaching.team import LEVEL_DAYS
@@ -134,7 +133,12 @@ class HistoryQuestion:
     search: str = ""
     page: int = 1
 
-    SCORES = (("low", "Low (under 50)"), ("middle", "Middle (50 to 79)"), ("high", "High (80 and more)"), ("none", "Not rated"))
+    SCORES = (
+        ("low", "Low (under 50)"),
+        ("middle", "Middle (50 to 79)"),
+        ("high", "High (80 and more)"),
+        ("none", "Not rated"),
+    )
 
     @classmethod
     def parse(cls, query):
@@ -504,5 +508,3 @@ def load_coaching(member, agent):
 def conflict_panes(clash):
     """The three values of each field of a lost race, for a form that was typed against an older version."""
     return proposal_page.told(clash)
-
-

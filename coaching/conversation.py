@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from agents.access import Right, may
 from agents.models import Agent
@@ -136,18 +137,18 @@ class ConversationPage:
     picked: set = field(default_factory=set)
 
 
-def load(member, conversation, session=None, picked=()):
-    """The page of `conversation` (visible to the leader `member`), its panel on `session` or on its newest one.
+def load(member, conversation, session=None, picked=(), new=False):
+    """The page of `conversation` (visible to the leader `member`), its panel on `session`, on its newest one, or `new`.
 
     Reads the transcript from its source, which may be a call over the network: never inside a transaction.
     """
     rating = Rating.objects.filter(conversation=conversation, counts=True).first()
     sample = Sample.objects.visible_to(member).kept().filter(conversation=conversation).first()
     turns, trouble = _transcript(conversation)
-    texts = {turn.number: turn.text for turn in turns}
+    texts = {number: turn.text for number, turn in enumerate(turns)}
     panel = None
     if conversation.agent is not None and conversation.agent.is_ai:
-        panel = load_panel(member, conversation.agent, conversation, session, texts)
+        panel = load_panel(member, conversation.agent, conversation, session, texts, new=new)
     served = [m["id"] for m in conversation.memories_served if isinstance(m, dict) and "id" in m]
     return ConversationPage(
         conversation=conversation,
@@ -156,19 +157,21 @@ def load(member, conversation, session=None, picked=()):
         said=said(rating.value, rating.scale) if rating else "",
         is_low=rating is not None and rating.score < 50,
         sample=sample,
-        memories=list(Memory.objects.visible_to(member).filter(pk__in=served).only("summary", "agent_id")) if served else [],
-        lines=[_line(turn, cited) for turn, cited in zip(turns, _cited(turns, panel, conversation), strict=True)],
+        memories=list(Memory.objects.visible_to(member).filter(pk__in=served).only("summary", "agent_id"))
+        if served
+        else [],
+        lines=_lines(turns, _cited(texts, panel, conversation)),
         trouble=trouble,
         panel=panel,
         picked=set(picked) & set(texts),
     )
 
 
-def load_panel(member, agent, conversation, session, texts=None):
+def load_panel(member, agent, conversation, session, texts=None, new=False):
     """The coach's panel of a conversation, or of an agent alone: nine queries at most, however long the talk."""
     sessions = Session.objects.visible_to(member).filter(agent=agent, conversation=conversation)
     sessions = list(sessions.select_related("started_by__user").order_by("-updated_at")[:SESSIONS])
-    if session is None and conversation is not None and sessions:
+    if session is None and conversation is not None and sessions and not new:
         session = sessions[0]
     off = ""
     if not agent.coaching:
@@ -194,7 +197,8 @@ def exchanges(member, session, texts=None, turn=None):
     messages = Message.objects.filter(session=session)
     rows = Proposal.objects.visible_to(member).filter(session=session).select_related("decided_by__user", "agent")
     if turn is not None:
-        turns, events, messages, rows = turns.filter(pk=turn.pk), events.filter(turn=turn), messages.filter(turn=turn), rows.filter(turn=turn)
+        turns = turns.filter(pk=turn.pk)
+        events, messages, rows = (found.filter(turn=turn) for found in (events, messages, rows))
     said_by = {(m.turn_id, m.role): m for m in messages}
     cards = {str(card.proposal.pk): card for card in load_cards(member, list(rows), session, texts)}
     happened = defaultdict(list)
@@ -209,7 +213,7 @@ def exchanges(member, session, texts=None, turn=None):
 
 def load_cards(member, rows, session, texts):
     """The proposals of a session as cards, quotes read from `texts` ({turn: text} of the session's conversation)."""
-    at_hand = {session.conversation_id: texts} if texts else {}
+    at_hand = {session.conversation_id: texts} if session is not None and texts else {}
     evidence = proposal_page.evidence_of(member, rows, at_hand)
     return [
         Card(
@@ -253,7 +257,7 @@ def _read(tools):
 
 
 def _cost(usage):
-    """"3.1k tokens", all kinds added up; empty where nothing was asked of a model."""
+    """ "3.1k tokens", all kinds added up; empty where nothing was asked of a model."""
     kinds = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
     tokens = sum(usage.get(kind) or 0 for kind in kinds)
     if not tokens:
@@ -265,15 +269,19 @@ def _transcript(conversation):
     """The turns, and the sentence to show where there are none."""
     try:
         turns = transcripts.read(conversation)
-    except transcripts.Unavailable as trouble:
-        return [], str(trouble)
-    return turns, "" if turns else "This conversation has no turns."
+    except transcripts.TranscriptUnavailable as trouble:
+        return (), str(trouble)
+    return turns, "" if len(turns) else "This conversation has no turns."
 
 
-def _line(turn, cited):
+def _lines(turns, cited):
+    return [_line(number, turn, cited.get(number, [])) for number, turn in enumerate(turns)]
+
+
+def _line(number, turn, cited):
     label = ROLES[turn.role]
     if turn.name:
-        label = f"{turn.name} ({label.lower()})" if turn.role != "tool" else turn.name
+        label = turn.name if turn.role == "tool" else f"{turn.name} ({label.lower()})"
     spans, at = [], 0
     for start, end in cited:
         spans += [Span(turn.text[at:start])] * (start > at) + [Span(turn.text[start:end], cited=True)]
@@ -281,24 +289,24 @@ def _line(turn, cited):
     spans += [Span(turn.text[at:])] * (at < len(turn.text))
     glimpse = " ".join(turn.text.split())
     return TurnLine(
-        number=turn.number,
+        number=number,
         role=turn.role,
         label=label,
-        at=turn.at,
+        at=None if turn.at is None else datetime.fromtimestamp(turn.at / 1000, UTC),
         spans=tuple(spans),
         glimpse=glimpse if len(glimpse) <= TOOL_LINE else f"{glimpse[:TOOL_LINE].rstrip()} …",
     )
 
 
-def _cited(turns, panel, conversation):
-    """For each turn the places that proposals of the shown session quote, as (start, end) that do not overlap."""
+def _cited(texts, panel, conversation):
+    """{turn: the places that proposals of the shown session quote, as (start, end) that do not overlap}."""
     quotes = defaultdict(set)
     for exchange in panel.exchanges if panel else []:
         for part in exchange.parts:
             for one in part.card.evidence if part.card else []:
                 if one.quote and one.conversation is not None and one.conversation.pk == conversation.pk:
                     quotes[one.turn].add(one.quote)
-    return [_places(turn.text, quotes[turn.number]) if turn.number in quotes else [] for turn in turns]
+    return {turn: _places(texts[turn], found) for turn, found in quotes.items() if turn in texts}
 
 
 def _places(text, quotes):

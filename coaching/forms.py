@@ -23,9 +23,7 @@ class Versioned(Typed):
     """A change to something versioned: the version it was typed against, and why."""
 
     base_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
-    reason = forms.CharField(
-        label="Why", required=False, max_length=300, help_text="For the history; one line."
-    )
+    reason = forms.CharField(label="Why", required=False, max_length=300, help_text="For the history; one line.")
 
     @property
     def changes(self):
@@ -84,7 +82,9 @@ class SettingsForm(Typed):
         "somebody approves. Switching it off keeps all memories, procedures and proposals.",
     )
     storage_mode = forms.ChoiceField(
-        label="What is kept of a conversation that is pushed to us", choices=Agent.Storage.choices, widget=forms.RadioSelect
+        label="What is kept of a conversation that is pushed to us",
+        choices=Agent.Storage.choices,
+        widget=forms.RadioSelect,
     )
     retention_days = forms.IntegerField(
         label="Transcripts are deleted after",

@@ -32,15 +32,15 @@ class Question:
     page: int = 1
 
     @classmethod
-    def parse(cls, query):
-        """From a QueryDict."""
+    def parse(cls, query, shown=Status.PENDING):
+        """From a QueryDict; `shown` is the status where it names none."""
         status, type_, agent, page = (query.get(key, "") for key in ("status", "type", "agent", "page"))
         try:
             agent = UUID(agent) if agent else None
         except ValueError:
             agent = None
         return cls(
-            status=status if status in Status.values else Status.PENDING,
+            status=status if status in Status.values else shown,
             type=type_ if type_ in Proposal.Type.values else "",
             agent=agent,
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
@@ -193,7 +193,9 @@ def load_queue(member, question):
     return Queue(
         question=question,
         statuses=[
-            StatusLink(s.value, s.label, counts.get(s, 0), question.query(status=s, page=1) or "?", s == question.status)
+            StatusLink(
+                s.value, s.label, counts.get(s, 0), question.query(status=s, page=1) or "?", s == question.status
+            )
             for s in Status
         ],
         items=items(rows.defer("change", "base", "rationale", "evidence")[start : start + PAGE_SIZE]),
@@ -223,7 +225,7 @@ def load(member, proposal, texts=None):
         evidence=evidence_of(member, [proposal], texts or {})[proposal.pk],
         may_decide=may_decide(member, proposal),
         panes=panes(proposal) if item.is_stale else [],
-        approved=changes_of(proposal, proposal.approved_change) if proposal.approved_change is not None else [],
+        approved=changes_of(proposal, applied_fields(proposal)) if proposal.approved_change is not None else [],
         superseded_by=Proposal.objects.visible_to(member).filter(replaces=proposal).first(),
         taken_back=_taken_back(proposal),
         asked_by=asked_by(proposal),
@@ -236,12 +238,13 @@ def may_decide(member, proposal):
 
 
 def changes_of(proposal, change=None):
-    """The FieldDiffs of a proposal, or of an edited `change` (stored form) of it.
+    """The FieldDiffs of a proposal, or of an edited `change` ({field: value}) of it.
 
     Everything for something new or removed, else the fields that differ.
     """
     base = proposals.loaded(proposal.base)
-    change = proposals.loaded(proposal.change if change is None else change)
+    if change is None:
+        change = proposals.fields_to_apply(proposal)
     return diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
 
 
@@ -282,6 +285,26 @@ def _evidence(one, known, texts):
     return Evidence(conversation=conversation, turn=one.get("turn"), quote=quote)
 
 
+def edited(proposal, change):
+    """The fields that approving with the reviewer's `change` would apply. Raises ValidationError that names the field."""
+    model = proposals.MODELS[proposal.target_kind]
+    whole = {**proposals.fields_to_apply(proposal), **change}
+    return proposals.proposed_change(proposal.type, model, whole, proposals.loaded(proposal.base))
+
+
+def applied_fields(proposal):
+    """The fields that an approval applied: the reviewer's, where they edited it."""
+    return proposals.loaded(proposal.change if proposal.approved_change is None else proposal.approved_change)
+
+
+def taking_back(proposal):
+    """The FieldDiffs of taking an applied change back."""
+    base = proposals.loaded(proposal.base)
+    if proposal.type.endswith("_delete"):
+        return diffs.fields({}, base)
+    return diffs.fields({**base, **applied_fields(proposal)}, base)
+
+
 def _taken_back(proposal):
     """The Configuration that took an approved change back; None where it stands."""
     if proposal.status != Status.APPROVED:
@@ -298,7 +321,7 @@ def _uuid(value):
 
 
 def decided_words(proposal):
-    """"already approved by Ana at 20 Nov 2026, 10:42 from Slack": what a late click is told."""
+    """ "already approved by Ana at 20 Nov 2026, 10:42 from Slack": what a late click is told."""
     by = proposal.decided_by.display_name if proposal.decided_by else "its author's newer proposal"
     at: datetime = timezone.localtime(proposal.decided_at)
     door = f" from {proposal.get_decided_from_display()}" if proposal.decided_from else ""

@@ -134,6 +134,7 @@ class Evidence:
 class Pane:
     """One field of a conflict, three times."""
 
+    field: str
     label: str
     base: object
     current: object
@@ -264,7 +265,7 @@ def panes(proposal):
 
 def told(clash):
     """The panes of a versions.Conflict."""
-    return [Pane(diffs.LABELS[f["field"]], f["base"], f["current"], f["proposed"]) for f in clash.fields]
+    return [Pane(f["field"], diffs.LABELS[f["field"]], f["base"], f["current"], f["proposed"]) for f in clash.fields]
 
 
 def evidence_of(member, rows, texts):

@@ -23,7 +23,7 @@ def proposals(request):
     """The queue alone: what waits, newest first."""
     require(request.member, Right.APPROVE)
     queue = proposal_page.load_queue(request.member, proposal_page.Question.parse(request.GET))
-    return render(request, "coaching/proposals.html", {"section": "proposals", "queue": queue})
+    return render(request, "coaching/proposals.html", {"section": "proposals", "types": Proposal.Type.choices, "queue": queue})
 
 
 @page()
@@ -70,6 +70,8 @@ def edit(request, proposal_id):
     form = forms.FORMS[found.target_kind](request.POST)
     if not form.is_valid():
         return _edit(request, found, form, HTTPStatus.BAD_REQUEST)
+    if request.POST.get("again"):
+        return _edit(request, found, form)
     try:
         final = proposal_page.edited(found, form.changes)
     except ValidationError as refusal:
@@ -178,6 +180,7 @@ def _show(request, found, status=HTTPStatus.OK, *, refused="", clash=(), taking_
         )
     context = {
         "section": "proposals",
+        "types": Proposal.Type.choices,
         "queue": proposal_page.load_queue(
             request.member, proposal_page.Question.parse(request.GET, shown=found.status)
         ),

@@ -77,4 +77,6 @@ def said(value, scale):
     """A raw rating in the words of its scale: "1 of 5", "bad", "40 %". Empty for a conversation without a rating."""
     if not value:
         return ""
-    return {"stars5": f"{value} of 5", "percent": f"{value} %", "hubspot012": f"{value} of 2"}.get(scale, value.replace("_", " "))
+    return {"stars5": f"{value} of 5", "percent": f"{value} %", "hubspot012": f"{value} of 2"}.get(
+        scale, value.replace("_", " ")
+    )

@@ -68,7 +68,12 @@ def load(member, agent):
     team = None if peers is None else _timeline(peers, first, today)
     flag = Flag.objects.visible_to(member).open().filter(agent=agent).first()
     samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
-    notes = Note.objects.visible_to(member).current().filter(agent=agent).select_related("author__user", "sample__conversation")
+    notes = (
+        Note.objects.visible_to(member)
+        .current()
+        .filter(agent=agent)
+        .select_related("author__user", "sample__conversation")
+    )
     n_notes = notes.count()
     last = today.toordinal()
     return Drawer(
@@ -83,7 +88,7 @@ def load(member, agent):
         samples=[_line(one) for one in samples.order_by("score_hundredths", "-closed_at", "pk")[:MOST_SAMPLES]],
         notes=list(notes.order_by("-created_at", "pk")[:MOST_NOTES]),
         more_notes=max(0, n_notes - MOST_NOTES),
-        pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count() if agent.is_ai else 0,
+        pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
         may_write=may(member, Right.COACH_PEOPLE),
     )
 

@@ -134,10 +134,8 @@ def trajectory(weeks, *, since=None, recent=None, worst=None):
     xs = _spread(len(weeks), LEFT + 8, RIGHT - 8)
     y = _vertical(low, high, TOP + 4, BOTTOM - 4)
     most = max(w.n for w in weeks)
-    first = None if since is None else next((i for i, w in enumerate(weeks) if w.start + timedelta(days=6) >= since), None)
-    ring = None if worst is None else next(
-        (i for i, w in enumerate(weeks) if w.start <= worst + timedelta(days=3) < w.start + timedelta(days=7)), None
-    )  # fmt: skip
+    first = _index(weeks, lambda week: week.start + timedelta(days=6) >= since) if since else None
+    ring = _index(weeks, lambda week: 0 <= (worst - week.start).days + 3 < 7) if worst else None
     dots = tuple(
         _dot(week, xs[i], y(week.score), most, recent=first is not None and i >= first, worst=i == ring)
         for i, week in enumerate(weeks)
@@ -161,6 +159,11 @@ def trajectory(weeks, *, since=None, recent=None, worst=None):
         summary=_summary(weeks, since, recent),
         weeks=weeks,
     )
+
+
+def _index(weeks, fits):
+    """Where the first week stands that fits; None where none does."""
+    return next((i for i, week in enumerate(weeks) if fits(week)), None)
 
 
 def _dot(week, x, y, most, *, recent, worst):

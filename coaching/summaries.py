@@ -27,6 +27,7 @@ MOST_SENTENCES = 3
 ANSWER_TOKENS = 400
 BODY_CHARACTERS = 200_000
 TURN_CHARACTERS = 2_000
+WHOLE = ("end_turn", "stop_sequence")
 
 State = Sample.Summary
 
@@ -100,7 +101,8 @@ def faults_of(text: str, body: str) -> list[str]:
 
 
 def _ask(client: anthropic.Anthropic, said: list[str]) -> str:
-    """One answer to a talk given as texts, the first of ours, the next of the model, and so on."""
+    """One answer to a talk given as texts, the first of ours, the next of the model, and so on; empty where the model
+    declined or was cut, for half a summary is none."""
     request = {
         "model": llm.model(),
         "max_tokens": ANSWER_TOKENS,
@@ -110,4 +112,5 @@ def _ask(client: anthropic.Anthropic, said: list[str]) -> str:
         ],
     }
     watch = llm.Watch(settings.COACH_STALL_SECONDS, time.monotonic() + settings.COACH_TURN_SECONDS)
-    return llm.ask(client, request, watch=watch).text.strip()
+    answer = llm.ask(client, request, watch=watch)
+    return answer.text.strip() if answer.stop_reason in WHOLE else ""

@@ -35,7 +35,8 @@ COLUMNS = (
     ("due", "Follow-ups", "cell-due"),
     ("coached", "Coached", "cell-coached"),
 )
-FALLING_FIRST = ("change", "score", "name", "status")  # what a first click sorts upwards; the others start with the most
+# What a first click sorts upwards; the others start with the most.
+UPWARDS_FIRST = ("change", "score", "name", "status")
 SORTS = {f"{sign}{key}" for key, _, _ in COLUMNS if key for sign in ("", "-")}
 
 
@@ -256,7 +257,7 @@ def _column(question, key, label, css):
     if not key:
         return Column(label, css, None, "")
     up, down = key, f"-{key}"
-    first = up if key in FALLING_FIRST else down
+    first = up if key in UPWARDS_FIRST else down
     now = {up: "ascending", down: "descending"}.get(question.sort, "")
     after = first if not now else (down if question.sort == up else up)
     return Column(label, css, question.query(sort=after, page=1) or "?", now)
@@ -323,7 +324,9 @@ class Weather:
         return [
             TeamTotal(
                 team.name,
-                csat=self._by_team[team.pk].window(last - LEVEL_DAYS + 1, last) if team.pk in self._by_team else NOTHING,
+                csat=self._by_team[team.pk].window(last - LEVEL_DAYS + 1, last)
+                if team.pk in self._by_team
+                else NOTHING,
                 too_small=self._sizes.get(team.pk, 0) < SMALLEST_TEAM,
             )
             for team in self.teams

@@ -7,13 +7,13 @@ from agents.api_base.views import UnknownRoute
 from config import health
 
 urlpatterns = [
-    path("", include("agents.urls")),
-    path("", include("coaching.urls")),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
     re_path(r"^api(?:/.*)?$", UnknownRoute.as_view()),
+    path("", include("agents.urls")),
+    path("", include("coaching.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

@@ -44,7 +44,11 @@ KINDS = (
 def mask(text: str) -> str:
     """The text with each piece of personal data replaced by its kind in angle brackets, e.g. `<email>`."""
     for kind, pattern, check in KINDS:
-        text = pattern.sub(lambda m, k=kind, c=check: f"<{k}>" if c is None or c(m[0]) else m[0], text)
+
+        def masked(match: re.Match[str], kind=kind, check=check) -> str:
+            return f"<{kind}>" if check is None or check(match[0]) else match[0]
+
+        text = pattern.sub(masked, text)
     return text
 
 

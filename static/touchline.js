@@ -9,6 +9,8 @@
 
   /* ------------------------------------------------------------------ drawer */
 
+  let reading = null; // the request that fills the drawer
+
   const agentInAddress = () => new URL(location.href).searchParams.get("agent");
 
   function show(dialog) {
@@ -36,6 +38,8 @@
 
   function closed(dialog) {
     const agent = agentInAddress();
+    reading?.request.abort(); // an answer that comes too late must not open it again
+    reading = null;
     dialog.replaceChildren();
     if (agent) history.replaceState({ htmx: true }, "", dialog.dataset.closed);
     const back = opener?.isConnected ? opener : rowOf(agent);
@@ -47,8 +51,9 @@
   function clickedBeside(dialog, event) {
     const box = dialog.getBoundingClientRect();
     if (event.clientX >= box.left || event.clientX === 0) return;
+    const open = () => document.elementFromPoint(event.clientX, event.clientY)?.closest("a[data-agent]")?.click();
+    dialog.addEventListener("close", open, { once: true });
     dialog.close();
-    document.elementFromPoint(event.clientX, event.clientY)?.closest("a[data-agent]")?.click();
   }
 
   function prepareDrawer() {
@@ -72,11 +77,15 @@
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     if (ctx.target?.id !== "drawer") return;
     opener = ctx.sourceElement;
+    reading = ctx;
     fill(ctx.target, "drawer-loading");
   });
 
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (ctx.target?.id === "drawer") settle(ctx.target, ctx.sourceElement.dataset.focus);
+    if (ctx === reading) {
+      reading = null;
+      settle(ctx.target, ctx.sourceElement.dataset.focus);
+    }
     ready();
   });
 
@@ -142,8 +151,7 @@
   function failed(ctx, words) {
     if (ctx.target?.id === "drawer") {
       fill(ctx.target, "drawer-failed");
-      const whole = ctx.target.querySelector("[data-whole-page]");
-      if (opener?.href) whole.href = opener.href;
+      ctx.target.querySelector("[data-whole-page]").setAttribute("href", opener.getAttribute("href"));
     } else {
       say(words);
     }

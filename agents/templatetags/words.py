@@ -22,7 +22,10 @@ def ago(at):
     words = "now" if not distance else f"{distance} ago" if seconds > 0 else f"in {distance}"
     local = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}" data-exact="{}" tabindex="0">{}</time>', local.isoformat(timespec="seconds"), exact(at), words
+        '<time datetime="{}" data-exact="{}" tabindex="0">{}</time>',
+        local.isoformat(timespec="seconds"),
+        exact(at),
+        words,
     )
 
 

@@ -17,7 +17,11 @@ from memories import actions as memories
 from memories.models import Memory
 
 Type, Status = Proposal.Type, Proposal.Status
-MODELS = {"memory": Memory, "prompt": Prompt, "procedure": Procedure}
+MODELS: dict[str, type[Memory] | type[Prompt] | type[Procedure]] = {
+    "memory": Memory,
+    "prompt": Prompt,
+    "procedure": Procedure,
+}
 
 
 class AlreadyDecided(Refusal):

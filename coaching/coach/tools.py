@@ -111,7 +111,12 @@ class Toolbox:
                 break
             page.append(shown)
             room -= len(shown["text"])
-        return {**_conversation(row, score=self._score(row)), "turn_count": len(turns), "turns": page, "next_turn": following}
+        return {
+            **_conversation(row, score=self._score(row)),
+            "turn_count": len(turns),
+            "turns": page,
+            "next_turn": following,
+        }
 
     def find_conversations(
         self, score_below: float | None = None, closed_after: str | None = None, limit: int = 20
@@ -163,7 +168,9 @@ class Toolbox:
             if score >= NEARLY_THE_SAME and str(memory.pk) not in different_from
         ]
         if near:
-            listed = json.dumps([{"memory": str(each.pk), "summary": each.summary} for each in near], ensure_ascii=False)
+            listed = json.dumps(
+                [{"memory": str(each.pk), "summary": each.summary} for each in near], ensure_ascii=False
+            )
             raise ToolError(
                 f"The memory base says nearly this already: {listed}. Update that one; or, if yours is another fact, call "
                 "again with these ids in different_from."
@@ -223,13 +230,17 @@ class Toolbox:
         self._keep_focus(quotes)
         for text in [rationale, *(value for value in change.values() if isinstance(value, str))]:
             if self.guard.finds_run(text):
-                raise ToolError(f"Say it in your own words: no {RUN} words in a row may be copied from this conversation.")
+                raise ToolError(
+                    f"Say it in your own words: no {RUN} words in a row may be copied from this conversation."
+                )
         fingerprint = self._fingerprint(kind, target, change)
         there = Proposal.objects.filter(session=self.session, fingerprint=fingerprint).first()
         if there is None:
             self._refuse_repetition(kind, target, change, replaces)
             if Proposal.objects.filter(turn=self.turn).count() >= self.proposal_limit:
-                raise ToolError(f"One turn proposes at most {self.proposal_limit} changes. Stop here and say what is left.")
+                raise ToolError(
+                    f"One turn proposes at most {self.proposal_limit} changes. Stop here and say what is left."
+                )
             there = self._store(kind, change, rationale, kept, quotes, target, replaces, fingerprint)
         known = str(there.pk) in self.announced
         self.announced.add(str(there.pk))
@@ -267,7 +278,9 @@ class Toolbox:
         except proposals.NotAPossibleTarget as error:
             raise ToolError(str(error)) from None
         except proposals.AlreadyDecided:
-            raise ToolError("The proposal to replace has just been decided. Read it again with earlier_proposals.") from None
+            raise ToolError(
+                "The proposal to replace has just been decided. Read it again with earlier_proposals."
+            ) from None
 
     def _evidence(self, given: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[tuple[Conversation, Quote]]]:
         """The evidence as it is stored, and the quotes in it with their conversations.
@@ -309,7 +322,9 @@ class Toolbox:
         """What makes a proposal the same one when the same question is run again."""
         question = str(self.turn.retry_of_id or self.turn.pk)
         base = [str(target.pk), target.version] if target else []
-        return hashlib.sha256(json.dumps([question, kind, base, change], sort_keys=True, default=str).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([question, kind, base, change], sort_keys=True, default=str).encode()
+        ).hexdigest()
 
     def _refuse_repetition(self, kind: Type, target: Any, change: dict[str, Any], replaces: str | None) -> None:
         """A turn that is run again proposes nothing twice, even in other words; nor does any while the same is pending."""
@@ -334,7 +349,9 @@ class Toolbox:
         if row is None:
             raise ToolError("There is no such proposal to replace. Look it up with earlier_proposals.")
         if row.status != Proposal.Status.PENDING:
-            raise ToolError(f"That proposal is {row.status} and cannot be replaced. Propose a change of what is there now.")
+            raise ToolError(
+                f"That proposal is {row.status} and cannot be replaced. Propose a change of what is there now."
+            )
         return row
 
     # Rows
@@ -353,7 +370,9 @@ class Toolbox:
     def _conversation(self, pk: str | None) -> Conversation:
         if pk is None:
             if self.session.conversation is None:
-                raise ToolError("This session is not about one conversation. Find one with find_conversations and give its id.")
+                raise ToolError(
+                    "This session is not about one conversation. Find one with find_conversations and give its id."
+                )
             return self.session.conversation
         row = self.agent.conversations.filter(pk=_uuid(pk, "conversation")).first()
         if row is None:
@@ -391,7 +410,9 @@ def made_before(turn: Turn) -> Any:
 
 def _require_current(row: Any, base_version: int) -> None:
     if row.version != base_version:
-        raise ToolError(f"The {row.KIND} is at version {row.version} now, not {base_version}. Read it again, then propose.")
+        raise ToolError(
+            f"The {row.KIND} is at version {row.version} now, not {base_version}. Read it again, then propose."
+        )
 
 
 def _nearest(query: str, rows: Any, limit: int) -> list[tuple[float, Memory]]:
@@ -527,7 +548,11 @@ SCORE = {"type": "number", "minimum": 0, "maximum": 100, "description": "Only ra
 LIMIT = _number("The most items to return.", 1, 50)
 BASE_VERSION = _number("The version you have read.", 1)
 EDIT = {
-    "old": {"type": "string", "maxLength": 50_000, "description": "The exact text to replace; it must occur exactly once."},
+    "old": {
+        "type": "string",
+        "maxLength": 50_000,
+        "description": "The exact text to replace; it must occur exactly once.",
+    },
     "new": {"type": "string", "maxLength": 50_000, "description": "The text that takes its place."},
 }
 QUOTE = {
@@ -569,7 +594,9 @@ def _edits(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "maxItems": 50, "items": items}
 
 
-def _proposing(run: Callable[..., Any], description: str, properties: dict[str, Any], optional: tuple[str, ...] = ()) -> Tool:
+def _proposing(
+    run: Callable[..., Any], description: str, properties: dict[str, Any], optional: tuple[str, ...] = ()
+) -> Tool:
     required = tuple(name for name in properties if name not in optional)
     return Tool(run, description, {**properties, **WHY}, (*required, "rationale", "evidence"))
 

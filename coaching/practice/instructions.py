@@ -27,7 +27,12 @@ QUERY_LENGTH = 2_000
 
 def understand(message: str) -> Handler | None:
     """The way to follow this message, or None where it is no instruction we know."""
-    message = re.sub(r"^(?:(?:please|now|ok(?:ay)?|and|then|(?:can|could|would) you)[,\s]+)+", "", message.strip(), flags=re.IGNORECASE)
+    message = re.sub(
+        r"^(?:(?:please|now|ok(?:ay)?|and|then|(?:can|could|would) you)[,\s]+)+",
+        "",
+        message.strip(),
+        flags=re.IGNORECASE,
+    )
     for pattern, handler in PATTERNS:
         if match := pattern.match(message):
             return partial(handler, *(each.strip() if each else "" for each in match.groups()))

@@ -23,9 +23,8 @@ from coaching.models import Sample
 def team(request):
     """Everybody with their CSAT; `?agent=ID` shows the drawer of one of them over it."""
     question = team_page.Question.parse(request.GET)
-    context = {"section": "team", "page": team_page.load(request.member, question)}
-    if "agent" in request.GET:
-        context |= _drawer(request, _visible_agent(request, request.GET["agent"]))
+    opened = _drawer(request, _visible_agent(request, request.GET["agent"])) if "agent" in request.GET else {}
+    context = {"section": "team", "page": team_page.load(request.member, question)} | opened
     return render(request, "coaching/team.html", context)
 
 

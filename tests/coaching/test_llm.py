@@ -54,44 +54,51 @@ def test_parallel_tool_calls_come_in_their_order():
     assert answer.text == "Let me look."
 
 
+OVERLOADED = server.event("error", error={"type": "overloaded_error", "message": SECRET})
+FAULTY = server.event("error", error={"type": "api_error", "message": SECRET})
+BEGUN = server.start() + server.text_block(SECRET)
+NONSENSE = server.start() + server.tool_block("read", '{"a": nonsense}') + server.stop("tool_use")
+STRAY = server.start() + server.event("content_block_delta", index=5, delta={"type": "text_delta", "text": "x"})
+
+
 @pytest.mark.parametrize(
-    ("plays", "error", "sentence", "requests"),
+    ("play", "error", "sentence", "requests"),
     [
-        ([server.status(401, "authentication_error")], llm.ModelRefused, "did not accept our key", 1),
-        ([server.status(402, "billing_error")], llm.ModelRefused, "no credit left", 1),
-        ([server.status(403, "permission_error")], llm.ModelRefused, "not allowed", 1),
-        ([server.status(404, "not_found_error")], llm.ModelRefused, "not known at its address", 1),
-        ([server.status(400, "invalid_request_error")], llm.ModelRefused, "did not accept the request", 1),
-        ([server.status(413, "request_too_large")], llm.ModelRefused, "too much text", 1),
-        ([server.status(418)], llm.ModelRefused, "did not accept the request", 1),
-        ([server.status(429, "rate_limit_error", retry_after="0")], llm.ModelBusy, "too many requests", 3),
-        ([server.status(429, "rate_limit_error", retry_after="3600")], llm.ModelBusy, "Retry in 60 minutes", 1),
-        ([server.status(429, retry_after="nan")], llm.ModelBusy, "too many requests", 3),
-        ([server.status(500)], llm.ModelBusy, "a fault of its own", 3),
-        ([server.status(503)], llm.ModelBusy, "a fault of its own", 3),
-        ([server.status(529, "overloaded_error")], llm.ModelBusy, "overloaded", 3),
-        ([server.stream(server.event("error", error={"type": "overloaded_error", "message": SECRET}))], llm.ModelBusy, "overloaded", 3),
-        ([server.stream(server.start(), server.event("error", error={"type": "api_error", "message": SECRET}))], llm.ModelBusy, "fault", 1),
-        ([server.cut()], llm.ModelUnreachable, "Press Retry", 3),
-        ([server.cut(server.start(), server.text_block(SECRET))], llm.ModelUnreachable, "in the middle", 1),
-        ([server.cut(server.start(), server.tool_block("read", '{"a')[:-60])], llm.ModelUnreachable, "in the middle", 1),
-        ([server.stream()], llm.ModelUnreachable, "in the middle", 3),
-        ([server.stream(server.start(), server.text_block(SECRET))], llm.ModelUnreachable, "in the middle", 1),
-        ([server.stream(server.start(), server.tool_block("read", '{"a": nonsense}'), server.stop("tool_use"))], llm.AnswerBroken, "cannot be read", 1),
-        ([server.stream(server.event("message_stop"))], llm.AnswerBroken, "cannot be read", 1),
-        ([server.stream(b"event: message_start\ndata: {nonsense\n\n")], llm.AnswerBroken, "cannot be read", 3),
-        ([server.stream(b"event: message_start\ndata: \xff\xfe\n\n")], llm.AnswerBroken, "cannot be read", 3),
-        ([server.stream(server.start(), server.event("content_block_delta", index=5, delta={"type": "text_delta", "text": "x"}))], llm.AnswerBroken, "cannot be read", 1),
-        ([server.stream(b"<html>a proxy's page</html>")], llm.ModelUnreachable, "in the middle", 3),
-        ([server.stall()], llm.ModelStalled, "given up", 1),
-        ([server.stall(server.start(), server.text_block("So"))], llm.ModelStalled, "given up", 1),
-        ([server.stall(server.start(), ping_seconds=0.05)], llm.ModelStalled, "given up", 1),
+        (server.status(401, "authentication_error"), llm.ModelRefused, "did not accept our key", 1),
+        (server.status(402, "billing_error"), llm.ModelRefused, "no credit left", 1),
+        (server.status(403, "permission_error"), llm.ModelRefused, "not allowed", 1),
+        (server.status(404, "not_found_error"), llm.ModelRefused, "not known at its address", 1),
+        (server.status(400, "invalid_request_error"), llm.ModelRefused, "did not accept the request", 1),
+        (server.status(413, "request_too_large"), llm.ModelRefused, "too much text", 1),
+        (server.status(418), llm.ModelRefused, "did not accept the request", 1),
+        (server.status(429, "rate_limit_error", retry_after="0"), llm.ModelBusy, "too many requests", 3),
+        (server.status(429, "rate_limit_error", retry_after="3600"), llm.ModelBusy, "Retry in 60 minutes", 1),
+        (server.status(429, retry_after="nan"), llm.ModelBusy, "too many requests", 3),
+        (server.status(500), llm.ModelBusy, "a fault of its own", 3),
+        (server.status(503), llm.ModelBusy, "a fault of its own", 3),
+        (server.status(529, "overloaded_error"), llm.ModelBusy, "overloaded", 3),
+        (server.stream(OVERLOADED), llm.ModelBusy, "overloaded", 3),
+        (server.stream(server.start(), FAULTY), llm.ModelBusy, "a fault of its own", 1),
+        (server.cut(), llm.ModelUnreachable, "cannot be reached", 3),
+        (server.cut(BEGUN), llm.ModelUnreachable, "in the middle", 1),
+        (server.cut(server.start() + server.tool_block("read", '{"a')[:-60]), llm.ModelUnreachable, "in the middle", 1),
+        (server.stream(), llm.ModelUnreachable, "in the middle", 3),
+        (server.stream(BEGUN), llm.ModelUnreachable, "in the middle", 1),
+        (server.stream(b"<html>a proxy's page</html>"), llm.ModelUnreachable, "in the middle", 3),
+        (server.stream(NONSENSE), llm.AnswerBroken, "cannot be read", 1),
+        (server.stream(STRAY), llm.AnswerBroken, "cannot be read", 1),
+        (server.stream(server.event("message_stop")), llm.AnswerBroken, "cannot be read", 1),
+        (server.stream(b"event: message_start\ndata: {nonsense\n\n"), llm.AnswerBroken, "cannot be read", 3),
+        (server.stream(b"event: message_start\ndata: \xff\xfe\n\n"), llm.AnswerBroken, "cannot be read", 3),
+        (server.stall(), llm.ModelStalled, "given up", 1),
+        (server.stall(BEGUN), llm.ModelStalled, "given up", 1),
+        (server.stall(server.start(), ping_seconds=0.05), llm.ModelStalled, "given up", 1),
     ],
-)  # fmt: skip
-def test_bad_weather_ends_in_one_sentence(plays, error, sentence, requests):
+)
+def test_bad_weather_ends_in_one_sentence(play, error, sentence, requests):
     began = time.monotonic()
     with pytest.raises(error) as raised:
-        ask(plays)
+        ask([play])
 
     assert sentence in raised.value.sentence
     assert raised.value.requests == requests

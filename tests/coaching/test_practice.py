@@ -71,7 +71,11 @@ def test_change_that_memory_supersedes_the_pending_proposal(session):
 
     first.refresh_from_db()
     assert first.status == "superseded"
-    assert (second.type, second.replaces, second.change["text"]) == ("memory_entry_create", first, "Refunds take 7 days.")
+    assert (second.type, second.replaces, second.change["text"]) == (
+        "memory_entry_create",
+        first,
+        "Refunds take 7 days.",
+    )
 
 
 def test_change_that_memory_after_approval_makes_an_update(session, owner):

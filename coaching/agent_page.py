@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date
 
 from agents import versions
 from agents.models import Agent, Configuration, Procedure, Prompt
-from coaching import diffs, proposal_page
+from coaching import diffs, flag_words, proposal_page
 from coaching.csat import Csat, said
 from coaching.models import Flag, Proposal, Sample, Session
 from coaching.team import LEVEL_DAYS
@@ -59,6 +59,13 @@ class Overview:
     n_pending: int
     prompt: Prompt | None
     changes: list["Change"]
+
+    @property
+    def sentence(self):
+        """What the open flag says: a manual flag's reason in the leader's words, else the scan's claim."""
+        if self.flag.kind == Flag.Kind.MANUAL:
+            return self.flag.reason
+        return flag_words.sentence(self.agent.name, self.flag.evidence)
 
     @property
     def change(self):

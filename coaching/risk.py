@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from helpdesk import masking
+from helpdesk.masking import personal_data_in
 
 LINK = re.compile(
     r"\b(?:https?|ftp|javascript|data|file):\S+|\bwww\.\S+|!?\[[^\]]*\]\([^)]*\)"
@@ -70,7 +70,7 @@ def instructions(text: str) -> set[str]:
 def _personal_data(after: str, before: str) -> list[str]:
     """The kinds of personal data in lines that are new."""
     known = set(before.splitlines())
-    return masking.personal_data_in("\n".join(line for line in after.splitlines() if line not in known))
+    return personal_data_in("\n".join(line for line in after.splitlines() if line not in known))
 
 
 def _text(fields: dict) -> str:

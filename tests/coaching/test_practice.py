@@ -8,7 +8,7 @@ from helpdesk.models import Rating
 from tests import factories
 from tests.coaching import talks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from coaching.models import Flag, Proposal, Sample, Session
 from coaching.team import LEVEL_DAYS
 from helpdesk.models import Conversation, Rating, RatingDay
 from memories.models import Memory
-from memories.search import search
+from memories.search.reading import search
 
 PAGE_SIZE = 50
 FOUND = 50  # memories that a search lists

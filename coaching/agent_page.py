@@ -16,7 +16,7 @@ from coaching.models import Flag, Proposal, Sample, Session
 from coaching.team import LEVEL_DAYS
 from helpdesk.models import Conversation, Rating, RatingDay
 from memories.models import Memory
-from memories.search import search
+from memories.search.reading import search
 
 PAGE_SIZE = 50
 FOUND = 50  # memories that a search lists
@@ -75,9 +75,10 @@ class Overview:
 
 @dataclass(frozen=True)
 class Change:
-    """One configuration: what was changed, told by its reason, and where it can be read; `url_args` is None for a removed one."""
+    """One configuration: what was changed, and what that is called (empty for the prompt)."""
 
     row: Configuration
+    title: str
 
     @property
     def words(self):
@@ -110,13 +111,18 @@ def load_overview(member, agent):
         n_procedures=Procedure.objects.filter(agent=agent).count() if agent.is_ai else 0,
         n_pending=Proposal.objects.pending().filter(agent=agent).count() if agent.is_ai else 0,
         prompt=Prompt.objects.filter(agent=agent).first(),
-        changes=[Change(row) for row in configurations(agent)[:RECENT]] if agent.is_ai else [],
+        changes=_changes(agent) if agent.is_ai else [],
     )
 
 
-def configurations(agent):
-    """The agent's configurations, newest first, with who made them."""
-    return agent.configurations.select_related("by__user").order_by("-number")
+def _changes(agent):
+    """The newest configurations with what they changed, in three queries. Removed things are named by their history."""
+    rows = list(agent.configurations.select_related("by__user").order_by("-number")[:RECENT])
+    titles = {}
+    for model, name in ((Memory, "summary"), (Procedure, "name")):
+        ids = {row.target_id for row in rows if row.target_kind == model.KIND}
+        titles |= dict(model.history.filter(id__in=ids).order_by("version").values_list("id", name)) if ids else {}
+    return [Change(row, titles.get(row.target_id, "")) for row in rows]
 
 
 def _level(agent, last):
@@ -136,6 +142,7 @@ class HistoryQuestion:
     before: date | None = None
     score: str = ""  # "low" (under 50), "middle", "high" (80 and more) or "none" (not rated)
     flagged: bool = False
+    transcript: bool = False
     agent: str = ""
     search: str = ""
     page: int = 1
@@ -156,6 +163,7 @@ class HistoryQuestion:
             before=_date(query.get("before", "")),
             score=score if score in dict(cls.SCORES) else "",
             flagged=query.get("flagged") == "1",
+            transcript=query.get("transcript") == "1",
             agent=agent if len(agent) == 36 and agent.replace("-", "").isalnum() else "",
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
@@ -163,7 +171,9 @@ class HistoryQuestion:
 
     @property
     def narrows(self):
-        return bool(self.after or self.before or self.score or self.flagged or self.agent or self.search)
+        return bool(
+            self.after or self.before or self.score or self.flagged or self.transcript or self.agent or self.search
+        )
 
     def query(self, **changes):
         """The query string, with its question mark, after `changes`."""
@@ -173,6 +183,7 @@ class HistoryQuestion:
             "before": q.before,
             "score": q.score,
             "flagged": "1" if q.flagged else "",
+            "transcript": "1" if q.transcript else "",
             "agent": q.agent,
             "q": q.search,
             "page": q.page if q.page > 1 else "",
@@ -193,6 +204,13 @@ class HistoryRow:
     @property
     def is_low(self):
         return self.score is not None and self.score < 50
+
+    @property
+    def may_be_analyzed(self):
+        """Whether its agent has a coach and there is something for it to read: here, or in the helpdesk it came from."""
+        agent = self.conversation.agent
+        has_coach = agent is not None and agent.is_ai and agent.coaching
+        return has_coach and bool(self.conversation.turn_count or not self.conversation.is_ours)
 
 
 @dataclass(frozen=True)
@@ -239,6 +257,8 @@ def load_history(member, question, agent=None):
                 "none": Q(hundredths=None),
             }[question.score]
         )
+    if question.transcript:
+        found = found.filter(turn_count__gt=0)
     if question.flagged:
         found = found.filter(samples__unpinned_at=None, samples__isnull=False)
     if question.search:

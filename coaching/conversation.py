@@ -70,8 +70,9 @@ class Card:
         return self.item.proposal
 
     @property
-    def result_version(self):
-        return (self.proposal.base_version or 0) + 1
+    def outcome(self):
+        """What an approval would make, in words."""
+        return proposal_page.outcome(self.proposal)
 
 
 @dataclass

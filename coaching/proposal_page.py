@@ -132,13 +132,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Pane:
-    """One field of a conflict, three times."""
+    """One field of a conflict, three times; `since` is what others changed in it, where anything did."""
 
     field: str
     label: str
     base: object
     current: object
     proposed: object
+    since: diffs.FieldDiff | None
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,9 @@ class Detail:
         return self.is_stale and self.item.target_version is None
 
     @property
-    def result_version(self):
-        """The version that an approval would make."""
-        return (self.proposal.base_version or 0) + 1
+    def outcome(self):
+        """What an approval would make, in words."""
+        return outcome(self.proposal)
 
     @property
     def may_take_back(self):
@@ -249,6 +250,13 @@ def changes_of(proposal, change=None):
     return diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
 
 
+def outcome(proposal):
+    """What approving would make of it: "as version 3", or that it is taken out."""
+    if proposal.type.endswith("_delete"):
+        return f"the {proposal.target_kind} is taken out"
+    return f"as version {(proposal.base_version or 0) + 1}"
+
+
 def asked_by(proposal):
     """The member in whose talk with the coach, or by whose own hand, it came to be; None where nobody asked."""
     if proposal.proposed_by is not None:
@@ -265,7 +273,12 @@ def panes(proposal):
 
 def told(clash):
     """The panes of a versions.Conflict."""
-    return [Pane(f["field"], diffs.LABELS[f["field"]], f["base"], f["current"], f["proposed"]) for f in clash.fields]
+    return [_pane(**field) for field in clash.fields]
+
+
+def _pane(field, base, current, proposed):
+    since = None if base == current else diffs.field_diff(field, base, current)
+    return Pane(field, diffs.LABELS[field], base, current, proposed, since)
 
 
 def evidence_of(member, rows, texts):

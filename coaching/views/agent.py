@@ -57,7 +57,7 @@ def settings(request, agent_id):
             form.refuse(refusal)
             agent.refresh_from_db()
         else:
-            messages.success(request, "Kept.")
+            messages.success(request, "Saved.")
             return redirect("agent-settings", agent.pk)
     return show(request, "agent-settings", agent, {"form": form}, HTTPStatus.BAD_REQUEST)
 

@@ -23,7 +23,9 @@ def proposals(request):
     """The queue alone: what waits, newest first."""
     require(request.member, Right.APPROVE)
     queue = proposal_page.load_queue(request.member, proposal_page.Question.parse(request.GET))
-    return render(request, "coaching/proposals.html", {"section": "proposals", "types": Proposal.Type.choices, "queue": queue})
+    return render(
+        request, "coaching/proposals.html", {"section": "proposals", "types": Proposal.Type.choices, "queue": queue}
+    )
 
 
 @page()

@@ -9,8 +9,12 @@ from enum import Enum
 from django.db import models
 
 
-class NotAllowed(Exception):
-    """The member may not do this; the message says why in words a person understands."""
+class Refusal(Exception):
+    """An action said no. The message says why, in words for a person; every door puts it in its own tongue."""
+
+
+class NotAllowed(Refusal):
+    """The member may not do this."""
 
 
 class Right(Enum):

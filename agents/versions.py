@@ -8,19 +8,20 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from agents.access import Refusal
 from agents.models import Agent, Configuration
 
 Change = Configuration.Change
 
 
-class Conflict(Exception):
+class Conflict(Refusal):
     """The target has moved on since the base version, or is gone (`current` is then None).
 
     `fields` is a list of {field, base, current, proposed}, one per field where the three are not all equal.
     """
 
     def __init__(self, *, base_version, current, fields):
-        super().__init__("It was changed after this version.")
+        super().__init__("It was changed after this version." if current else "It was removed after this version.")
         self.base_version, self.current, self.fields = base_version, current, fields
 
 

@@ -4,11 +4,16 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from agents.api_base.views import UnknownRoute
+from config import health
 
 urlpatterns = [
+    path("health/live", health.live),
+    path("health/ready", health.ready),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
     re_path(r"^api(?:/.*)?$", UnknownRoute.as_view()),
+    path("", include("agents.urls")),
+    path("", include("coaching.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

@@ -15,7 +15,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from agents.access import NotAllowed
+from agents.access import NotAllowed, Refusal
 from agents.api_base.fields import camel, epoch_ms
 from agents.api_base.parsing import LIMIT_SENTENCE
 from agents.api_base.references import AmbiguousAgent, UnknownAgent
@@ -73,10 +73,10 @@ def problem_of(exc: Exception) -> Problem | None:
 @problem_of.register
 def _(exc: exceptions.APIException):
     headers = {}
-    if getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = exc.auth_header
-    if getattr(exc, "wait", None):
-        headers["Retry-After"] = str(int(exc.wait) + 1)
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
     return Problem(exc.status_code, str(exc.detail), headers=headers)
 
 
@@ -94,6 +94,11 @@ def _refused_fields(errors):
     whole = errors.pop("", [])
     detail = " ".join(whole) or (f"{next(iter(errors))}: {next(iter(errors.values()))[0]}" if len(errors) == 1 else "")
     return Problem(400, detail or FIELDS_SENTENCE, kind="refused-fields" if errors else "", errors=errors)
+
+
+@problem_of.register
+def _(exc: Refusal):
+    return Problem(409, str(exc))
 
 
 @problem_of.register
@@ -157,7 +162,7 @@ def _(exc):
 def flat_errors(detail, path="") -> dict[str, list[str]]:
     """{dotted camelCase path: [sentences]}; messages about the whole stand under the empty path."""
     if isinstance(detail, dict):
-        found = {}
+        found: dict[str, list[str]] = {}
         for key, inner in detail.items():
             step = "" if key in WHOLE else _spoken_path(str(key))
             for where, said in flat_errors(inner, ".".join(filter(None, (path, step)))).items():

@@ -6,20 +6,20 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from agents import work
-from agents.access import Right, require
+from agents.access import Refusal, Right, require
 from coaching.models import Message, Session, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
 
 
-class CoachOff(Exception):
+class CoachOff(Refusal):
     """The agent has no coach: it is a person, or coaching is switched off."""
 
 
-class NotRunning(Exception):
+class NotRunning(Refusal):
     """The turn has ended already, so it cannot be stopped."""
 
 
-class StillRunning(Exception):
+class StillRunning(Refusal):
     """The turn has not ended yet, so it cannot be asked again."""
 
 

@@ -1,0 +1,49 @@
+"""The door every page stands behind."""
+
+from functools import wraps
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods
+
+from agents.access import NotAllowed
+
+FRAGMENT = "HX-Request-Type"
+
+
+def page(*methods):
+    """Make a view a page of a signed-in member, for `methods` (default: GET).
+
+    Strangers are asked to sign in; a person without a workspace is told so; `NotAllowed` becomes a 403 with its reason. Times
+    are those of the workspace. Answers are never kept by caches, for the next person at the machine may be somebody else.
+    """
+
+    def decorate(view):
+        @require_http_methods([*methods, "HEAD"] if methods else ["GET", "HEAD"])
+        @cache_control(private=True, no_store=True)
+        @wraps(view)
+        def answer(request, *args, **kwargs):
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not request.member:
+                return render(request, "agents/no_workspace.html", status=403)
+            try:
+                with timezone.override(request.member.workspace.zone):
+                    response = view(request, *args, **kwargs)
+            except NotAllowed as refusal:
+                raise PermissionDenied(str(refusal)) from refusal
+            patch_vary_headers(response, [FRAGMENT])
+            return response
+
+        return answer
+
+    return decorate
+
+
+def wants_fragment(request):
+    """Whether htmx will put the answer into a part of the page, so that the frame is not needed."""
+    return request.headers.get(FRAGMENT) == "partial"

@@ -1,0 +1,72 @@
+"""How pages say times and numbers: short, the exact value within reach, nothing claimed that is not known."""
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+
+register = template.Library()
+
+STEPS = ((60, 60, "min"), (3600, 24, "h"), (86_400, 7, "d"), (7 * 86_400, 5, "w"), (30 * 86_400, 12, "mo"))
+YEAR = 365 * 86_400
+
+
+@register.filter
+def ago(at):
+    """A moment as a short distance from now, "3 d ago" or "in 2 h", with the exact time on hover and on focus."""
+    if not isinstance(at, datetime):
+        return ""
+    seconds = (timezone.now() - at).total_seconds()
+    distance = _distance(abs(seconds))
+    words = "now" if not distance else f"{distance} ago" if seconds > 0 else f"in {distance}"
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" data-exact="{}" tabindex="0">{}</time>',
+        local.isoformat(timespec="seconds"),
+        exact(at),
+        words,
+    )
+
+
+@register.filter
+def age(at):
+    """How long ago a moment was, as bare words ("2 h"): for places inside a link, where nothing else can take the focus."""
+    return _distance((timezone.now() - at).total_seconds()) or "now"
+
+
+@register.filter
+def exact(at):
+    """A moment in full: "20 Nov 2026, 10:42" in the time zone of the workspace."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b %Y, %H:%M}"
+
+
+@register.filter
+def day(at):
+    """The day of a date or moment: "20 Nov", with the year where it is not this one."""
+    today = timezone.localdate()
+    date = timezone.localtime(at).date() if isinstance(at, datetime) else at
+    return f"{date.day} {date:%b}" if date.year == today.year else f"{date.day} {date:%b %Y}"
+
+
+@register.filter
+def signed(value):
+    """Points with their sign, "+0.3" or "−6.1"; a zero has none."""
+    words = f"{abs(value):.1f}"
+    return words if words == "0.0" else f"{'+' if value > 0 else '−'}{words}"
+
+
+@register.filter
+def ratings(n):
+    """A number of ratings: "1 rating", "1,204 ratings"."""
+    return "1 rating" if n == 1 else f"{n:,} ratings"
+
+
+def _distance(seconds):
+    if seconds < 60:
+        return ""
+    for size, limit, unit in STEPS:
+        if seconds < size * limit:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds // YEAR) or 1} y"

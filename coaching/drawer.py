@@ -1,0 +1,152 @@
+"""What the drawer of one agent shows, read at once: a fixed number of queries, whatever stands in it."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from agents.access import Right, may
+from agents.models import Agent
+from coaching import picture
+from coaching.csat import Csat, Timeline, said
+from coaching.flag_words import sentence
+from coaching.models import Flag, Note, Proposal, Sample
+from coaching.team import LEVEL_DAYS, SMALLEST_TEAM
+from helpdesk.models import RatingDay
+
+WEEKS = 26
+MOST_SAMPLES = 20
+MOST_NOTES = 50
+
+
+@dataclass(frozen=True)
+class SampleLine:
+    """A sample as it is read: its rating in the words of its scale, and how bad that is."""
+
+    sample: Sample
+    said: str
+    is_low: bool
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """Everything the drawer shows of `agent` to one member.
+
+    `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26 weeks.
+    `has_team_line` is False where the peers' level would give away single people. `more_notes` counts those not shown.
+    """
+
+    agent: Agent
+    flag: Flag | None
+    csat: Csat
+    before: Csat
+    past: Csat
+    picture: picture.Trajectory | None
+    has_team_line: bool
+    team_is_workspace: bool
+    samples: list[SampleLine]
+    notes: list[Note]
+    more_notes: int
+    pending_proposals: int
+    may_write: bool
+
+    @property
+    def sentence(self):
+        """Why the agent is flagged: the leader's reason, or the claim with its numbers."""
+        if self.flag.kind == Flag.Kind.MANUAL:
+            return self.flag.reason
+        return sentence(self.agent.name, self.flag.evidence)
+
+
+def load(member, agent):
+    """The drawer of `agent` (one that is visible to `member`)."""
+    today = timezone.now().astimezone(member.workspace.zone).date()
+    first = today - timedelta(days=7 * WEEKS - 1)
+    own = _timeline(RatingDay.objects.filter(agent=agent), first, today)
+    peers, team_is_workspace = _peers(member, agent)
+    team = None if peers is None else _timeline(peers, first, today)
+    flag = Flag.objects.visible_to(member).open().filter(agent=agent).first()
+    samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
+    notes = (
+        Note.objects.visible_to(member)
+        .current()
+        .filter(agent=agent)
+        .select_related("author__user", "sample__conversation")
+    )
+    n_notes = notes.count()
+    last = today.toordinal()
+    return Drawer(
+        agent=agent,
+        flag=flag,
+        csat=own.window(last - LEVEL_DAYS + 1, last),
+        before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
+        past=own.window(first.toordinal(), last),
+        picture=_picture(own, team, flag, first, today),
+        has_team_line=team is not None,
+        team_is_workspace=team_is_workspace,
+        samples=[_line(one) for one in samples.order_by("score_hundredths", "-closed_at", "pk")[:MOST_SAMPLES]],
+        notes=list(notes.order_by("-created_at", "pk")[:MOST_NOTES]),
+        more_notes=max(0, n_notes - MOST_NOTES),
+        pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
+        may_write=may(member, Right.COACH_PEOPLE),
+    )
+
+
+def _line(sample):
+    return SampleLine(sample, said(sample.value, sample.scale), is_low=sample.score is not None and sample.score < 50)
+
+
+def _peers(member, agent):
+    """The daily rows of the agent's peers, and whether these are the whole workspace: a team of fewer than four counts as that.
+
+    None where even the workspace is so small that its level would give away single people to a member.
+    """
+    active = Agent.objects.filter(workspace_id=agent.workspace_id).active()
+    days = RatingDay.objects.filter(workspace_id=agent.workspace_id)
+    if agent.team_id is not None and active.filter(team=agent.team_id).count() >= SMALLEST_TEAM:
+        return days.filter(agent__team=agent.team_id), False
+    if member.is_leader or active.count() >= SMALLEST_TEAM:
+        return days, True
+    return None, True
+
+
+def _timeline(days, first, last):
+    sums = days.filter(day__range=(first, last)).order_by().values_list("day").annotate(
+        Sum("n"), Sum("sum_hundredths"), Sum("sum_squares")
+    )  # fmt: skip
+    return Timeline(first.toordinal(), last.toordinal(), ((day.toordinal(), Csat(*csat)) for day, *csat in sums))
+
+
+def _picture(own, team, flag, first, today):
+    evidence = flag.evidence if flag is not None else {}
+    weeks = []
+    for i in range(WEEKS):
+        start = first + timedelta(days=7 * i)
+        span = start.toordinal(), start.toordinal() + 6
+        mine, theirs = own.window(*span), team.window(*span) if team else None
+        weeks.append(
+            picture.Week(
+                start=start,
+                n=mine.n,
+                score=mine.mean,
+                expected=_expected(evidence, flag, start),
+                team=theirs.mean if theirs else None,
+            )
+        )
+    rated = next((i for i, week in enumerate(weeks) if week.n), 0)
+    since = flag.since if flag is not None else None
+    recent = own.window(since.toordinal(), today.toordinal()).mean if since else None
+    worst = evidence.get("worst_start")
+    return picture.trajectory(
+        weeks[min(rated, WEEKS - 2) :],
+        since=since,
+        recent=recent,
+        worst=date.fromisoformat(worst) if worst else None,
+    )
+
+
+def _expected(evidence, flag, start):
+    """The level the flag measured against: the agent's own before the review window, own and team's weather in it."""
+    key = "own_level" if flag is not None and start + timedelta(days=6) < flag.since else "expected"
+    return evidence.get(key)

@@ -1,0 +1,48 @@
+"""Whether this process lives, and whether the product can do its work. No login, and nothing else is told."""
+
+from django.apps import apps
+from django.db import DatabaseError, connection
+from django.db.models import Min
+from django.http import JsonResponse
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from agents.work import Owed, OwedQuerySet
+from config.celery import app
+
+
+def live(request):
+    """200 as long as this web process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+def ready(request):
+    """200 where database and queue answer, else 503; with the age, in whole seconds, of the oldest row that is due."""
+    database, oldest = _database()
+    queue = queue_answers(app.connection_for_write(connect_timeout=2))
+    body = {"database": database, "queue": queue, "oldestOwedSeconds": oldest}
+    return JsonResponse(body, status=200 if database and queue else 503)
+
+
+def _database():
+    try:
+        connection.ensure_connection()
+        now = timezone.now()
+        dues = [
+            OwedQuerySet(model).due(now).aggregate(first=Min("next_try_at"))["first"]
+            for model in apps.get_models()
+            if issubclass(model, Owed)
+        ]
+    except DatabaseError:
+        return False, None
+    return True, max((int((now - due).total_seconds()) for due in dues if due), default=0)
+
+
+def queue_answers(connection):
+    """Whether the broker at the other end of a kombu connection can be reached within two seconds."""
+    with connection:
+        try:
+            connection.ensure_connection(max_retries=0, timeout=2)
+        except OperationalError:
+            return False
+    return True

@@ -1,0 +1,207 @@
+/* What the pages need beyond htmx: the drawer, drafts, errors said in words, arrow keys in the picture. No page depends on it:
+   without scripts every link leads to a whole page and every form is sent as a form. */
+(() => {
+  "use strict";
+
+  const drawer = () => document.getElementById("drawer");
+  const DRAFT = "touchline-draft:";
+  let opener = null; // what was clicked to open the drawer; after a reload there is none and the agent's row takes its place
+
+  /* ------------------------------------------------------------------ drawer */
+
+  let reading = null; // the request that fills the drawer
+
+  const agentInAddress = () => new URL(location.href).searchParams.get("agent");
+
+  function show(dialog) {
+    if (dialog.matches(":modal")) return;
+    dialog.removeAttribute("open");
+    dialog.showModal();
+  }
+
+  function fill(dialog, template) {
+    dialog.replaceChildren(document.getElementById(template).content.cloneNode(true));
+    show(dialog);
+    dialog.querySelector("#drawer-title").focus();
+  }
+
+  function settle(dialog, part) {
+    show(dialog);
+    dialog.scrollTop = 0;
+    dialog.querySelector("#drawer-title")?.focus({ preventScroll: true });
+    if (part === "note") dialog.querySelector("#note-body")?.focus();
+  }
+
+  function rowOf(agent) {
+    return agent && document.querySelector(`a.who[data-agent="${CSS.escape(agent)}"]`);
+  }
+
+  function closed(dialog) {
+    const agent = agentInAddress();
+    reading?.request.abort(); // an answer that comes too late must not open it again
+    reading = null;
+    dialog.replaceChildren();
+    if (agent) history.replaceState({ htmx: true }, "", dialog.dataset.closed);
+    const back = opener?.isConnected ? opener : rowOf(agent);
+    opener = null;
+    back?.focus();
+  }
+
+  /* A click beside the drawer closes it; where it meets another row, that row is opened, for the table stays in sight. */
+  function clickedBeside(dialog, event) {
+    const box = dialog.getBoundingClientRect();
+    if (event.clientX >= box.left || event.clientX === 0) return;
+    const open = () => document.elementFromPoint(event.clientX, event.clientY)?.closest("a[data-agent]")?.click();
+    dialog.addEventListener("close", open, { once: true });
+    dialog.close();
+  }
+
+  function prepareDrawer() {
+    const dialog = drawer();
+    if (!dialog) return;
+    if (!dialog.dataset.ready) {
+      dialog.dataset.ready = "yes";
+      dialog.addEventListener("close", () => closed(dialog));
+      dialog.addEventListener("click", (event) => {
+        if (event.target === dialog) clickedBeside(dialog, event);
+        const close = event.target.closest("[data-close]");
+        if (close) {
+          event.preventDefault();
+          dialog.close();
+        }
+      });
+    }
+    if (dialog.hasAttribute("open") && !dialog.matches(":modal")) settle(dialog);
+  }
+
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (ctx.target?.id !== "drawer") return;
+    opener = ctx.sourceElement;
+    reading = ctx;
+    fill(ctx.target, "drawer-loading");
+  });
+
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx === reading) {
+      reading = null;
+      settle(ctx.target, ctx.sourceElement.dataset.focus);
+    }
+    ready();
+  });
+
+  document.addEventListener("click", (event) => {
+    const about = event.target.closest("[data-about]");
+    const choice = document.getElementById("note-sample");
+    if (!about || !choice) return;
+    event.preventDefault();
+    choice.value = about.dataset.about;
+    document.getElementById("note-body").focus();
+  });
+
+  /* ------------------------------------------------------------------ drafts */
+
+  function restoreDrafts() {
+    for (const field of document.querySelectorAll("[data-draft]")) {
+      if (!field.value) field.value = sessionStorage.getItem(DRAFT + field.dataset.draft) ?? "";
+    }
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    if (target.dataset?.draft) sessionStorage.setItem(DRAFT + target.dataset.draft, target.value);
+  });
+
+  function forget(form) {
+    for (const field of form.querySelectorAll("[data-draft]")) sessionStorage.removeItem(DRAFT + field.dataset.draft);
+  }
+
+  document.addEventListener("htmx:before:response", ({ detail: { ctx } }) => {
+    const { raw, status } = ctx.response;
+    if (raw.redirected && new URL(raw.url).pathname === document.body.dataset.signIn) {
+      location.reload(); // signed out meanwhile: the page itself asks to sign in and comes back here; drafts stay
+      return;
+    }
+    const form = ctx.sourceElement.closest("form");
+    if (form && ctx.request.method !== "GET" && status < 300) forget(form);
+  });
+
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches("[data-forget-drafts]")) {
+      for (const key of Object.keys(sessionStorage)) if (key.startsWith(DRAFT)) sessionStorage.removeItem(key);
+    }
+  });
+
+  /* ------------------------------------------------------------------ errors */
+
+  const WORDS = {
+    403: "This is not open to your role, or the page had expired. Nothing was saved; reload the page and try again.",
+    404: "This is not there any more. Nothing was saved.",
+  };
+
+  function say(words) {
+    const open = document.querySelector("dialog:modal [data-messages]");
+    const place = open ?? document.getElementById("messages");
+    const message = document.createElement("p");
+    message.className = "message message-bad";
+    message.setAttribute("role", "alert");
+    message.textContent = words;
+    place.replaceChildren(message);
+    message.scrollIntoView({ block: "nearest" });
+  }
+
+  function failed(ctx, words) {
+    if (ctx.target?.id === "drawer") {
+      fill(ctx.target, "drawer-failed");
+      ctx.target.querySelector("[data-whole-page]").setAttribute("href", opener.getAttribute("href"));
+    } else {
+      say(words);
+    }
+  }
+
+  document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+    const status = ctx.response.status;
+    if (status === 403 || status === 404 || status >= 500) {
+      failed(ctx, WORDS[status] ?? "The server failed. Nothing was saved; what you typed is still here. Try again in a moment.");
+    }
+  });
+
+  document.addEventListener("htmx:error", ({ detail: { ctx, error } }) => {
+    if (ctx?.request) failed(ctx, "The server could not be reached. Nothing was saved; what you typed is still here. Try again.");
+    else console.error(error);
+  });
+
+  /* --------------------------------------------------- menus and the picture */
+
+  document.addEventListener("click", ({ target }) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest?.("details.menu[open]");
+    if (menu && event.key === "Escape") {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+    const point = event.target.closest?.("[data-point]");
+    if (point) walk(point, event);
+  });
+
+  /* One tab stop for all points; the arrow keys walk through them. */
+  function walk(point, event) {
+    const points = [...point.parentNode.querySelectorAll("[data-point]")];
+    const at = points.indexOf(point);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: points.length - 1 }[event.key];
+    if (to === undefined || !points[to]) return;
+    event.preventDefault();
+    point.setAttribute("tabindex", "-1");
+    points[to].setAttribute("tabindex", "0");
+    points[to].focus();
+  }
+
+  function ready() {
+    prepareDrawer();
+    restoreDrafts();
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
+  else ready();
+})();

@@ -1,0 +1,560 @@
+"""The Team page and the drawer: who sees what, in how many queries, and how notes are written there."""
+
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from agents.models import Member, Team
+from coaching.actions import notes
+from coaching.models import Flag, Note, Sample
+from helpdesk.models import RatingDay
+from tests import factories
+
+EVIDENCE = {
+    "weeks": 5,
+    "ratings": 38,
+    "observed": 83.4,
+    "expected": 91.2,
+    "own_level": 91.5,
+    "past_weeks": 21,
+    "weeks_rated": 5,
+    "weeks_below": 4,
+    "worst_start": None,
+    "holds_without_worst": True,
+}
+PARTIAL = {"HX-Request-Type": "partial"}
+
+
+def rate(agent, *, score=90, n=2, days=112):
+    """The daily table of an agent who got `n` ratings of `score` on each of the last `days` days."""
+    today = timezone.localdate()
+    hundredths = score * 100
+    RatingDay.objects.bulk_create(
+        RatingDay(
+            workspace_id=agent.workspace_id,
+            agent=agent,
+            day=today - timedelta(days=d),
+            n=n,
+            sum_hundredths=n * hundredths,
+            sum_squares=n * hundredths**2,
+        )
+        for d in range(days)
+    )
+
+
+def flag(agent, **fields):
+    today = timezone.localdate()
+    defaults = {"kind": "auto", "since": today - timedelta(days=34), "opened_on": today, "evidence": EVIDENCE}
+    return Flag.objects.create(workspace_id=agent.workspace_id, agent=agent, **defaults | fields)
+
+
+def sample(agent, **fields):
+    conversation = factories.conversation(agent)
+    defaults = {"value": "1", "scale": "stars5", "score_hundredths": 0, "closed_at": conversation.closed_at}
+    return Sample.objects.create(
+        workspace_id=agent.workspace_id, agent=agent, conversation=conversation, **defaults | fields
+    )
+
+
+def names(response):
+    return re.findall(r'class="who"[^>]*>([^<]*)<', response.content.decode())
+
+
+def without_tokens(response):
+    """The answer without what is new in it every time."""
+    return re.sub(r'(csrfmiddlewaretoken" value)="[^"]*"', r"\1", response.content.decode())
+
+
+def queries(client, path):
+    with CaptureQueriesContext(connection) as context:
+        assert client.get(path).status_code == 200
+    return len(context)
+
+
+# --- Who sees what ----------------------------------------------------------------------------------------------------
+
+
+def test_anonymous_is_asked_to_sign_in_and_comes_back(agent):
+    response = Client().get(f"/team?agent={agent.pk}")
+
+    assert response.status_code == 302
+    assert response.url == f"/sign-in?next=/team%3Fagent%3D{agent.pk}"
+
+
+def test_leader_sees_everybody_with_the_ratings_behind_each_number(owner, signed_in):
+    sarah = factories.human(owner.workspace, name="Sarah")
+    factories.human(owner.workspace, name="Joon")
+    rate(sarah, score=84, n=1)
+
+    page = signed_in(owner).get("/team")
+
+    assert names(page) == ["Sarah", "Joon"]
+    assert page.context["page"].rows[0].csat.mean == 84
+    assert "28 ratings" in page.content.decode()
+    assert "all on track" in page.content.decode()
+
+
+def test_flagged_agent_stands_first_with_the_claim(owner, signed_in):
+    steady, falling = (factories.human(owner.workspace, name=name) for name in ("Ann", "Zoe"))
+    rate(steady)
+    rate(falling)
+    flag(falling)
+
+    page = signed_in(owner).get("/team")
+
+    assert names(page) == ["Zoe", "Ann"]
+    text = page.content.decode()
+    assert "1 flagged" in text
+    assert "Flagged · Auto" in text
+    assert "Down 8 points in 5 weeks against what was expected; holds without the worst week" in text
+
+
+def test_linked_member_sees_own_row_and_nobody_else(linked_member, signed_in):
+    other = factories.human(linked_member.workspace, name="Somebody else")
+    rate(other)
+    flag(other)
+
+    page = signed_in(linked_member).get("/team")
+
+    assert names(page) == [linked_member.agent.name]
+    assert b"Somebody else" not in page.content
+    assert b"lagged" not in page.content
+
+
+def test_unlinked_member_sees_totals_and_what_to_ask_for(unlinked_member, signed_in):
+    workspace = unlinked_member.workspace
+    big, small = (Team.objects.create(workspace=workspace, name=name) for name in ("Big", "Small"))
+    for team, size in ((big, 4), (small, 1)):
+        for _ in range(size):
+            rate(factories.human(workspace, team=team.name), score=80)
+
+    page = signed_in(unlinked_member).get("/team")
+
+    assert names(page) == []
+    totals = {total.name: (total.csat.n, total.too_small) for total in page.context["page"].totals}
+    assert totals["Big"] == (4 * 2 * 28, False)
+    assert totals["Small"][1] is True
+    assert "An owner or admin can link it" in page.content.decode()
+
+
+def test_person_without_workspace_is_told_so(db, signed_in, owner):
+    member = factories.member(factories.workspace())
+    Member.objects.filter(pk=member.pk).update(left_at=timezone.now())
+
+    page = signed_in(member).get("/team")
+
+    assert page.status_code == 403
+    assert "You are not in any workspace" in page.content.decode()
+
+
+@pytest.mark.parametrize("address", ["/team/{}", "/team?agent={}"])
+def test_agent_one_may_not_see_is_not_there(address, agent, stranger, linked_member, unlinked_member, signed_in):
+    nowhere = "00000000-0000-4000-8000-000000000000"
+    for person in (stranger, linked_member, unlinked_member):
+        client = signed_in(person)
+        hidden, absent = client.get(address.format(agent.pk)), client.get(address.format(nowhere))
+        assert hidden.status_code == absent.status_code == 404
+        assert hidden.content == absent.content
+
+
+@pytest.mark.parametrize("bad", ["no-uuid", "", "%00", "1"])
+def test_agent_that_is_no_id_is_not_there(bad, owner, signed_in):
+    assert signed_in(owner).get(f"/team?agent={bad}").status_code == 404
+
+
+def test_linked_member_reads_shared_notes_and_no_hint_of_private_ones(linked_member, signed_in):
+    owner = factories.owner(linked_member.workspace)
+    notes.write(linked_member.agent, by=owner, body="Well done on the outage.", shared_with_agent=True)
+    client = signed_in(linked_member)
+    before = without_tokens(client.get(f"/team/{linked_member.agent.pk}"))
+
+    notes.write(
+        linked_member.agent, by=owner, body="Thinking of a move.", follow_up_at=timezone.now() + timedelta(days=1)
+    )
+
+    assert "Well done on the outage." in before
+    assert without_tokens(client.get(f"/team/{linked_member.agent.pk}")) == before
+
+
+# --- Sort, filter, search ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(owner):
+    made = []
+    for name, score in (("Ann", 70), ("Ben", 95), ("Cleo", 80)):
+        person = factories.human(owner.workspace, name=name)
+        rate(person, score=score)
+        made.append(person)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("sort", "order", "aria"),
+    [
+        ("", ["Ann", "Cleo", "Ben"], ("Status", "ascending")),
+        ("?sort=score", ["Ann", "Cleo", "Ben"], ("CSAT, 4 weeks", "ascending")),
+        ("?sort=-score", ["Ben", "Cleo", "Ann"], ("CSAT, 4 weeks", "descending")),
+        ("?sort=-name", ["Cleo", "Ben", "Ann"], ("Agent", "descending")),
+        ("?sort=anything", ["Ann", "Cleo", "Ben"], ("Status", "ascending")),
+    ],
+)
+def test_sort_orders_rows_and_says_so(sort, order, aria, three, owner, signed_in):
+    page = signed_in(owner).get(f"/team{sort}")
+
+    assert names(page) == order
+    assert [(c.label, c.aria_sort) for c in page.context["page"].columns if c.aria_sort] == [aria]
+
+
+def test_unknown_numbers_stay_last_in_both_directions(three, owner, signed_in):
+    factories.human(owner.workspace, name="New")
+
+    assert names(signed_in(owner).get("/team?sort=score"))[-1] == "New"
+    assert names(signed_in(owner).get("/team?sort=-score"))[-1] == "New"
+
+
+def test_filters_narrow_and_keep_each_other(three, owner, signed_in):
+    billing = Team.objects.create(workspace=owner.workspace, name="Billing")
+    bot = factories.ai_agent(owner.workspace, name="Anton", team=billing.name)
+    flag(bot)
+    client = signed_in(owner)
+
+    assert names(client.get("/team?q=an")) == ["Anton", "Ann"]
+    assert names(client.get("/team?q=AN&kind=human")) == ["Ann"]
+    assert names(client.get(f"/team?team={billing.pk}")) == ["Anton"]
+    assert names(client.get("/team?flagged=1")) == ["Anton"]
+    page = client.get("/team?q=an&kind=ai")
+    assert page.context["page"].columns[1].query == "?q=an&kind=ai&sort=score"
+
+
+def test_nothing_found_says_why_and_what_next(three, owner, signed_in):
+    text = signed_in(owner).get("/team?q=%3Cb%3Exyz").content.decode()
+
+    assert "No agent fits" in text
+    assert "&lt;b&gt;xyz" in text
+    assert "Show all agents" in text
+
+
+def test_team_of_another_workspace_finds_nothing(three, owner, stranger, signed_in):
+    theirs = Team.objects.create(workspace=stranger.workspace, name="Theirs")
+
+    assert signed_in(owner).get(f"/team?team={theirs.pk}").context["page"].n_found == 0
+
+
+@pytest.mark.parametrize("query", ["team=x", "page=-1", "page=99999999999", "team=9" * 40, "q=%00", "kind=both"])
+def test_senseless_questions_are_taken_as_not_asked(query, three, owner, signed_in):
+    assert names(signed_in(owner).get(f"/team?{query}")) == ["Ann", "Cleo", "Ben"]
+
+
+def test_empty_workspace_says_how_agents_appear(owner, signed_in):
+    text = signed_in(owner).get("/team").content.decode()
+
+    assert "No agents yet" in text
+    assert "all on track" not in text
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (0, "No ratings in 4 weeks"),
+        (6, "Too few to say. At 3 ratings a week even a 30-point fall is found only two times in three"),
+        (10, "At 3 ratings a week even a 30-point fall is found only two times in three"),
+        (14, ""),
+    ],
+)
+def test_thin_data_says_what_it_cannot_see(n, words, owner, signed_in):
+    person = factories.human(owner.workspace)
+    rate(person, n=1, days=n)
+
+    (row,) = signed_in(owner).get("/team").context["page"].rows
+
+    assert row.words == words
+    assert row.csat.enough == (n >= 8)
+
+
+# --- Cost -------------------------------------------------------------------------------------------------------------
+
+
+def test_team_takes_as_many_queries_for_many_agents_as_for_one(owner, signed_in):
+    def fill(count):
+        for _ in range(count):
+            team = Team.objects.create(workspace=owner.workspace, name=f"Team {Team.objects.count()}")
+            person = factories.human(owner.workspace, team=team.name)
+            rate(person)
+            flag(person)
+            notes.write(person, by=owner, body="Talk.")
+            factories.proposal(factories.ai_agent(owner.workspace, team=team.name))
+
+    client = signed_in(owner)
+    fill(1)
+    few = queries(client, "/team")
+    fill(12)
+
+    assert queries(client, "/team") == few
+
+
+def test_drawer_takes_as_many_queries_for_a_full_record_as_for_a_short_one(owner, signed_in):
+    person = factories.human(owner.workspace)
+    rate(person)
+    flag(person)
+
+    def fill(count):
+        for _ in range(count):
+            notes.write(person, by=owner, body="Talk.", sample=sample(person))
+
+    client = signed_in(owner)
+    fill(1)
+    few = queries(client, f"/team/{person.pk}")
+    fill(15)
+
+    assert queries(client, f"/team/{person.pk}") == few
+
+
+def test_many_agents_come_in_pages(owner, signed_in, monkeypatch):
+    monkeypatch.setattr("coaching.team.PAGE_SIZE", 2)
+    for name in ("Ann", "Ben", "Cleo"):
+        factories.human(owner.workspace, name=name)
+    client = signed_in(owner)
+
+    first, last = client.get("/team?sort=name"), client.get("/team?sort=name&page=2")
+
+    assert names(first) == ["Ann", "Ben"]
+    assert names(last) == ["Cleo"]
+    assert first.context["page"].next_page == "?sort=name&page=2"
+
+
+# --- The drawer -------------------------------------------------------------------------------------------------------
+
+
+def test_drawer_is_a_fragment_for_htmx_and_a_page_for_everybody_else(agent, owner, signed_in):
+    client = signed_in(owner)
+
+    fragment, page = client.get(f"/team/{agent.pk}", headers=PARTIAL), client.get(f"/team/{agent.pk}")
+
+    assert fragment.content.lstrip().startswith(b'<div class="drawer-in">')
+    assert b"<html" in page.content
+    for response in (fragment, page):
+        assert response["Cache-Control"] == "private, no-store"
+        assert "HX-Request-Type" in response["Vary"]
+
+
+def test_drawer_says_why_with_numbers_picture_and_samples(owner, signed_in):
+    person = factories.human(owner.workspace, name="Sarah")
+    rate(person)
+    flag(person)
+    sample(person, url="https://desk.example/1", summary="The invoice could not be split.", summary_state="captured")
+    sample(person, value="2", score_hundredths=2500)
+
+    text = signed_in(owner).get(f"/team/{person.pk}").content.decode()
+
+    assert (
+        "In the last 5 weeks Sarah’s 38 ratings average 83.4; their own previous 21 weeks and what their team got in "
+        "these weeks point to 91.2. Below that in 4 of the 5 weeks, and it holds without the worst 7 days. A steady "
+        "agent shows this in fewer than 1 in 200 quarters."
+    ) in text
+    assert text.count("data-point") == 16
+    assert '<a href="https://desk.example/1" rel="noopener noreferrer" target="_blank">' in text
+    assert "The invoice could not be split." in text
+    assert "Summary pending" in text
+
+
+def test_manual_flag_shows_the_leaders_reason(owner, signed_in):
+    person = factories.human(owner.workspace)
+    flag(person, kind="manual", opened_by=owner, reason="Three complaints by phone.", evidence={})
+    client = signed_in(owner)
+
+    assert "Three complaints by phone." in client.get(f"/team/{person.pk}").content.decode()
+    assert "Flagged · Manual" in client.get("/team").content.decode()
+
+
+def test_names_and_notes_are_text_never_markup(owner, signed_in):
+    person = factories.human(owner.workspace, name="<script>alert(1)</script>")
+    notes.write(person, by=owner, body="<img src=x onerror=alert(1)>")
+
+    for path in ("/team", f"/team/{person.pk}"):
+        text = signed_in(owner).get(path).content.decode()
+        assert "<script>alert" not in text
+        assert "<img" not in text
+
+
+class Inline(HTMLParser):
+    """Collects what a strict content security policy would refuse."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        names = {name for name, _ in attrs}
+        self.found += [f"{tag} {name}" for name in names if name == "style" or name.startswith(("on", "hx-on"))]
+        if tag == "style" or (tag == "script" and "src" not in names):
+            self.found.append(tag)
+
+
+def test_pages_carry_nothing_inline(owner, signed_in):
+    person = factories.human(owner.workspace)
+    rate(person)
+    flag(person)
+    client = signed_in(owner)
+
+    for path in ("/team", f"/team/{person.pk}", f"/team?agent={person.pk}", "/nowhere"):
+        parser = Inline()
+        response = client.get(path)
+        parser.feed(response.content.decode())
+        assert parser.found == []
+        assert "default-src 'self'" in response["Content-Security-Policy"]
+        assert "unsafe" not in response["Content-Security-Policy"]
+
+
+# --- Notes ------------------------------------------------------------------------------------------------------------
+
+
+def test_note_is_private_unless_shared(owner, signed_in):
+    person = factories.human(owner.workspace)
+    client = signed_in(owner)
+
+    client.post(f"/team/{person.pk}/notes", {"body": "Role-play one."})
+    client.post(f"/team/{person.pk}/notes", {"body": "Great recovery.", "share": "on"})
+
+    kept = Note.objects.order_by("created_at").values_list("body", "shared_with_agent", "author")
+    assert list(kept) == [("Role-play one.", False, owner.pk), ("Great recovery.", True, owner.pk)]
+
+
+def test_note_without_scripts_leads_back_to_the_page(owner, signed_in):
+    person = factories.human(owner.workspace)
+
+    response = signed_in(owner).post(f"/team/{person.pk}/notes", {"body": "Talk."}, follow=True)
+
+    assert response.redirect_chain == [(f"{reverse('team-agent', args=[person.pk])}#notes", 302)]
+    assert "Kept, private to leaders." in response.content.decode()
+
+
+def test_note_with_htmx_answers_with_the_notes(owner, signed_in):
+    person = factories.human(owner.workspace)
+
+    response = signed_in(owner).post(f"/team/{person.pk}/notes", {"body": "Talk."}, headers=PARTIAL)
+
+    assert response.content.lstrip().startswith(b'<section id="notes"')
+    assert "Kept, private to leaders." in response.content.decode()
+
+
+def test_note_keeps_its_conversation_and_follows_up_in_the_morning(owner, signed_in):
+    owner.workspace.time_zone = "America/New_York"
+    owner.workspace.save()
+    person = factories.human(owner.workspace)
+    about = sample(person)
+    day = timezone.localdate() + timedelta(days=40)
+
+    signed_in(owner).post(
+        f"/team/{person.pk}/notes", {"body": "Talk.", "sample": about.pk, "follow_up": day.isoformat()}
+    )
+
+    note = Note.objects.get()
+    local = note.follow_up_at.astimezone(owner.workspace.zone)
+    assert (note.sample, local.date(), local.hour) == (about, day, 9)
+
+
+@pytest.mark.parametrize("headers", [{}, PARTIAL])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"body": "   "}, "A note needs some words."),
+        ({"body": "x" * 20_001}, "A note has at most 20,000 characters."),
+        ({"body": "My words.", "follow_up": "2001-01-01"}, "A follow-up lies ahead."),
+        ({"body": "My words.", "follow_up": "3000-01-01"}, "A follow-up lies within ten years."),
+        ({"body": "My words.", "follow_up": "tomorrow"}, "The follow-up needs a date"),
+        ({"body": "My words.", "follow_up": "2027-02-31"}, "The follow-up needs a date"),
+    ],
+)
+def test_refused_note_says_why_and_keeps_the_words(typed, said, headers, owner, signed_in):
+    person = factories.human(owner.workspace)
+
+    response = signed_in(owner).post(f"/team/{person.pk}/notes", typed, headers=headers)
+
+    assert response.status_code == 400
+    assert said in response.content.decode()
+    assert typed["body"] in response.content.decode()
+    assert not Note.objects.exists()
+
+
+def test_note_about_another_agents_sample_is_refused(owner, signed_in):
+    person, other = (factories.human(owner.workspace) for _ in range(2))
+
+    response = signed_in(owner).post(f"/team/{person.pk}/notes", {"body": "Talk.", "sample": sample(other).pk})
+
+    assert response.status_code == 404
+    assert not Note.objects.exists()
+
+
+def test_member_may_read_their_record_but_not_write_in_it(linked_member, signed_in):
+    response = signed_in(linked_member).post(f"/team/{linked_member.agent.pk}/notes", {"body": "Me."})
+
+    assert response.status_code == 403
+    assert "Only owners and admins of this workspace may write notes and look after flags." in response.content.decode()
+    assert not Note.objects.exists()
+
+
+def test_stranger_cannot_write_a_note(agent, stranger, signed_in):
+    assert signed_in(stranger).post(f"/team/{agent.pk}/notes", {"body": "Hi."}).status_code == 404
+    assert not Note.objects.exists()
+
+
+def test_note_needs_the_forms_token(owner):
+    person = factories.human(owner.workspace)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner.user)
+
+    response = client.post(f"/team/{person.pk}/notes", {"body": "Talk."})
+
+    assert response.status_code == 403
+    assert "This form had expired" in response.content.decode()
+
+
+def test_notes_are_posted_never_fetched(owner, signed_in, agent):
+    assert signed_in(owner).get(f"/team/{agent.pk}/notes").status_code == 405
+
+
+# --- Signing in and out -----------------------------------------------------------------------------------------------
+
+
+def test_signing_in_leads_to_where_one_wanted_to_go(owner):
+    response = Client().post(
+        "/sign-in",
+        {"username": owner.user.email, "password": factories.PASSWORD, "next": "/team?flagged=1"},
+    )
+
+    assert (response.status_code, response.url) == (302, "/team?flagged=1")
+
+
+def test_signing_in_never_leads_elsewhere(owner):
+    response = Client().post(
+        "/sign-in",
+        {"username": owner.user.email, "password": factories.PASSWORD, "next": "https://elsewhere.example/"},
+    )
+
+    assert (response.status_code, response.url) == (302, "/team")
+
+
+def test_wrong_password_and_unknown_address_read_the_same(owner):
+    answers = [
+        without_tokens(Client().post("/sign-in", {"username": email, "password": "x"})).replace(email, "")
+        for email in (owner.user.email, "nobody@test.example")
+    ]
+
+    assert answers[0] == answers[1]
+    assert "do not go together" in answers[0]
+
+
+def test_signing_out_is_by_post_only(owner, signed_in):
+    client = signed_in(owner)
+
+    assert client.get("/sign-out").status_code == 405
+    assert client.post("/sign-out").url == "/sign-in"
+    assert client.get("/team").status_code == 302

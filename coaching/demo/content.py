@@ -78,19 +78,49 @@ You help new customers of Harbour Bikes to choose, assemble and register their b
 
 MEMORIES = {
     REFUNDS: (
-        ("Refunds reach the customer's account 3 to 5 working days after they are started.", "Card and transfer alike. Wallet payments are back the same day."),
-        ("Orders can be returned within 30 days of delivery, unused and with all parts.", "Worn tyres count as used. Helmets cannot be returned once the seal is broken."),
-        ("Shipping costs are refunded only where the whole order is returned.", "The way back is free with the label from the customer's account."),
+        (
+            "Refunds reach the customer's account 3 to 5 working days after they are started.",
+            "Card and transfer alike. Wallet payments are back the same day.",
+        ),
+        (
+            "Orders can be returned within 30 days of delivery, unused and with all parts.",
+            "Worn tyres count as used. Helmets cannot be returned once the seal is broken.",
+        ),
+        (
+            "Shipping costs are refunded only where the whole order is returned.",
+            "The way back is free with the label from the customer's account.",
+        ),
         ("Gift cards cannot be paid out, but they never expire.", "The balance stands under Account › Gift cards."),
-        ("Invoices can be downloaded from the account for ten years.", "Account › Orders › Invoice. Company names can be changed within 14 days."),
-        ("Orders above 2,000 € can be paid in three instalments without interest.", "Offered at the checkout only, not afterwards."),
+        (
+            "Invoices can be downloaded from the account for ten years.",
+            "Account › Orders › Invoice. Company names can be changed within 14 days.",
+        ),
+        (
+            "Orders above 2,000 € can be paid in three instalments without interest.",
+            "Offered at the checkout only, not afterwards.",
+        ),
     ),
     GUIDE: (
-        ("Every bike is delivered with pedals, front wheel and handlebar to be mounted.", "Tools for that are in the box: a 15 mm spanner and two Allen keys."),
-        ("The first inspection is free within 100 days of delivery.", "Book it under Account › Workshop. Later it costs 59 €."),
-        ("Registering the frame number extends the warranty from two to five years.", "The number stands under the bottom bracket. Account › My bikes › Register."),
-        ("The battery must be charged fully before the first ride.", "About four hours. The light stops blinking when it is full."),
-        ("Holiday opening hours 2025: workshops are closed from 22 December to 6 January.", "The hotline is open throughout."),
+        (
+            "Every bike is delivered with pedals, front wheel and handlebar to be mounted.",
+            "Tools for that are in the box: a 15 mm spanner and two Allen keys.",
+        ),
+        (
+            "The first inspection is free within 100 days of delivery.",
+            "Book it under Account › Workshop. Later it costs 59 €.",
+        ),
+        (
+            "Registering the frame number extends the warranty from two to five years.",
+            "The number stands under the bottom bracket. Account › My bikes › Register.",
+        ),
+        (
+            "The battery must be charged fully before the first ride.",
+            "About four hours. The light stops blinking when it is full.",
+        ),
+        (
+            "Holiday opening hours 2025: workshops are closed from 22 December to 6 January.",
+            "The hotline is open throughout.",
+        ),
     ),
 }
 

@@ -22,6 +22,7 @@ WORDS: dict[str, dict[str, int]] = {
 }  # fmt: skip
 NAMES = ", ".join(Scale.values)
 SHOWN = 40  # characters of a value that a message repeats
+REMEMBERED = 1_000  # values that a guess need not look at again
 
 
 class UnknownValue(ValueError):
@@ -47,14 +48,20 @@ def guess(values: Iterable[str]) -> str | None:
     A value that fits no scale at all says nothing about the others and is left out: it is refused in any case. Up to 10
     a number is never taken for a percentage: that could as well be a scale that is not known here.
     """
-    values = list(values)
-    telling = [fitting for fitting in ({s for s in Scale.values if _fits(v, s) is not None} for v in values) if fitting]
-    if not telling:
-        return None
-    shared: set[str] = set.intersection(*telling)
-    if max((_number(value) or 0 for value in values), default=0) <= 10:
+    shared: set[str] | None = None
+    largest, seen = Decimal(0), set()
+    for value in values:
+        if value in seen:
+            continue
+        if len(seen) < REMEMBERED:
+            seen.add(value)
+        fitting = {str(scale) for scale in Scale.values if _fits(value, scale) is not None}
+        if fitting:
+            shared = fitting if shared is None else shared & fitting
+            largest = max(largest, _number(value) or Decimal(0))
+    if shared and largest <= 10:
         shared.discard(Scale.PERCENT)
-    return shared.pop() if len(shared) == 1 else None
+    return shared.pop() if shared and len(shared) == 1 else None
 
 
 def _fits(value: str, scale: str) -> int | None:

@@ -49,7 +49,7 @@ bench: $(DEV) ## measure, as ratios to a floor in the same run
 	@$(EMBEDDED) $(PY) -m tests.bench $(ARGS)
 
 flag-eval: $(DEV) ## measure the flag against its scenarios
-	@$(EMBEDDED) $(PY) -m tests.flag_eval $(ARGS)
+	@$(EMBEDDED) $(PY) -m tests.bench.flag_eval $(ARGS)
 
 $(PY):
 	@bin/make-environment

@@ -1,6 +1,7 @@
 """Serializers that take what is documented and nothing else, and speak camelCase."""
 
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
@@ -19,6 +20,10 @@ def camel(name: str) -> str:
     return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
+@overload
+def epoch_ms(at: datetime) -> int: ...
+@overload
+def epoch_ms(at: None) -> None: ...
 def epoch_ms(at: datetime | None) -> int | None:
     """The instant in epoch milliseconds; None for none."""
     return None if at is None else round(at.timestamp() * 1000)

@@ -73,10 +73,10 @@ def problem_of(exc: Exception) -> Problem | None:
 @problem_of.register
 def _(exc: exceptions.APIException):
     headers = {}
-    if getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = exc.auth_header
-    if getattr(exc, "wait", None):
-        headers["Retry-After"] = str(int(exc.wait) + 1)
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
     return Problem(exc.status_code, str(exc.detail), headers=headers)
 
 
@@ -162,7 +162,7 @@ def _(exc):
 def flat_errors(detail, path="") -> dict[str, list[str]]:
     """{dotted camelCase path: [sentences]}; messages about the whole stand under the empty path."""
     if isinstance(detail, dict):
-        found = {}
+        found: dict[str, list[str]] = {}
         for key, inner in detail.items():
             step = "" if key in WHOLE else _spoken_path(str(key))
             for where, said in flat_errors(inner, ".".join(filter(None, (path, step)))).items():

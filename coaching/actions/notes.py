@@ -23,7 +23,7 @@ def write(agent, *, by, body, sample=None, follow_up_at=None, shared_with_agent=
         workspace_id=agent.workspace_id, agent=agent, author=by, body=checked_body(body), sample=sample,
         follow_up_at=checked_follow_up(follow_up_at), shared_with_agent=shared_with_agent,
     )  # fmt: skip
-    note._history_user = by.user
+    note._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
     note.save(force_insert=True)
     return note
 

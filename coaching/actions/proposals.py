@@ -17,7 +17,11 @@ from memories import actions as memories
 from memories.models import Memory
 
 Type, Status = Proposal.Type, Proposal.Status
-MODELS = {"memory": Memory, "prompt": Prompt, "procedure": Procedure}
+MODELS: dict[str, type[Memory] | type[Prompt] | type[Procedure]] = {
+    "memory": Memory,
+    "prompt": Prompt,
+    "procedure": Procedure,
+}
 
 
 class AlreadyDecided(Refusal):
@@ -43,13 +47,14 @@ class NotAPossibleTarget(Refusal):
 
 
 def create(
-    agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), proposed_by=None, session=None,
-    turn=None, replaces=None, fingerprint="",
+    agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), quotes=(), proposed_by=None,
+    session=None, turn=None, replaces=None, fingerprint="",
 ):  # fmt: skip
     """Store a pending proposal and return it. `change` holds model fields (summary, text, expires_at | system_prompt | name, …).
 
     `proposed_by` is the person who suggests; None means the coach. `replaces`, a pending proposal of the same agent, is
-    superseded. The same `fingerprint` in one session gives back the proposal that is there already. Raises NotAllowed,
+    superseded. `quotes` are the words its evidence points at, read for the risk and not stored. The same `fingerprint`
+    in one session gives back the proposal that is there already. Raises NotAllowed,
     NotAPossibleTarget, versions.Conflict (the base version is not one the target has had), AlreadyDecided (`replaces`),
     ValidationError.
     """
@@ -80,7 +85,7 @@ def create(
     change = proposed_change(type, model, change or {}, base)
     if type not in Proposal.CREATES and not type.endswith("_delete") and change == {f: base[f] for f in change}:
         raise ValidationError({"change": "This changes nothing."})
-    risk = assess(type=type, change=change, base=base, rationale=rationale)
+    risk = assess(type=type, change=change, base=base, rationale=rationale, quotes=quotes)
     proposal = Proposal(
         workspace_id=agent.workspace_id, agent=agent, type=type, title=title_of(type, change, base), rationale=rationale.strip(),
         evidence=list(evidence), target_id=target_id, base_version=base_version, base=_stored(base), change=_stored(change),

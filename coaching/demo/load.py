@@ -1,0 +1,198 @@
+"""Makes the demo workspace, by the same actions as the product's doors. Its dates follow the day it is loaded."""
+
+import random
+import secrets
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from agents import actions as agents
+from agents.models import Agent, Door, Member, User, Workspace
+from coaching.actions import notes, proposals, sessions, sweeps
+from coaching.coach.tools import Toolbox
+from coaching.demo import content
+from coaching.models import Note, Turn
+from coaching.verbatim import Guard
+from helpdesk import actions as helpdesk
+from helpdesk import rows
+from helpdesk.models import DeepLink
+from memories import actions as memories
+
+SEED = 20
+WEEKS = 30
+# Five stars or four where it went well, one to three where it did not; the mean decides how often it went well.
+WELL, BADLY = ((5, 4), (85, 15)), ((1, 2, 3), (60, 20, 20))
+MEAN_WELL, MEAN_BADLY = 0.9625, 0.15
+LOGINS = (("owner", Member.Role.OWNER), ("admin", Member.Role.ADMIN), ("member", Member.Role.MEMBER))
+
+
+def load(*, now=None):
+    """Make the workspace and everything in it. Returns [(email, password)] of its logins, owner first."""
+    now = now or timezone.now()
+    zone = ZoneInfo(content.WORKSPACE["time_zone"])
+    today = now.astimezone(zone).date()
+    workspace, logins = _people()
+    owner, admin = (workspace.members.get(role=role) for role in (Member.Role.OWNER, Member.Role.ADMIN))
+    everyone = _agents(workspace, owner)
+    workspace.members.filter(role=Member.Role.MEMBER).update(agent=everyone["Tom"])
+    DeepLink.objects.create(workspace=workspace, source=content.SOURCE, conversation_pattern=content.DEEP_LINK)
+    _knowledge(everyone, owner)
+    _ratings(workspace, everyone, today, zone, now)
+    talks = _talks(workspace, everyone, today, zone, now)
+    sweeps.sweep(workspace, today - timedelta(days=1))
+    for item in content.COACHING:
+        _coach(item, everyone[item.agent], talks[item.talk], owner)
+    _edit_prompt(everyone[content.REFUNDS], admin)
+    _notes(everyone, {"owner": owner, "admin": admin}, now)
+    return logins
+
+
+def _people():
+    logins = [(f"{name}@demo.example", secrets.token_urlsafe(9)) for name, _ in LOGINS]
+    workspace = Workspace.objects.create(**content.WORKSPACE)
+    for (email, password), (name, role) in zip(logins, LOGINS, strict=True):
+        user = User.objects.create_user(email, password, name=f"Demo {name}", is_staff=role != Member.Role.MEMBER)
+        Member.objects.create(workspace=workspace, user=user, role=role)
+    return workspace, logins
+
+
+def _agents(workspace, owner):
+    made = {}
+    for voice in (*content.PEOPLE, *content.ASSISTANTS):
+        ai = voice in content.ASSISTANTS
+        fields = {"kind": Agent.Kind.AI, "coaching": True, "system_prompt": content.PROMPTS[voice.name]} if ai else {}
+        made[voice.name] = agents.create_agent(
+            workspace, name=voice.name, team=voice.team, by=owner, door=Door.COMMAND, **fields
+        )
+    return made
+
+
+def _knowledge(everyone, owner):
+    for name, entries in content.MEMORIES.items():
+        for summary, text in entries:
+            memories.create(everyone[name], by=owner, door=Door.COMMAND, summary=summary, text=text)
+    for name, entries in content.PROCEDURES.items():
+        for title, trigger, steps in entries:
+            agents.create_procedure(
+                everyone[name], by=owner, door=Door.COMMAND, name=title, trigger=trigger, content=steps
+            )
+
+
+def _ratings(workspace, everyone, today, zone, now):
+    chance = random.Random(SEED)
+    items = []
+    for voice in (*content.PEOPLE, *content.ASSISTANTS):
+        for days_ago in range(WEEKS * 7, 0, -1):
+            fall = voice.falling_points / 100 if days_ago <= voice.falling_weeks * 7 else 0
+            went_well = (voice.level - fall - MEAN_BADLY) / (MEAN_WELL - MEAN_BADLY)
+            for _ in range(_poisson(chance, voice.weekly / 7)):
+                stars, weights = WELL if chance.random() < went_well else BADLY
+                at = datetime.combine(today - timedelta(days=days_ago), time(8, 0), zone) + timedelta(
+                    minutes=chance.randrange(10 * 60)
+                )
+                items.append({
+                    "source": content.SOURCE if voice in content.PEOPLE else "api",
+                    "externalId": str(100_000 + len(items)),
+                    "agent": str(everyone[voice.name].pk),
+                    "value": chance.choices(stars, weights)[0],
+                    "scale": "stars5",
+                    "ratedAt": _ms(at),
+                    "closedAt": _ms(at),
+                })  # fmt: skip
+    helpdesk.record_ratings(workspace, [rows.rating_from_json(item, now=now) for item in items])
+
+
+def _poisson(chance, mean):
+    """How many of something that happens `mean` times a day on average happened today."""
+    count, left = 0, chance.expovariate(1)
+    while left < mean:
+        count, left = count + 1, left + chance.expovariate(1)
+    return count
+
+
+def _talks(workspace, everyone, today, zone, now):
+    made = {}
+    for talk in content.TALKS:
+        agent = everyone[talk.agent]
+        opened = datetime.combine(today - timedelta(days=talk.days_ago), time(10, 42), zone)
+        turns = [
+            {"role": role, "text": text, "at": _ms(opened + timedelta(seconds=50 * number))}
+            for number, (role, text) in enumerate(talk.turns)
+        ]
+        closed = opened + timedelta(seconds=50 * len(turns))
+        known = list(agent.memories.order_by("created_at"))
+        body = {
+            "source": "api",
+            "externalId": talk.key,
+            "agent": str(agent.pk),
+            "openedAt": _ms(opened),
+            "closedAt": _ms(closed),
+            "status": "closed",
+            "channel": talk.channel,
+            "transcript": turns,
+            "configurationVersion": agent.configuration_version or None,
+            "memoriesServed": [{"id": str(known[n].pk), "version": known[n].version} for n in talk.memories],
+            "csat": {"value": talk.stars, "scale": "stars5", "ratedAt": _ms(closed)},
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        made[talk.key], _ = helpdesk.upsert_conversation(workspace, rows.conversation_from_json(body, now=now))
+    return made
+
+
+def _coach(item, agent, conversation, owner):
+    """One session as the coach's worker would leave it: the tools check the evidence, only the words are given."""
+    session = sessions.start(agent, by=owner, conversation=conversation)
+    turn = sessions.claim(sessions.ask(session, by=owner, text=item.question).pk)
+    toolbox = Toolbox(turn, guard=Guard(), proposal_limit=len(item.calls))
+    for name, given in item.calls:
+        toolbox.call(name, _with_ids(given, agent))
+    sessions.finish(turn, Turn.State.DONE, text=item.answer)
+    proposal = agent.proposals.get(session=session)
+    if item.decision == "approve":
+        proposals.approve(proposal, by=owner, door=Door.PAGE, note=item.words)
+    elif item.decision == "reject":
+        proposals.reject(proposal, by=owner, door=Door.PAGE, reason=item.words)
+
+
+def _with_ids(given, agent):
+    lists = {
+        "memory": agent.memories.order_by("created_at"),
+        "procedure": agent.procedures.order_by("created_at"),
+    }
+
+    def filled(value):
+        for kind, listed in lists.items():
+            if isinstance(value, str) and value.startswith(f"{{{kind}:"):
+                return str(listed[int(value[len(kind) + 2 : -1])].pk)
+        return value
+
+    return {name: filled(value) for name, value in given.items()}
+
+
+def _edit_prompt(agent, admin):
+    old, new = content.PROMPT_EDIT
+    prompt = agent.prompt
+    agents.change_prompt(
+        prompt, system_prompt=prompt.system_prompt.replace(old, new), base_version=prompt.version, by=admin, door=Door.PAGE,
+        reason="Names make it warmer",
+    )  # fmt: skip
+
+
+def _notes(everyone, authors, now):
+    for text in content.NOTES:
+        agent = everyone[text.agent]
+        note = notes.write(
+            agent,
+            by=authors[text.by],
+            body=text.body,
+            sample=agent.samples.order_by("score_hundredths").first() if text.on_sample else None,
+            follow_up_at=now + timedelta(days=text.follow_up_in) if text.follow_up_in else None,
+            shared_with_agent=text.shared,
+        )
+        written = now - timedelta(days=text.days_ago)
+        Note.objects.filter(pk=note.pk).update(created_at=written, updated_at=written)
+
+
+def _ms(at):
+    return int(at.timestamp() * 1000)

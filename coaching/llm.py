@@ -1,0 +1,443 @@
+"""The one door to the model: the coach, the summaries and the drafts all ask through `ask`.
+
+With a key in the settings the official SDK speaks to the configured address. Without one the same SDK speaks to the
+practice model through an in-process transport, so both take the same way through the code. Whatever goes wrong on
+that way (refused, busy, cut, silent, malformed) leaves here as one small family of errors, each with one plain
+sentence for a leader. Nothing a model was sent or answered is ever logged, nor kept in an exception.
+"""
+
+import contextlib
+import json
+import logging
+import math
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import anthropic
+import httpx2
+from django.conf import settings
+
+from coaching.practice.transport import PracticeTransport
+
+DEFAULT_MODEL = "claude-sonnet-5-5"
+PRACTICE_MODEL = "practice"
+
+CONNECT_SECONDS = 10.0
+RETRIES = 2
+RETRY_SECONDS = 1.0  # before the first retry, doubled before the next, when the server names no time
+RETRY_CAP_SECONDS = 20.0  # the longest wait a server's retry-after can ask of us
+TICK_SECONDS = 0.25  # how often a stop, a stall and the end of the time are looked for
+
+# The SDK and its transport print whole requests and answers at DEBUG: whatever the level of the rest, never here.
+for _name in ("anthropic", "httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class ModelError(Exception):
+    """The model gave no usable answer.
+
+    `sentence` is for a leader: what happened and what to do next. `permanent` says that trying again changes nothing
+    until somebody changes a setting or the question. `retry_after` is the wait in seconds a server asked for.
+    """
+
+    permanent = False
+
+    def __init__(self, sentence: str, *, retry_after: float | None = None):
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.retry_after = retry_after
+
+
+class ModelBusy(ModelError):
+    """The service is there but does not answer now."""
+
+
+class ModelUnreachable(ModelError):
+    """There was no connection, or it broke before or during the answer."""
+
+
+class ModelStalled(ModelError):
+    """The connection stood, but no part of an answer came for too long."""
+
+
+class AnswerBroken(ModelError):
+    """An answer came that cannot be read."""
+
+
+class ModelRefused(ModelError):
+    """The service does not take this request, and will not take it again."""
+
+    permanent = True
+
+
+class TimeIsUp(ModelError):
+    """The time allowed for the whole turn has passed."""
+
+
+class Stopped(Exception):
+    """Somebody asked for a stop."""
+
+
+@dataclass
+class Usage:
+    """Tokens of one or more answers; rounds counts the answers, latency_ms the time spent waiting for them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    rounds: int = 0
+    latency_ms: int = 0
+
+    def add(self, other: "Usage") -> None:
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_creation_tokens
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One tool call of an answer; `input` is None where what came was not one whole JSON object."""
+
+    id: str
+    name: str
+    input: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One whole answer: its blocks as they go back with the next request, and what the loop decides by."""
+
+    content: list[dict[str, Any]]
+    text: str
+    calls: list[ToolCall]
+    stop_reason: str | None
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is looked at while waiting: `stall_seconds` without any part of an answer, `deadline` (time.monotonic())
+    for the whole turn, and `should_stop`, called from the caller's own thread at most every TICK_SECONDS."""
+
+    stall_seconds: float
+    deadline: float
+    should_stop: Callable[[], bool] = field(default=lambda: False)
+
+    def remaining(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def check(self) -> None:
+        if self.should_stop():
+            raise Stopped
+        if self.remaining() <= 0:
+            raise TimeIsUp("The coach ran out of time for this turn. Press Retry, or ask about a smaller part.")
+
+
+def is_practice() -> bool:
+    """Whether the practice model answers, because no key is set."""
+    return not settings.ANTHROPIC_API_KEY
+
+
+def model() -> str:
+    """The name of the model that answers now."""
+    return PRACTICE_MODEL if is_practice() else settings.COACH_MODEL or DEFAULT_MODEL
+
+
+def client() -> anthropic.Anthropic:
+    """A client for the configured model, to be closed by the caller; retries and timeouts are `ask`'s business."""
+    if is_practice():
+        return anthropic.Anthropic(
+            api_key=PRACTICE_MODEL,
+            base_url="http://practice.invalid",
+            http_client=httpx2.Client(transport=PracticeTransport()),
+            max_retries=0,
+            open_telemetry=False,
+        )
+    return anthropic.Anthropic(
+        api_key=settings.ANTHROPIC_API_KEY,
+        base_url=settings.ANTHROPIC_BASE_URL or "https://api.anthropic.com",
+        max_retries=0,
+        open_telemetry=False,
+    )
+
+
+def ask(
+    client: anthropic.Anthropic,
+    request: dict[str, Any],
+    *,
+    watch: Watch,
+    on_text: Callable[[str], None] = lambda text: None,
+) -> Answer:
+    """Stream one answer to a Messages request, giving each piece of text to `on_text` as it comes.
+
+    A request that failed before any part of an answer came is tried again, up to RETRIES times, waiting as long as
+    the server asks but never over RETRY_CAP_SECONDS. Raises ModelError, or Stopped.
+    """
+    for attempt in range(RETRIES + 1):
+        reading = _Reading(client, request, watch)
+        try:
+            return reading.answer(on_text)
+        except ModelError as error:
+            if error.permanent or reading.begun or attempt == RETRIES or isinstance(error, (ModelStalled, TimeIsUp)):
+                raise
+            wait = RETRY_SECONDS * 2**attempt if error.retry_after is None else error.retry_after
+            if wait > min(RETRY_CAP_SECONDS, watch.remaining()):
+                raise
+        _rest(wait, watch)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _rest(seconds: float, watch: Watch) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        watch.check()
+        time.sleep(min(TICK_SECONDS, left))
+
+
+class _Reading:
+    """One attempt: a thread reads the stream into a queue, the caller's thread watches it.
+
+    The SDK swallows pings, so a loop over its events can block for ever on a connection that pings and says nothing;
+    and a silent one blocks it up to the read timeout, deaf to a stop. Reading elsewhere keeps the watch awake.
+    """
+
+    def __init__(self, client: anthropic.Anthropic, request: dict[str, Any], watch: Watch):
+        self.client = client
+        self.request = request
+        self.watch = watch
+        self.begun = False
+        self.inbox: queue.SimpleQueue[str | Answer | Exception] = queue.SimpleQueue()
+        self.response: httpx2.Response | None = None
+        self.abandoned = False
+
+    def answer(self, on_text: Callable[[str], None]) -> Answer:
+        self.watch.check()
+        started = time.monotonic()
+        threading.Thread(target=self._read, name="model-reader", daemon=True).start()
+        try:
+            answer = self._collect(on_text)
+        except BaseException:
+            self._hang_up()
+            raise
+        answer.usage.latency_ms = round((time.monotonic() - started) * 1000)
+        return answer
+
+    def _collect(self, on_text: Callable[[str], None]) -> Answer:
+        text = _Text(on_text)
+        last_sign = last_check = time.monotonic()
+        while True:
+            try:
+                item = self.inbox.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                item = None
+            now = time.monotonic()
+            if item is None or now - last_check >= TICK_SECONDS:
+                last_check = now
+                self.watch.check()
+            if item is None:
+                if now - last_sign > self.watch.stall_seconds:
+                    raise _stalled()
+                continue
+            last_sign = now
+            if isinstance(item, Exception):
+                raise _translate(item, begun=self.begun) from None
+            if isinstance(item, Answer):
+                text.flush()
+                return item
+            self.begun = True
+            text.add(item)
+
+    def _read(self) -> None:
+        """Put a string for every event (its text, mostly empty), then the whole answer or the exception."""
+        stall = self.watch.stall_seconds
+        timeout = httpx2.Timeout(connect=CONNECT_SECONDS, read=stall, write=stall, pool=CONNECT_SECONDS)
+        inputs: dict[int, str] = {}
+        try:
+            with self.client.messages.stream(**self.request, timeout=timeout) as stream:
+                self.response = stream.response
+                for event in stream:
+                    if self.abandoned:
+                        return
+                    if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
+                        inputs[event.index] = inputs.get(event.index, "") + event.delta.partial_json
+                    self.inbox.put(event.text if event.type == "text" else "")
+                    if event.type == "message_stop":
+                        break
+                else:  # the SDK takes an early end of the stream for the end of the answer
+                    raise _cut()
+                self.inbox.put(_whole(stream.current_message_snapshot, inputs))
+        except Exception as error:  # whatever it is, the waiting thread translates it; none may die unheard here
+            self.inbox.put(error)
+
+    def _hang_up(self) -> None:
+        """Wake the reader: closing a socket does not end a read another thread is blocked in, shutting it down does."""
+        self.abandoned = True
+        connection = self.response.extensions.get("network_stream") if self.response is not None else None
+        raw = connection.get_extra_info("socket") if connection is not None else None
+        if raw is not None:
+            with contextlib.suppress(OSError):  # it is closed already: nothing is left to wake
+                raw.shutdown(socket.SHUT_RDWR)
+
+
+class _Text:
+    """Gives text on as it comes, in a form every database takes: a pair of surrogates that was cut between two
+    pieces is put together again, a lone one is replaced, NUL is dropped."""
+
+    def __init__(self, give: Callable[[str], None]):
+        self.give = give
+        self.held = ""
+
+    def add(self, piece: str) -> None:
+        piece = self.held + piece
+        self.held = ""
+        if piece and "\ud800" <= piece[-1] <= "\udbff":
+            piece, self.held = piece[:-1], piece[-1]
+        self._send(piece)
+
+    def flush(self) -> None:
+        piece, self.held = self.held, ""
+        self._send(piece)
+
+    def _send(self, piece: str) -> None:
+        if piece := clean(piece):
+            self.give(piece)
+
+
+def clean(value: Any) -> Any:
+    """A model's text, or JSON value with text in it, without NUL and lone surrogates."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [clean(each) for each in value]
+    if isinstance(value, dict):
+        return {clean(key): clean(each) for key, each in value.items()}
+    return value
+
+
+def _whole(message: Any, inputs: dict[int, str]) -> Answer:
+    content, texts, calls = [], [], []
+    for index, block in enumerate(message.content):
+        as_sent = clean(block.to_dict(warnings=False))
+        as_sent.pop("parsed_output", None)
+        if block.type == "text":
+            if not as_sent.get("text"):
+                continue  # an empty text block is answered, but refused when it is sent back
+            texts.append(as_sent["text"])
+        elif block.type == "tool_use":
+            # The SDK parses as much of the JSON as came: half an input looks whole. Here it is read strictly.
+            given = _strict(inputs.get(index, ""), otherwise=block.input)
+            calls.append(ToolCall(id=block.id, name=block.name, input=given))
+            as_sent["input"] = given or {}
+        content.append(as_sent)
+    usage = message.usage
+    return Answer(
+        content=content,
+        text="".join(texts),
+        calls=calls,
+        stop_reason=message.stop_reason,
+        usage=Usage(
+            input_tokens=usage.input_tokens or 0,
+            output_tokens=usage.output_tokens or 0,
+            cache_read_tokens=usage.cache_read_input_tokens or 0,
+            cache_creation_tokens=usage.cache_creation_input_tokens or 0,
+            rounds=1,
+        ),
+    )
+
+
+def _strict(raw: str, *, otherwise: Any) -> dict[str, Any] | None:
+    """The tool input in `raw`, or what the block began with where no piece of it was streamed."""
+    if not raw:
+        return clean(otherwise) if isinstance(otherwise, dict) else None
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return None
+    return clean(value) if isinstance(value, dict) else None
+
+
+def _cut() -> ModelError:
+    return ModelUnreachable("The connection to the model broke in the middle of its answer. Press Retry.")
+
+
+def _stalled() -> ModelError:
+    return ModelStalled("The model stopped sending anything and was given up. Press Retry.")
+
+
+# By status, and by the error type that an `error` event inside a stream carries (its status is then the 200 of the
+# stream's beginning).
+_STATUS_OF_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+_REFUSED = {
+    400: "The model did not accept the request, perhaps because the session has grown too long. Start a new session "
+    "and ask about a smaller part.",
+    401: "The model did not accept our key. An admin can put in a valid one; then press Retry.",
+    402: "The account behind the model's key has no credit left. An admin can add some; then press Retry.",
+    403: "The model's key is not allowed to do this. An admin can check what the key may use; then press Retry.",
+    404: "The model named in the settings is not known at its address. An admin can correct it; then press Retry.",
+    413: "This is too much text for one request to the model. Start a new session and ask about a smaller part.",
+}
+_BUSY = {
+    429: "The model is answering too many requests just now.",
+    529: "The model's service is overloaded just now.",
+}
+_FAULT = "The model's service had a fault of its own."
+
+
+def _translate(error: Exception, *, begun: bool) -> ModelError:
+    """Our error for anything the SDK or its transport raised. Its own words are dropped: they can hold bodies."""
+    if isinstance(error, ModelError):
+        return error
+    if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
+        if isinstance(error.__cause__ or error, httpx2.ConnectTimeout):
+            return _unreachable()
+        return _stalled()
+    if isinstance(error, anthropic.APIStatusError):
+        return _by_status(error)
+    if isinstance(error, anthropic.APIConnectionError | httpx2.TransportError | OSError):
+        return _cut() if begun else _unreachable()
+    return AnswerBroken("The model sent an answer that cannot be read. Press Retry.")
+
+
+def _unreachable() -> ModelError:
+    return ModelUnreachable("The model cannot be reached at its address. Press Retry; if it stays so, tell an admin.")
+
+
+def _by_status(error: anthropic.APIStatusError) -> ModelError:
+    status = error.status_code if error.status_code >= 400 else _STATUS_OF_TYPE.get(str(error.type), 500)
+    if status in _REFUSED:
+        return ModelRefused(_REFUSED[status])
+    if status in (408, 409, 429) or status >= 500:
+        wait = _retry_after(error.response.headers)
+        minutes = max(1, math.ceil((wait or 0) / 60))
+        again = f"Nothing is lost; press Retry in {'a minute' if minutes == 1 else f'{minutes} minutes'}."
+        return ModelBusy(f"{_BUSY.get(status, _FAULT)} {again}", retry_after=wait)
+    return ModelRefused(_REFUSED[400])
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """The wait in seconds that the server asks for; a date or nonsense counts as no wish."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -33,8 +33,8 @@ MIN_PAST_RATINGS = 20
 MIN_DROP = 0.05
 MIN_WEEKS_BELOW = 3
 MIN_SHARE_BELOW = 2 / 3
-WORST_DAYS = 7
-WORST_DAYS_ALLOWANCE = 0.7
+RUN_DAYS = 7
+RUN_ALLOWANCE = 0.7
 MIN_TEAM = 4
 
 EXPIRE_DAYS = 84
@@ -44,6 +44,8 @@ CLEAR_DAYS = 28
 MIN_CLEAR_RATINGS = 8
 
 WEEKLY_CAP = 100  # ratings a week after which further ones add little: weeks differ by more than chance (case mix)
+OWN_LEVEL_PULL = (1.0, 60.0)  # ratings at the team's rate that an agent's past is drawn towards it by: least and most
+LEVEL_TAIL = 4.0  # degrees of freedom of the levels in a workspace: some agents are far from the rest, for good
 PEER_PRIOR = 5.0  # unhappy ratings that a group of peers is taken to have had as usual, before it is heard
 PEER_OUTLIER = 1.8  # standard errors beyond which a peer's own change is not taken for the team's weather
 EXPOSURE_SPREAD = 0.25  # agents of one team meet its weather to different degrees
@@ -93,12 +95,20 @@ class Days:
         uu = self._running[2]
         return float((uu[self._edge(last + 1)] - uu[self._edge(first)]).sum())
 
-    def runs(self, first, last, length, agents):
-        """Every run of `length` days within first..last, for some agents: two arrays (runs, len(agents)), earliest first."""
+    def unhappiest_run(self, first, last, length, level, agents, happiest=False):
+        """The `length` consecutive days within first..last that are furthest above `level` times their ratings.
+
+        `level` has one rate an agent of `agents`; with `happiest` the days furthest below it. Three arrays: the first day of
+        the run (the earliest among equals), its ratings and its unhappiness.
+        """
         n, u, _ = self._running
         starts = np.arange(first, last - length + 2)
         before, after = self._edge(starts), self._edge(starts + length)
-        return tuple(x[np.ix_(after, agents)] - x[np.ix_(before, agents)] for x in (n, u))
+        run_n, run_u = (x[np.ix_(after, agents)] - x[np.ix_(before, agents)] for x in (n, u))
+        excess = run_u - level * run_n
+        best = (-excess if happiest else excess).argmax(0)
+        columns = np.arange(len(agents))
+        return starts[best], run_n[best, columns], run_u[best, columns]
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,7 @@ class Scan:
     @property
     def holds_without_worst(self):
         """Whether the fall would be worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
-        return self.evidence_without_worst >= DEFAULT_H - WORST_DAYS_ALLOWANCE
+        return self.evidence_without_worst >= DEFAULT_H - RUN_ALLOWANCE
 
 
 @dataclass(frozen=True)
@@ -363,9 +373,10 @@ def _window(days, peers, phi, day, k):
     n, u = days.window(first, day)
     nb, ub = days.window(day - HISTORY_DAYS + 1, first - 1)
     r = _ratio(u, n)
-    p, m = _own_level(peers, phi, nb, ub)
-    e, expected_peers, shift = _expected(peers, phi, n, u, nb, ub, p)
-    past = _past_weight(phi, p, e, shift, nb + m, expected_peers, k)
+    p, past_n = _own_level(peers, phi, nb, ub)
+    odds, peers_expected = _team_shift(peers, phi, n, u, nb, ub, p)
+    e = _shifted(p, odds)
+    past = _past_weight(phi, p, e, past_n, peers_expected, k)
     z = _evidence(r, e, _capped(n, k), past, phi)
 
     rated, below, last_fortnight_below = _weeks(days, day, k, e)
@@ -377,14 +388,12 @@ def _window(days, peers, phi, day, k):
     z_without = np.full(days.n_agents, np.nan)
     worst_start = np.full(days.n_agents, NO_DAY)
     some = np.flatnonzero(due)
-    run_n, run_u = days.runs(first, day, WORST_DAYS, some)
-    worst = (run_u - e[some] * run_n).argmax(0)
-    rest_n = np.maximum(n[some] - run_n[worst, np.arange(len(some))], 0.0)
-    rest_u = np.maximum(u[some] - run_u[worst, np.arange(len(some))], 0.0)
-    rest_r = np.where(rest_n > 1e-9, _ratio(rest_u, rest_n), e[some])
-    z_without[some] = _evidence(rest_r, e[some], _capped(rest_n, k), past[some], phi)
-    worst_start[some] = first + worst
-    statistic[some] = np.minimum(z[some], z_without[some] + WORST_DAYS_ALLOWANCE)
+    start, run_n, run_u = days.unhappiest_run(first, day, RUN_DAYS, e[some], some)
+    rest_n, rest_u = np.maximum(n[some] - run_n, 0.0), np.maximum(u[some] - run_u, 0.0)
+    z_without[some] = _evidence(_ratio(rest_u, rest_n), e[some], _capped(rest_n, k), past[some], phi)
+    worst_start[some] = start
+    z_past = _evidence_without_best_past(days, phi, day, k, some, r[some], n[some], p[some], past_n[some], odds[some], peers_expected[some])
+    statistic[some] = np.minimum(z[some], np.minimum(z_without[some], z_past) + RUN_ALLOWANCE)
 
     return {
         "statistic": statistic,
@@ -415,47 +424,69 @@ def _dispersion(days, day):
 
 
 def _own_level(peers, phi, nb, ub):
-    """p (agents,): the own past rate, drawn towards the team's by m ratings; and m.
+    """p (agents,): the own past rate, drawn towards the team's as if by m more ratings at the team's rate; and
+    the ratings it rests on, those m among them (agents,).
 
-    m follows from how far the levels of the workspace's agents differ beyond chance (by moments, design 5.2), within 1 .. 15.
+    How strongly to draw follows from how far the levels of the workspace's agents differ beyond chance (by moments). An agent
+    much further off than the others are is drawn less, as under Student's t: a level that is always low is their own, and a
+    pull towards the team's would turn it into a fall.
     """
     t = _level(peers.group_sum(ub), peers.group_sum(nb))
     known = nb >= MIN_PAST_RATINGS
-    m = 15.0
-    if known.any():
-        noise = phi * t[known] * (1 - t[known])
-        spread = np.mean((ub[known] / nb[known] - t[known]) ** 2 - noise / nb[known])
-        m = float(np.clip(noise.mean() / max(spread, 1e-4), 1.0, 15.0))
-    return np.clip((ub + m * t) / (nb + m), *LEVELS), m
+    noise = phi * t * (1 - t)
+    off = np.where(known, _ratio(ub, nb) - t, 0.0) ** 2
+    if not known.any():
+        m = np.full(len(nb), OWN_LEVEL_PULL[1])
+    else:
+        spread = max(np.mean(off[known] - noise[known] / nb[known]), 1e-4)
+        usual = (LEVEL_TAIL + 1) / (LEVEL_TAIL + off / (spread + noise / np.maximum(nb, 1.0)))
+        m = np.clip(noise[known].mean() / spread, *OWN_LEVEL_PULL) * np.minimum(usual, 1.0)
+    return np.clip((ub + m * t) / (nb + m), *LEVELS), nb + m
 
 
-def _expected(peers, phi, n, u, nb, ub, p):
-    """e (agents,): the own level moved by what the peers got in these weeks, on the odds scale.
+def _team_shift(peers, phi, n, u, nb, ub, p):
+    """What the peers got in these weeks against what was due to them, as a ratio of odds (agents,), the agent itself left out.
 
-    Also the peers' expected unhappiness and the shift e/p. Peers who are far off themselves are left out in a second pass: their
-    change is their own, not the team's weather.
+    Also the unhappiness that was due to the peers who were heard. Those who are far off themselves are left out in a second
+    pass: their change is their own, not the team's weather.
     """
     t = _level(peers.group_sum(ub), peers.group_sum(nb))
-    counted = np.ones(len(n), bool)
-    for second_pass in (False, True):
-        if second_pass:
-            error = np.sqrt(phi * e * (1 - e) / np.maximum(n, 1e-9))
-            counted = np.abs(u - n * e) <= PEER_OUTLIER * error * n
-        peers_n = peers.others_sum(n, counted)
-        peers_expected = peers.others_sum(n * p, counted)
-        prior = PEER_PRIOR / t + peers_n
-        came = np.clip((PEER_PRIOR + peers.others_sum(u, counted)) / prior, *LEVELS)
-        due = np.clip((PEER_PRIOR + peers_expected) / prior, *LEVELS)
-        odds = came / (1 - came) * (1 - due) / due
-        e = np.clip(p * odds / (1 - p + p * odds), *LEVELS)
-    return e, peers_expected, e / p
+
+    def heard(counted):
+        peers_due = peers.others_sum(n * p, counted)
+        size = PEER_PRIOR / t + peers.others_sum(n, counted)
+        came = np.clip((PEER_PRIOR + peers.others_sum(u, counted)) / size, *LEVELS)
+        due = np.clip((PEER_PRIOR + peers_due) / size, *LEVELS)
+        return came / (1 - came) * (1 - due) / due, peers_due
+
+    odds, _ = heard(np.ones(len(n), bool))
+    e = _shifted(p, odds)
+    return heard(np.abs(u - n * e) <= PEER_OUTLIER * np.sqrt(phi * e * (1 - e) * n))
 
 
-def _past_weight(phi, p, e, shift, past_n, peers_expected, k):
+def _shifted(p, odds):
+    """e (agents,): the own level moved by the team's shift."""
+    return np.clip(p * odds / (1 - p + p * odds), *LEVELS)
+
+
+def _evidence_without_best_past(days, phi, day, k, agents, r, n, p, past_n, odds, peers_expected):
+    """z of some agents against their past without its happiest seven days.
+
+    The mirror of the guard on the worst seven days: one conversation that hundreds applauded must not become the level that
+    the weeks after it are held to.
+    """
+    _, run_n, run_u = days.unhappiest_run(day - HISTORY_DAYS + 1, day - 7 * k, RUN_DAYS, p, agents, happiest=True)
+    left_n = past_n - run_n
+    p = np.clip((p * past_n - run_u) / left_n, *LEVELS)
+    e = _shifted(p, odds)
+    return _evidence(r, e, _capped(n, k), _past_weight(phi, p, e, left_n, peers_expected, k), phi)
+
+
+def _past_weight(phi, p, e, past_n, peers_expected, k):
     """b (agents,): how many ratings the expectation is worth, given that past, peers and exposure are each known so well only."""
     own = e * (1 - e) / _capped(past_n, HISTORY_WEEKS - k)
     team = e**2 / (2 * phi * (peers_expected + 5))
-    exposure = (EXPOSURE_SPREAD * p * (shift - 1)) ** 2 / phi
+    exposure = (EXPOSURE_SPREAD * (e - p)) ** 2 / phi
     return e * (1 - e) / (own + team + exposure)
 
 
@@ -509,7 +540,12 @@ def _checked(agent, day, score, weight, n_agents):
     if not len(agent) == len(day) == len(score) == len(weight):
         raise ValueError("agent, day, score and weight must have one row a rating each")
     faults = (
-        ("agent", agent, (agent >= 0) & (agent < n_agents) & (agent == np.floor(agent)), f"a row number below {n_agents}"),
+        (
+            "agent",
+            agent,
+            (agent >= 0) & (agent < n_agents) & (agent == np.floor(agent)),
+            f"a row number below {n_agents}",
+        ),
         ("day", day, np.isfinite(day) & (day == np.floor(day)), "a whole number"),
         ("score", score, (score >= 0) & (score <= 1), "within 0..1"),
         ("weight", weight, (weight >= 0) & np.isfinite(weight), "0 or more"),

@@ -34,7 +34,10 @@ MIN_DROP = 0.05
 MIN_WEEKS_BELOW = 3
 MIN_SHARE_BELOW = 2 / 3
 RUN_DAYS = 7
-RUN_ALLOWANCE = 0.7
+WORST_RUN_ALLOWANCE = 0.7
+BEST_RUN_ALLOWANCE = 0.2
+LONG_WINDOW_BONUS = 0.03  # a week: short windows are many independent chances to be wrong, and bad spells fill them
+LONG_WINDOW_WEEKS = 9
 MIN_TEAM = 4
 
 EXPIRE_DAYS = 84
@@ -142,7 +145,7 @@ class Scan:
     @property
     def holds_without_worst(self):
         """Whether the fall would be worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
-        return self.evidence_without_worst >= DEFAULT_H - RUN_ALLOWANCE
+        return self.evidence_without_worst >= DEFAULT_H - WORST_RUN_ALLOWANCE
 
 
 @dataclass(frozen=True)
@@ -393,7 +396,8 @@ def _window(days, peers, phi, day, k):
     z_without[some] = _evidence(_ratio(rest_u, rest_n), e[some], _capped(rest_n, k), past[some], phi)
     worst_start[some] = start
     z_past = _evidence_without_best_past(days, phi, day, k, some, r[some], n[some], p[some], past_n[some], odds[some], peers_expected[some])
-    statistic[some] = np.minimum(z[some], np.minimum(z_without[some], z_past) + RUN_ALLOWANCE)
+    held = np.minimum(z_without[some] + WORST_RUN_ALLOWANCE, z_past + BEST_RUN_ALLOWANCE)
+    statistic[some] = np.minimum(z[some], held) + LONG_WINDOW_BONUS * (k - LONG_WINDOW_WEEKS)
 
     return {
         "statistic": statistic,

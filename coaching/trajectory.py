@@ -1,12 +1,12 @@
 """The sustained scan: whose customer satisfaction keeps falling, for reasons that are their own.
 
-Design: the sustained scan. A pure function of daily sums: numpy only, no clock, no database. Days are integers on any calendar
-that counts one a day (`date.toordinal()` will do). Arrays about agents have one row an agent.
+Design: the sustained scan. A pure function of daily sums: numpy only, no clock, no database. Days are integers on any
+calendar that counts one a day (`date.toordinal()` will do). Arrays about agents have one row an agent.
 
-Outside this module everything is on the score scale, 0..1 and 1 happiest. Inside it counts unhappiness, u = 1 - score, because
-evidence about rare bad ratings is about their share. Letters follow the design: for one window of k weeks N and U are the ratings
-and the unhappiness in it, NB and UB those of the past before it (back to 26 weeks), r = U/N what came, e what was to be expected,
-z the evidence that r is really worse than e, in standard errors.
+Outside this module everything is on the score scale, 0..1 and 1 happiest. Inside it counts unhappiness, u = 1 -
+score, because evidence about rare bad ratings is about their share. Letters follow the design: for one window of k
+weeks N and U are the ratings and the unhappiness in it, NB and UB those of the past before it (back to 26 weeks), r =
+U/N what came, e what was to be expected, z the evidence that r is really worse than e, in standard errors.
 
     daily_sums -> Days     one row an agent, one column a day; the product builds the same from its daily table
     scan       -> Scan     the evidence of one day, for every agent
@@ -15,8 +15,9 @@ z the evidence that r is really worse than e, in standard errors.
     backtest   -> bool     the same as a matrix
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -59,7 +60,7 @@ NO_DAY = -(10**9)
 
 @dataclass(frozen=True)
 class Days:
-    """Daily sums of ratings. `n` counts ratings, `u` sums unhappiness (1 - score), `uu` its squares, each float64 (agents, days).
+    """Daily sums of ratings, each float64 (agents, days): `n` their weight, `u` their unhappiness, `uu` its squares.
 
     Column 0 is `first_day`. Days outside the columns count as days without ratings.
     """
@@ -75,7 +76,7 @@ class Days:
 
     @cached_property
     def _running(self):
-        """Running totals (days + 1, agents) of n, u and uu: any window is then one subtraction of two contiguous rows."""
+        """Running totals (days + 1, agents) of n, u and uu: any window is one subtraction of two contiguous rows."""
         totals = []
         for daily in (self.n, self.u, self.uu):
             total = np.zeros((daily.shape[1] + 1, daily.shape[0]))
@@ -101,8 +102,8 @@ class Days:
     def unhappiest_run(self, first, last, length, level, agents, happiest=False):
         """The `length` consecutive days within first..last that are furthest above `level` times their ratings.
 
-        `level` has one rate an agent of `agents`; with `happiest` the days furthest below it. Three arrays: the first day of
-        the run (the earliest among equals), its ratings and its unhappiness.
+        `level` has one rate an agent of `agents`; with `happiest` the days furthest below it. Three arrays: the first
+        day of the run (the earliest among equals), its ratings and its unhappiness.
         """
         n, u, _ = self._running
         starts = np.arange(first, last - length + 2)
@@ -116,12 +117,12 @@ class Days:
 
 @dataclass(frozen=True)
 class Scan:
-    """One day's evidence. Arrays (agents,); levels on the score scale 0..1, nan where there is nothing to take a mean of.
+    """One day's evidence. Arrays (agents,); levels on the score scale 0..1, nan where there are no ratings.
 
-    `statistic` is the evidence in standard errors, -inf where a guard fails: too few ratings, too small a fall, too few weeks
-    below, no longer below, or all of it the worst seven days. The other fields describe the window with the most evidence, also
-    where no flag is due; `enough` says whether any window had ratings enough to judge by. Where it is False, `statistic` is -inf
-    and the fields describe the longest window.
+    `statistic` is the evidence in standard errors, -inf where a guard fails: too few ratings, too small a fall, too
+    few weeks below, no longer below, or all of it the worst seven days. The other fields describe the window with the
+    most evidence, also where no flag is due; `enough` says whether any window had ratings enough to judge by. Where
+    it is False, `statistic` is -inf and the fields describe the longest window.
     """
 
     day: int
@@ -144,7 +145,7 @@ class Scan:
 
     @property
     def holds_without_worst(self):
-        """Whether the fall would be worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
+        """Whether the fall is worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
         return self.evidence_without_worst >= DEFAULT_H - WORST_RUN_ALLOWANCE
 
 
@@ -152,8 +153,8 @@ class Scan:
 class State:
     """The flags of a workspace after a sweep. Arrays (agents,).
 
-    `raised_on` is the day an open flag was raised, NO_DAY for agents without one; `expected` and `drop` are what it stored;
-    `ended_on` is the day the latest flag ended, NO_DAY if there was none.
+    `raised_on` is the day an open flag was raised, NO_DAY for agents without one; `expected` and `drop` are what it
+    stored; `ended_on` is the day the latest flag ended, NO_DAY if there was none.
     """
 
     raised_on: np.ndarray
@@ -210,8 +211,9 @@ class Flag:
 def daily_sums(agent, day, score, weight, n_agents, first_day, last_day):
     """Sum ratings into days. `agent`, `day`, `score` (0..1) and `weight` (None: 1 each) have one row a rating.
 
-    Ratings outside first_day..last_day do not count. Raises ValueError, naming the first row at fault, where an agent is not
-    within 0..n_agents-1, a day is not a whole number, a score is not within 0..1 or a weight is negative or not finite.
+    Ratings outside first_day..last_day do not count. Raises ValueError, naming the first row at fault, where an agent
+    is not within 0..n_agents-1, a day is not a whole number, a score is not within 0..1 or a weight is negative or
+    not finite.
     """
     agent, day, score, weight = _checked(agent, day, score, weight, n_agents)
     n_days = max(last_day - first_day + 1, 0)
@@ -228,8 +230,8 @@ def daily_sums(agent, day, score, weight, n_agents, first_day, last_day):
 def scan(days, team, day):
     """The evidence of one day: a Scan. `team` is one int an agent, -1 for none.
 
-    Only ratings of the 182 days up to and including `day` are read. Agents without a team, and those whose team has fewer than
-    four agents, have the whole workspace for peers.
+    Only ratings of the 182 days up to and including `day` are read. Agents without a team, and those whose team has
+    fewer than four agents, have the whole workspace for peers.
     """
     team = _checked_team(team, days.n_agents)
     peers = _Peers(team)
@@ -284,9 +286,9 @@ def step(state, scan, h=DEFAULT_H):
 def clears(rate28, n28, expected, drop, day_of_flag):
     """Whether a flag is over: two thirds of the drop it was raised on are made up for.
 
-    `rate28` and `n28` are the mean score (0..1) and the number of the ratings of the last 28 days, `expected` and `drop` what the
-    flag stored, `day_of_flag` the days since it was raised. Numbers or arrays alike. Never before day 14 and never on fewer than
-    8 ratings.
+    `rate28` and `n28` are the mean score (0..1) and the number of the ratings of the last 28 days, `expected` and
+    `drop` what the flag stored, `day_of_flag` the days since it was raised. Numbers or arrays alike. Never before day
+    14 and never on fewer than 8 ratings.
     """
     recovered = rate28 >= expected - drop / 3
     return recovered & (n28 >= MIN_CLEAR_RATINGS) & (day_of_flag >= MIN_CLEAR_DAY)
@@ -328,8 +330,8 @@ def episodes(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H)
 def backtest(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H):
     """Who would have had an open flag after each sweep: bool (n_agents, len(sweep_days)).
 
-    The value for a day depends on ratings up to that day only. Raises ValueError as `daily_sums` does, and for sweep days that
-    do not ascend.
+    The value for a day depends on ratings up to that day only. Raises ValueError as `daily_sums` does, and for sweep
+    days that do not ascend.
     """
     flagged = np.zeros((n_agents, len(sweep_days)), bool)
     for flag in episodes(agent, day, score, weight, team, n_agents, sweep_days, h):
@@ -339,16 +341,14 @@ def backtest(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H)
 
 
 def _flag(scan, agent):
-    fields = (
-        "since weeks ratings observed expected own_level past_ratings weeks_rated weeks_below "
-        "statistic evidence evidence_without_worst worst_start"
-    ).split()
+    of_flag = {field.name for field in fields(Flag)}
+    of_scan = [field.name for field in fields(Scan) if field.name in of_flag]
     return Flag(
         agent=agent,
         raised_on=scan.day,
         ended_on=None,
         ended_by="open",
-        **{name: getattr(scan, name)[agent].item() for name in fields},
+        **{name: getattr(scan, name)[agent].item() for name in of_scan},
     )
 
 
@@ -376,8 +376,9 @@ def _window(days, peers, phi, day, k):
     n, u = days.window(first, day)
     nb, ub = days.window(day - HISTORY_DAYS + 1, first - 1)
     r = _ratio(u, n)
-    p, past_n = _own_level(peers, phi, nb, ub)
-    odds, peers_expected = _team_shift(peers, phi, n, u, nb, ub, p)
+    levels = _Levels(peers, phi, nb, ub)
+    p, past_n = levels.own(nb, ub)
+    odds, peers_expected = _team_shift(peers, phi, n, u, p, levels.team)
     e = _shifted(p, odds)
     past = _past_weight(phi, p, e, past_n, peers_expected, k)
     z = _evidence(r, e, _capped(n, k), past, phi)
@@ -395,7 +396,12 @@ def _window(days, peers, phi, day, k):
     rest_n, rest_u = np.maximum(n[some] - run_n, 0.0), np.maximum(u[some] - run_u, 0.0)
     z_without[some] = _evidence(_ratio(rest_u, rest_n), e[some], _capped(rest_n, k), past[some], phi)
     worst_start[some] = start
-    z_past = _evidence_without_best_past(days, phi, day, k, some, r[some], n[some], p[some], past_n[some], odds[some], peers_expected[some])
+    # The mirror of it: one conversation that hundreds applauded must not become the level that later weeks are held to.
+    best = days.unhappiest_run(day - HISTORY_DAYS + 1, first - 1, RUN_DAYS, p[some], some, happiest=True)
+    p_left, left_n = levels.own(np.maximum(nb[some] - best[1], 0.0), np.maximum(ub[some] - best[2], 0.0), some)
+    e_left = _shifted(p_left, odds[some])
+    past_left = _past_weight(phi, p_left, e_left, left_n, peers_expected[some], k)
+    z_past = _evidence(r[some], e_left, _capped(n[some], k), past_left, phi)
     held = np.minimum(z_without[some] + WORST_RUN_ALLOWANCE, z_past + BEST_RUN_ALLOWANCE)
     statistic[some] = np.minimum(z[some], held) + LONG_WINDOW_BONUS * (k - LONG_WINDOW_WEEKS)
 
@@ -416,7 +422,7 @@ def _window(days, peers, phi, day, k):
 
 
 def _dispersion(days, day):
-    """phi, how far ratings spread against yes-or-no ones of the same mean: 1 for good/bad, less for five stars, within .3 .. 1."""
+    """phi, how far ratings spread against good/bad ones of the same mean: 1 for those, less for five stars."""
     n, u = (x.sum() for x in days.window(day - HISTORY_DAYS + 1, day))
     if n == 0:
         return 1.0
@@ -427,34 +433,40 @@ def _dispersion(days, day):
     return float(np.clip(variance / (mean * (1 - mean)), 0.3, 1.0))
 
 
-def _own_level(peers, phi, nb, ub):
-    """p (agents,): the own past rate, drawn towards the team's as if by m more ratings at the team's rate; and
-    the ratings it rests on, those m among them (agents,).
+class _Levels:
+    """What the past says about the levels of a workspace's agents, as rates of unhappiness.
 
-    How strongly to draw follows from how far the levels of the workspace's agents differ beyond chance (by moments). An agent
-    much further off than the others are is drawn less, as under Student's t: a level that is always low is their own, and a
-    pull towards the team's would turn it into a fall.
+    An agent's own past is drawn towards its team's rate t, as if by m more ratings at t. How strongly follows from
+    how far the agents' levels differ beyond chance (by moments). An agent much further off than the others are is
+    drawn less, as under Student's t: a level that is always low is their own, and a pull towards the team's would
+    turn it into a fall.
     """
-    t = _level(peers.group_sum(ub), peers.group_sum(nb))
-    known = nb >= MIN_PAST_RATINGS
-    noise = phi * t * (1 - t)
-    off = np.where(known, _ratio(ub, nb) - t, 0.0) ** 2
-    if not known.any():
-        m = np.full(len(nb), OWN_LEVEL_PULL[1])
-    else:
-        spread = max(np.mean(off[known] - noise[known] / nb[known]), 1e-4)
-        usual = (LEVEL_TAIL + 1) / (LEVEL_TAIL + off / (spread + noise / np.maximum(nb, 1.0)))
-        m = np.clip(noise[known].mean() / spread, *OWN_LEVEL_PULL) * np.minimum(usual, 1.0)
-    return np.clip((ub + m * t) / (nb + m), *LEVELS), nb + m
+
+    def __init__(self, peers, phi, nb, ub):
+        self.team = _level(peers.group_sum(ub), peers.group_sum(nb))
+        self.noise = phi * self.team * (1 - self.team)
+        known = nb >= MIN_PAST_RATINGS
+        self.spread, self.pull = np.inf, OWN_LEVEL_PULL[1]
+        if known.any():
+            off, noise = ub[known] / nb[known] - self.team[known], self.noise[known]
+            self.spread = max(np.mean(off**2 - noise / nb[known]), 1e-4)
+            self.pull = np.clip(noise.mean() / self.spread, *OWN_LEVEL_PULL)
+
+    def own(self, nb, ub, agents=slice(None)):
+        """p, the level of some agents with this past, and the ratings it rests on, m among them."""
+        team, noise = self.team[agents], self.noise[agents]
+        off = np.where(nb > 0, _ratio(ub, nb) - team, 0.0)
+        usual = (LEVEL_TAIL + 1) / (LEVEL_TAIL + off**2 / (self.spread + noise / np.maximum(nb, 1.0)))
+        m = self.pull * np.minimum(usual, 1.0)
+        return np.clip((ub + m * team) / (nb + m), *LEVELS), nb + m
 
 
-def _team_shift(peers, phi, n, u, nb, ub, p):
-    """What the peers got in these weeks against what was due to them, as a ratio of odds (agents,), the agent itself left out.
+def _team_shift(peers, phi, n, u, p, t):
+    """What the peers got in these weeks against what was due to them, as a ratio of odds (agents,), itself left out.
 
-    Also the unhappiness that was due to the peers who were heard. Those who are far off themselves are left out in a second
-    pass: their change is their own, not the team's weather.
+    Also the unhappiness that was due to the peers who were heard. Those who are far off themselves are left out in a
+    second pass: their change is their own, not the team's weather.
     """
-    t = _level(peers.group_sum(ub), peers.group_sum(nb))
 
     def heard(counted):
         peers_due = peers.others_sum(n * p, counted)
@@ -473,21 +485,8 @@ def _shifted(p, odds):
     return np.clip(p * odds / (1 - p + p * odds), *LEVELS)
 
 
-def _evidence_without_best_past(days, phi, day, k, agents, r, n, p, past_n, odds, peers_expected):
-    """z of some agents against their past without its happiest seven days.
-
-    The mirror of the guard on the worst seven days: one conversation that hundreds applauded must not become the level that
-    the weeks after it are held to.
-    """
-    _, run_n, run_u = days.unhappiest_run(day - HISTORY_DAYS + 1, day - 7 * k, RUN_DAYS, p, agents, happiest=True)
-    left_n = past_n - run_n
-    p = np.clip((p * past_n - run_u) / left_n, *LEVELS)
-    e = _shifted(p, odds)
-    return _evidence(r, e, _capped(n, k), _past_weight(phi, p, e, left_n, peers_expected, k), phi)
-
-
 def _past_weight(phi, p, e, past_n, peers_expected, k):
-    """b (agents,): how many ratings the expectation is worth, given that past, peers and exposure are each known so well only."""
+    """b (agents,): how many ratings the expectation is worth, as past and peers are known only so well."""
     own = e * (1 - e) / _capped(past_n, HISTORY_WEEKS - k)
     team = e**2 / (2 * phi * (peers_expected + 5))
     exposure = (EXPOSURE_SPREAD * (e - p)) ** 2 / phi
@@ -512,7 +511,7 @@ def _x_log(x, ratio):
 
 
 def _weeks(days, day, k, e):
-    """Weeks of the window with ratings, those of them above the expected unhappiness, and whether the last two together are."""
+    """Weeks of the window with ratings, those of them unhappier than expected, whether the last two together are."""
     ends = day - 7 * np.arange(k + 1) + 1
     n, u, _ = days._running
     week_n = -np.diff(n[days._edge(ends)], axis=0)
@@ -570,6 +569,6 @@ def _checked_team(team, n_agents):
 
 def _checked_sweeps(sweep_days):
     sweep_days = [int(day) for day in sweep_days]
-    if any(later <= earlier for earlier, later in zip(sweep_days, sweep_days[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(sweep_days)):
         raise ValueError("sweep_days must ascend")
     return sweep_days

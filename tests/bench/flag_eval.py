@@ -3,9 +3,9 @@
     python tests/bench/flag_eval.py [--shared DIR] [--quick] [--seeds 601,602,603]
 
 Prints one row a figure, ours beside the one that must be reached, and exits with 1 if one is missed. The simulator is
-DIR/csat/simulate.py; DIR is --shared, else the environment's TOUCHLINE_SHARED, else `../shared` beside the checkout. Figures are
-means over both scales and the seeds, workspaces of 2,000 agents each. `--quick` takes one seed: the same figures with more noise,
-so it may miss one by chance.
+DIR/csat/simulate.py; DIR is --shared, else the environment's TOUCHLINE_SHARED, else `../shared` beside the checkout.
+Figures are means over both scales and the seeds, workspaces of 2,000 agents each. `--quick` takes one seed: the same
+figures with more noise, so it may miss one by chance.
 """
 
 import argparse
@@ -73,7 +73,7 @@ class Outcome:
         return len(agents) / max(len(np.unique(agents)), 1)
 
     def delay(self):
-        """Days from the change to the first new flag after it within the quarter, inf where there is none: (agents,)."""
+        """Days from the change to the first new flag within the quarter after it, inf if there is none: (agents,)."""
         agent = self.flags[:, 0].astype(int)
         after = self.flags[:, 1] - self.truth.onset[agent]
         delay = np.full(len(self.truth.volume), np.inf)
@@ -82,7 +82,7 @@ class Outcome:
         return delay
 
     def recovery(self, bad_days=56, clear_days=35):
-        """Of the declining agents flagged while they were low: (share cleared in time, share dropped before they recovered)."""
+        """Of the agents flagged while they were low: (share cleared in time, share dropped before they recovered)."""
         agent = self.flags[:, 0].astype(int)
         back = self.truth.onset[agent] + bad_days
         raised, ended = self.flags[:, 1], self.flags[:, 2]
@@ -94,7 +94,7 @@ class Outcome:
 
 
 def rising(condition, days):
-    """Flags of a rule without memory, as in Outcome: one from each day on which its condition becomes true (agents, days)."""
+    """Flags of a rule without memory, as in Outcome: one from each day its condition (agents, days) becomes true."""
     before = np.pad(condition[:, :-1], ((0, 0), (1, 0)))
     agent, column = np.nonzero(condition & ~before)
     return np.column_stack([agent, days[column], np.full(len(agent), np.inf)])
@@ -194,7 +194,7 @@ def simulate_and_run(shared, job):
 
 
 def always_low(level, volume, seed, simulator, n_agents=AGENTS):
-    """Days of teams of eight, good/bad: four steady at .85, four low from their first day. Also the team and who is low."""
+    """Days of good/bad teams of eight, four at .85 and four low from their first day; the teams; who is low."""
     rng = np.random.default_rng([20, seed, int(100 * level), volume])
     row = np.arange(n_agents)
     low = row % 8 >= 4
@@ -300,7 +300,7 @@ def figures(ours, low, seconds):
 
 
 def rule_rows(rules, paths, first_sweep):
-    """(name, false per 1,000 in nochange, % of step20 found, per 1,000 in dip1w) of each simple rule, the CUSUM last."""
+    """(name, per 1,000 in nochange, % of step20 found, per 1,000 in dip1w) of each simple rule, the CUSUM last."""
     rows = [
         (name, mean(of["nochange"], false_per_1000), mean(of["step20"], found), mean(of["dip1w"], false_per_1000))
         for name, of in rules.items()

@@ -1,4 +1,4 @@
-"""The sustained scan: pure, without a database. What needs the simulator is skipped where the shared folder is absent."""
+"""The sustained scan, without a database. What needs the simulator is skipped where the shared folder is absent."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ def ratings(rng, agent, first, last, a_week, bad):
 
 
 def workspace(falls=(), n_agents=12, a_week=20, fell_on=210, seed=3):
-    """A dozen agents at one bad rating in ten; those of `falls` at four in ten from day `fell_on`: agent, day, score, team."""
+    """Agents at one bad rating in ten, those of `falls` at four from day `fell_on`: agent, day, score, team."""
     rng = np.random.default_rng(seed)
     parts = []
     for agent in range(n_agents):
@@ -303,9 +303,9 @@ def test_scan_reads_no_day_after_its_own_nor_before_26_weeks():
     loud = also(base, *ratings(rng, 4, TODAY + 1, 299, 60, 1.0))
     loud = also(loud, *ratings(rng, 4, 0, TODAY - 182, 60, 1.0))
     for field in dataclasses.fields(trajectory.Scan):
-        assert np.array_equal(
-            getattr(scan(base), field.name), getattr(scan(loud), field.name), equal_nan=True
-        ), field.name
+        assert np.array_equal(getattr(scan(base), field.name), getattr(scan(loud), field.name), equal_nan=True), (
+            field.name
+        )
 
 
 def test_an_episode_carries_what_it_was_raised_on():

@@ -99,6 +99,31 @@ class Days:
         uu = self._running[2]
         return float((uu[self._edge(last + 1)] - uu[self._edge(first)]).sum())
 
+    @cached_property
+    def _between_days(self):
+        """Running totals (weeks + 1,): squares of days' sums about their week's mean, and those due by chance."""
+        lead, n_days = self.first_day % 7, self.n.shape[1]
+        shape = (self.n_agents, -(-(lead + n_days) // 7), 7)
+        pad = ((0, 0), (lead, shape[1] * 7 - lead - n_days))
+        n, u, uu = (np.pad(x, pad).reshape(shape) for x in (self.n, self.u, self.uu))
+        week_n, week_u = n.sum(2), u.sum(2)
+        mean = np.divide(week_u, week_n, out=np.zeros_like(week_n), where=week_n > 0)
+        came = ((u - n * mean[:, :, None]) ** 2).sum(2)
+        variance = np.maximum(uu.sum(2) - week_n * mean**2, 0.0) / np.maximum(week_n - 1, 1.0)
+        due = variance * (week_n - np.divide((n**2).sum(2), week_n, out=np.zeros_like(week_n), where=week_n > 0))
+        return tuple(np.concatenate([[0.0], x.sum(0).cumsum()]) for x in (came, due))
+
+    def clumping(self, day):
+        """How many times more the days of a week differ than single ratings would make them, 1 .. 4, up to `day`.
+
+        Above 1 where ratings come in copies: the same ones counted twice, or one customer's on many conversations.
+        Read from the whole workspace's last 26 whole weeks.
+        """
+        end = np.clip((day + 1) // 7 - self.first_day // 7, 0, len(self._between_days[0]) - 1)
+        start = max(end - HISTORY_WEEKS, 0)
+        came, due = (total[end] - total[start] for total in self._between_days)
+        return float(np.clip(came / due, 1.0, 4.0)) if due > 0 else 1.0
+
     def unhappiest_run(self, first, last, length, level, agents, happiest=False):
         """The `length` consecutive days within first..last that are furthest above `level` times their ratings.
 
@@ -146,7 +171,7 @@ class Scan:
     @property
     def holds_without_worst(self):
         """Whether the fall is worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
-        return self.evidence_without_worst >= DEFAULT_H - WORST_RUN_ALLOWANCE
+        return self.evidence_without_worst + WORST_RUN_ALLOWANCE + _window_bonus(self.weeks) >= DEFAULT_H
 
 
 @dataclass(frozen=True)
@@ -403,7 +428,7 @@ def _window(days, peers, phi, day, k):
     past_left = _past_weight(phi, p_left, e_left, left_n, peers_expected[some], k)
     z_past = _evidence(r[some], e_left, _capped(n[some], k), past_left, phi)
     held = np.minimum(z_without[some] + WORST_RUN_ALLOWANCE, z_past + BEST_RUN_ALLOWANCE)
-    statistic[some] = np.minimum(z[some], held) + LONG_WINDOW_BONUS * (k - LONG_WINDOW_WEEKS)
+    statistic[some] = np.minimum(z[some], held) + _window_bonus(k)
 
     return {
         "statistic": statistic,
@@ -421,6 +446,10 @@ def _window(days, peers, phi, day, k):
     }
 
 
+def _window_bonus(weeks):
+    return LONG_WINDOW_BONUS * (weeks - LONG_WINDOW_WEEKS)
+
+
 def _dispersion(days, day):
     """phi, how far ratings spread against good/bad ones of the same mean: 1 for those, less for five stars."""
     n, u = (x.sum() for x in days.window(day - HISTORY_DAYS + 1, day))
@@ -430,7 +459,7 @@ def _dispersion(days, day):
     if not 0 < mean < 1:
         return 1.0
     variance = days.squares(day - HISTORY_DAYS + 1, day) / n - mean**2
-    return float(np.clip(variance / (mean * (1 - mean)), 0.3, 1.0))
+    return float(np.clip(variance / (mean * (1 - mean)), 0.3, 1.0)) * days.clumping(day)
 
 
 class _Levels:

@@ -210,6 +210,16 @@ def test_a_weight_counts_as_that_many_ratings():
     assert np.array_equal(twice, weighted)
 
 
+def test_ratings_that_were_all_counted_twice_count_for_little_more_than_once():
+    base = workspace()
+    agent, day, score, team = base
+    twice = tuple(np.repeat(column, 2) for column in (agent, day, score))
+    assert trajectory.daily_sums(*twice, None, 12, 0, 299).clumping(TODAY) == pytest.approx(2, abs=0.25)
+    assert trajectory.daily_sums(agent, day, score, None, 12, 0, 299).clumping(TODAY) == pytest.approx(1, abs=0.1)
+    once, again = scan(base), scan((*twice, team))
+    assert again.evidence == pytest.approx(once.evidence, abs=0.35)
+
+
 def test_what_comes_later_changes_nothing_before_it():
     agent, day, score, team = workspace(falls=[2, 7])
     whole = backtest((agent, day, score, team))

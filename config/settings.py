@@ -216,6 +216,13 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": "/"}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "AgentKind": "agents.models.Agent.Kind",
+        "Door": "agents.models.Door",
+        "ProposalStatus": "coaching.models.Proposal.Status",
+        "FlagStatus": "coaching.models.Flag.Status",
+        "FlagKind": "coaching.models.Flag.Kind",
+    },
 }
 
 # --- Logs ------------------------------------------------------------------------------------------------------------

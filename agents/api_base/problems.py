@@ -18,7 +18,7 @@ from rest_framework.views import set_rollback
 from agents.access import NotAllowed, Refusal
 from agents.api_base.fields import camel, epoch_ms
 from agents.api_base.parsing import LIMIT_SENTENCE
-from agents.api_base.references import AmbiguousAgent, UnknownAgent
+from agents.api_base.references import AmbiguousAgent, UnknownRow
 from agents.versions import Conflict
 
 MEDIA_TYPE = "application/problem+json"
@@ -118,7 +118,7 @@ def _(exc):
 
 
 @problem_of.register
-def _(exc: UnknownAgent):
+def _(exc: UnknownRow):
     return Problem(404, str(exc), errors={exc.field: [str(exc)]})
 
 

@@ -76,14 +76,18 @@ class ApiView(GenericAPIView):
 
     def page(self, rows, serializer_class):
         """One page of `rows`: filtered by the view's filter set, in its `ordering`."""
-        if self.filterset_class is not None:
-            filters = self.filterset_class(data=self.request.query_params, queryset=rows, request=self.request)
-            if not filters.is_valid():
-                raise ValidationError({name: list(said) for name, said in filters.errors.items()})
-            rows = filters.qs
-        items = self.paginate_queryset(rows)
+        items = self.paginate_queryset(self.filtered(rows))
         serializer = serializer_class(items, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(serializer.data)
+
+    def filtered(self, rows):
+        """What the view's filter set leaves of `rows`. Raises ValidationError."""
+        if self.filterset_class is None:
+            return rows
+        filters = self.filterset_class(data=self.request.query_params, queryset=rows, request=self.request)
+        if not filters.is_valid():
+            raise ValidationError({name: list(said) for name, said in filters.errors.items()})
+        return filters.qs
 
     def known_parameters(self, method):
         known = set(self.parameters.get(method, ()))

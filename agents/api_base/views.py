@@ -7,6 +7,7 @@ from rest_framework.views import APIView
 
 from agents.access import require
 from agents.api_base import idempotency
+from agents.api_base.paging import CursorPage
 
 
 class AnsweredBefore(Exception):
@@ -33,6 +34,7 @@ class ApiView(GenericAPIView):
     filterset_class = None
     ordering = None
     filter_backends = ()
+    pagination_class = CursorPage
     _first = None  # the idempotency row of a request that is at work
 
     @property

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from agents.api_base.parsing import BODY_LIMIT
+from agents.api_parsing import BODY_LIMIT
 from agents.models import Agent, ApiToken, IdempotentAnswer
 from tests import factories
 from tests.calls import Script, problem

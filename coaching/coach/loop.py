@@ -19,6 +19,7 @@ from coaching import llm
 logger = logging.getLogger(__name__)
 
 CALLS_A_ROUND = 64
+UNKNOWN_TOOL = "unknown"  # a name that a model made up is not stored: it could hold anything
 LAST_ROUND = "This is the last round of this turn: no tool can be called any more. Answer now with what you have."
 
 
@@ -228,12 +229,13 @@ def _marked(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _results(calls: list[llm.ToolCall], toolbox: Toolbox, said: _Said, watch: llm.Watch) -> list[dict[str, Any]]:
     """Run the calls of one answer in their order; every call gets its result, as the protocol asks."""
+    known = {schema["name"] for schema in toolbox.schemas}
     results = []
     for index, call in enumerate(calls):
         watch.check()
         if index < CALLS_A_ROUND:
             value, result = _run_tool(call, toolbox)
-            said.tool(call.name, result)
+            said.tool(call.name if call.name in known else UNKNOWN_TOOL, result)
         else:
             value, result = f"Only {CALLS_A_ROUND} tools run in one round. Call this one again in the next.", None
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": value}

@@ -1,9 +1,10 @@
 """A turn from claim to close: what a page sees, what is stored, and what a crash leaves behind."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from agents import work
@@ -173,7 +174,8 @@ def test_a_turn_that_fails_says_why_and_keeps_what_was_said(session, model, play
 @from_another_thread
 def test_a_stop_ends_the_turn_and_keeps_what_was_said(session, model, owner):
     def play(handler):
-        sessions.stop(Turn.objects.get(), by=owner)
+        with closing(connection):
+            sessions.stop(Turn.objects.get(), by=owner)
         server.slowly(["word "] * 100, seconds=0.05)(handler)
 
     model(play)
@@ -188,7 +190,8 @@ def test_a_stop_ends_the_turn_and_keeps_what_was_said(session, model, owner):
 @from_another_thread
 def test_switching_the_coach_off_ends_a_running_turn(session, model, agent):
     def play(handler):
-        type(agent).objects.filter(pk=agent.pk).update(coaching=False)
+        with closing(connection):
+            type(agent).objects.filter(pk=agent.pk).update(coaching=False)
         server.slowly(["word "] * 100, seconds=0.05)(handler)
 
     model(play)
@@ -297,9 +300,9 @@ def test_a_worker_that_lost_its_turn_stores_nothing_more(session, model):
     first = sessions.claim(turn.pk)
 
     def play(handler):
-        crashed(first)
-        taken = sessions.claim(turn.pk)
-        assert taken is not None
+        with closing(connection):
+            crashed(first)
+            assert sessions.claim(turn.pk) is not None
         server.slowly(["word "] * 40, seconds=0.05)(handler)
 
     model(play)

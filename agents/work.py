@@ -6,17 +6,22 @@ its lease runs out and the sweep finds the row again. A claim is known by its to
 cannot settle what another has taken over.
 """
 
+import contextlib
+import logging
 import random
+import threading
 import uuid
 from datetime import timedelta
 
-from django.db import models
+from django.db import DatabaseError, connection, models
 from django.db.models import F, Q
 from django.utils import timezone
 
 LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
+
+log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
@@ -61,6 +66,34 @@ def renew(row) -> None:
     """Hold the claimed row for another lease. Raises LeaseLost."""
     if not _held(row).update(claimed_until=timezone.now() + LEASE):
         raise LeaseLost
+
+
+@contextlib.contextmanager
+def holding(row):
+    """Keep the claimed row for as long as the block runs, renewing its lease from a thread.
+
+    For work that waits on somebody else's answer. Where the lease is lost all the same, settling the row raises LeaseLost.
+    """
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(row, done), name=f"lease of {row.pk}", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+
+
+def _keep(row, done):
+    while not done.wait(LEASE.total_seconds() / 3):
+        try:
+            renew(row)
+        except LeaseLost:
+            return
+        except DatabaseError:
+            log.exception("The lease of %s could not be renewed; trying again.", row.pk)
+        finally:
+            connection.close()
 
 
 def settle(row, **values) -> None:

@@ -7,6 +7,8 @@ from agents.api_base.views import UnknownRoute
 
 urlpatterns = [
     path("schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("", include("agents.api")),
+    path("", include("memories.api")),
     path("", include("helpdesk.api")),
     re_path(r"^.*$", UnknownRoute.as_view(), name="api-unknown"),
 ]

@@ -1,0 +1,180 @@
+"""What can be done to samples: capture an agent's worst conversations, pin one, put it away, summarise it."""
+
+import logging
+import traceback
+from datetime import date, datetime, time, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from agents import work
+from agents.access import Right, require
+from coaching import llm, summaries
+from coaching.models import Sample
+from helpdesk import deeplinks, transcripts
+from helpdesk.models import Conversation, Rating
+
+MOST_SAMPLES = 20
+BEST = 10_000  # hundredths: a conversation rated as well as can be is no sample of what went wrong
+MOST_TRIES = 60  # two days, most of it hourly
+
+log = logging.getLogger(__name__)
+
+
+class UnknownConversation(Exception):
+    """No conversation is known by this source and id, and nobody said whose it is."""
+
+
+def rated_within(agent, since, day):
+    """The agent's counting ratings of the days since..day (both included) of the workspace's calendar."""
+    zone = agent.workspace.zone
+    start, end = (datetime.combine(at, time(), zone) for at in (since, day + timedelta(days=1)))
+    return Rating.objects.counting().filter(agent=agent, rated_at__gte=start, rated_at__lt=end)
+
+
+def capture(flag):
+    """Take down the worst-rated conversations of the flag's review window, lowest score first, then newest; how many are new.
+
+    What was captured, pinned or put away before stays as it is. Runs in the transaction that raises the flag: the summaries are
+    owed from then on.
+    """
+    day = date.fromisoformat(flag.evidence["day"])
+    worst = (
+        rated_within(flag.agent, flag.since, day)
+        .filter(score_hundredths__lt=BEST)
+        .select_related("conversation")
+        .order_by("score_hundredths", "-rated_at", "pk")[:MOST_SAMPLES]
+    )
+    known = set(Sample.objects.filter(agent_id=flag.agent_id).values_list("conversation_id", flat=True))
+    new = [rating for rating in worst if rating.conversation_id not in known]
+    rows = [_sample(rating.conversation, flag.agent, rating, flag=flag) for rating in new]
+    Sample.objects.bulk_create(rows, ignore_conflicts=True)  # somebody may be pinning the same one
+    return len(rows)
+
+
+def pin(conversation, *, by, agent=None):
+    """Keep a conversation as a sample of `agent`, by default of the one it is credited to. Harmless where it is one already.
+
+    Raises NotAllowed, ValidationError (nobody's conversation, or another agent's).
+    """
+    require(by, Right.COACH_PEOPLE)
+    rating = conversation.ratings.counting().first()
+    credited = {conversation.agent_id, rating and rating.agent_id} - {None}
+    if agent is None:
+        agent = (rating and rating.agent) or conversation.agent
+        if agent is None:
+            raise ValidationError({"agent": "Nobody is known for this conversation: say whose sample it is."})
+    elif credited and agent.pk not in credited:
+        raise ValidationError({"agent": "This conversation is another agent's."})
+    with transaction.atomic():
+        sample = _sample(conversation, agent, rating, captured_by=by)
+        Sample.objects.bulk_create([sample], ignore_conflicts=True)
+        rows = Sample.objects.filter(agent=agent, conversation=conversation)
+        rows.filter(unpinned_at__isnull=False).update(unpinned_at=None, captured_by=by)
+        rows.filter(summary_state=Sample.Summary.PENDING, next_try_at=None).update(
+            next_try_at=timezone.now(), attempts=0
+        )
+        return rows.get()
+
+
+def pin_by_reference(source, external_id, *, by, agent=None):
+    """As `pin`, by what the helpdesk calls the conversation. One that we have not seen yet is made, if `agent` says whose it is.
+
+    Raises NotAllowed, ValidationError, UnknownConversation.
+    """
+    require(by, Right.COACH_PEOPLE)
+    rows = Conversation.objects.filter(workspace_id=by.workspace_id, source=source, external_id=external_id)
+    conversation = rows.first()
+    if conversation is None:
+        new = Conversation(workspace_id=by.workspace_id, source=source, external_id=external_id, agent=agent)
+        if agent is None or new.is_ours:
+            raise UnknownConversation(f"No conversation {external_id} of {source} is known here.")
+        new.clean_fields()
+        Conversation.objects.bulk_create([new], ignore_conflicts=True)
+        conversation = rows.get()
+    return pin(conversation, by=by, agent=agent)
+
+
+def unpin(sample, *, by):
+    """Put the sample away; a summary that is still owed is not written any more. Harmless to repeat. Raises NotAllowed."""
+    require(by, Right.COACH_PEOPLE)
+    Sample.objects.kept().filter(pk=sample.pk).update(
+        unpinned_at=timezone.now(), next_try_at=None, claimed_until=None, claim=None
+    )
+    sample.refresh_from_db()
+    return sample
+
+
+def summarise(sample_id):
+    """Write the summary that is owed: read the conversation, ask the model, keep its checked sentences and nothing else.
+
+    Where the model cannot be reached the summary stays pending and is tried again later, less and less often; what cannot
+    succeed any more ends in a state that says so. Returns the sample, or None where it is not due or another worker has it.
+    No transaction is open while the helpdesk or the model is asked.
+    """
+    sample = work.claim(Sample.objects.kept(), sample_id)
+    if sample is None:
+        return None
+    try:
+        with work.holding(sample):
+            _settle(sample)
+    except work.LeaseLost:
+        log.info("Sample %s was put away or taken over while it was summarised.", sample.pk)
+    sample.refresh_from_db()
+    return sample
+
+
+def _settle(sample):
+    try:
+        summary = _summary(sample)
+    except transcripts.TranscriptUnavailable as reason:
+        work.give_up(sample, error=str(reason), summary_state=Sample.Summary.FAILED)
+    except llm.ModelError as error:
+        _put_off(sample, error.sentence, work.LONGEST_PAUSE if error.permanent else None)
+    except Exception as error:  # its words may hold what a customer wrote: only where it broke is kept
+        log.error(
+            "Sample %s: %s\n%s", sample.pk, type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+        )
+        _put_off(sample, f"The summary broke ({type(error).__name__}).", None)
+    else:
+        if summary.state == Sample.Summary.REFUSED:
+            work.give_up(sample, error="What the model wrote was not fit to keep, twice.", summary_state=summary.state)
+        else:
+            work.settle(sample, summary=summary.text, summary_state=summary.state)
+
+
+def _put_off(sample, error, pause):
+    if sample.attempts < MOST_TRIES:
+        work.put_off(sample, error=error, pause=pause)
+    else:
+        error = f"Given up after {sample.attempts} tries. {error}"
+        work.give_up(sample, error=error, summary_state=Sample.Summary.FAILED)
+
+
+def _summary(sample):
+    conversation = sample.conversation
+    # The practice model reads no bodies, so none is fetched for it.
+    turns = [] if llm.is_practice() else transcripts.read(conversation).as_json()
+    closed_at = sample.closed_at
+    return summaries.write(
+        turns,
+        channel=conversation.channel,
+        closed_on=closed_at.astimezone(sample.workspace.zone).date() if closed_at else None,
+        score=sample.score,
+    )
+
+
+def _sample(conversation, agent, rating, **values):
+    """A sample with what is known now; the link is rendered this once."""
+    return Sample(
+        workspace_id=agent.workspace_id,
+        agent=agent,
+        conversation=conversation,
+        url=deeplinks.conversation_url(conversation),
+        value=rating.value if rating else "",
+        scale=rating.scale if rating else "",
+        score_hundredths=rating.score_hundredths if rating else None,
+        closed_at=conversation.closed_at,
+        **values,
+    )

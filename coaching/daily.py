@@ -1,0 +1,143 @@
+"""The daily table of a whole workspace as arrays for the scan.
+
+A large workspace has two million rows in 26 weeks: fetched one by one they take many times as long as the scan itself. So the
+database packs each day into one row, the agents' keys and their sums as two runs of bytes, and numpy takes them apart.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+
+import numpy as np
+from django.db import connection
+from django.db.models import Aggregate, BinaryField, Sum
+
+from agents.models import Agent
+from coaching.trajectory import HISTORY_DAYS, MIN_TEAM, Days
+from helpdesk.models import RatingDay
+
+SUM_BITS = 40  # of a packed number hold the sum of hundredths, those above them the number of ratings
+
+
+@dataclass(frozen=True)
+class History:
+    """26 weeks of a workspace. Row i of `days` is agent `agents[i]` (a key); `team` and `active` have one entry an agent.
+
+    `team` numbers the teams, -1 for none. Somebody who is not active any more counts in none, but their ratings still say what
+    the weather was in the workspace.
+    """
+
+    agents: list
+    active: np.ndarray
+    team: np.ndarray
+    days: Days
+
+    def in_team(self, row):
+        """Whether the peers of this agent are their own team rather than the whole workspace."""
+        return bool(self.team[row] >= 0 and (self.team == self.team[row]).sum() >= MIN_TEAM)
+
+    def first_rated(self, row):
+        """The first day (ordinal) on which this agent has ratings."""
+        return self.days.first_day + int((self.days.n[row] > 0).argmax())
+
+
+def load(workspace, day):
+    """The History of the 26 weeks up to and including `day` (a date): two queries."""
+    first = day - timedelta(days=HISTORY_DAYS - 1)
+    packed, rows = read(workspace, first, day)
+    agents = [pk for pk, _, _ in rows]
+    return History(
+        agents=agents,
+        active=np.array([active for _, _, active in rows], bool),
+        team=np.array([team_id if active and team_id is not None else -1 for _, team_id, active in rows], np.int64),
+        days=_unpacked(packed, agents, first.toordinal()),
+    )
+
+
+def read(workspace, first, last):
+    """What the database hands over: the packed days first..last, and (key, team, active) of every agent."""
+    days = RatingDay.objects.filter(workspace=workspace, day__range=(first, last)).order_by().values_list("day")
+    packed = days.annotate(
+        keys=_AgentKeys("agent_id"), sums=_PackedSums("n", "sum_hundredths"), squares=Sum("sum_squares")
+    )
+    agents = Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active")
+    return list(packed), list(agents)
+
+
+def _unpacked(packed, agents, first_day):
+    row_of = _Rows(agents)
+    n, u = np.zeros((HISTORY_DAYS, len(agents))), np.zeros((HISTORY_DAYS, len(agents)))
+    uu = np.zeros((HISTORY_DAYS, 1))
+    for day, keys, sums, squares in packed:
+        at = day.toordinal() - first_day
+        rows, known = row_of(keys)
+        sums = _numbers(sums)[known]
+        ratings, scores = sums >> SUM_BITS, (sums & ((1 << SUM_BITS) - 1)) / 10_000
+        n[at, rows] = ratings
+        u[at, rows] = ratings - scores
+        # The sum of (1 - score) squared. The scan asks for it over the whole workspace only, so one row for all will do.
+        uu[at] = ratings.sum() - 2 * scores.sum() + float(squares) / 10_000**2
+    return Days(first_day, n.T, u.T, uu.T)
+
+
+class _AgentKeys(Aggregate):
+    """The keys of a group, one after the other, as bytes of equal length."""
+
+    output_field = BinaryField()
+
+    def as_sqlite(self, compiler, connection):
+        return self.as_sql(compiler, connection, template="CAST(group_concat(%(expressions)s, '') AS BLOB)")
+
+    def as_postgresql(self, compiler, connection):
+        return self.as_sql(compiler, connection, template="string_agg(uuid_send(%(expressions)s), '')")
+
+
+class _PackedSums(Aggregate):
+    """(ratings << SUM_BITS | sum) of each row of a group, in the order of _AgentKeys: decimal text, or eight bytes each."""
+
+    output_field = BinaryField()
+    arity = 2
+    arg_joiner = f" << {SUM_BITS} | "
+
+    def as_sqlite(self, compiler, connection):
+        return self.as_sql(compiler, connection, template="CAST(group_concat(%(expressions)s) AS BLOB)")
+
+    def as_postgresql(self, compiler, connection):
+        joiner = f"::bigint << {SUM_BITS} | "
+        return self.as_sql(
+            compiler, connection, template="string_agg(int8send(%(expressions)s), '')", arg_joiner=joiner
+        )
+
+
+def _numbers(packed):
+    if connection.vendor == "postgresql":
+        return np.frombuffer(packed, ">i8").astype(np.int64)
+    return np.fromstring(packed, np.int64, sep=",")
+
+
+class _Rows:
+    """From the bytes of agents' keys to their rows. The bytes are folded into one number each, distinct for every agent."""
+
+    def __init__(self, agents):
+        # A key is 16 bytes, or 32 digits where the database has no type for it: words of eight bytes either way.
+        native = connection.features.has_native_uuid_field
+        self.words = 2 if native else 4
+        known = b"".join(key.bytes if native else key.hex.encode() for key in agents)
+        for seed in count():
+            self.factors = np.random.default_rng(seed).integers(1, 2**63, self.words, np.uint64) * 2 + 1
+            folded = self._fold(known)
+            self.order = folded.argsort()
+            self.sorted = folded[self.order]
+            if (np.diff(self.sorted) > 0).all():
+                break
+
+    def __call__(self, keys):
+        """The rows of these keys, and which of the keys are known at all: (rows of the known ones, bool per key)."""
+        folded = self._fold(keys)
+        at = np.minimum(self.sorted.searchsorted(folded), len(self.sorted) - 1)
+        known = self.sorted[at] == folded
+        return self.order[at[known]], known
+
+    def _fold(self, keys):
+        words = np.frombuffer(keys, np.uint64).reshape(-1, self.words)
+        return (words * self.factors).sum(1, dtype=np.uint64)

@@ -1,0 +1,47 @@
+"""What workers do: one call each. A message carries the id of an owed row; a message that is lost is sent again by the clock."""
+
+from celery import shared_task
+
+from coaching.actions import samples, sessions, sweeps
+from coaching.coach import turns
+from coaching.models import Sample, Sweep, Turn
+
+AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
+LOOK_SECONDS = 5  # the clock looks again by then: a message that no worker took until then is not needed any more
+
+
+@shared_task
+def run_turn(turn_id):
+    turn = sessions.claim(turn_id)
+    if turn is not None:
+        turns.run(turn)
+
+
+@shared_task
+def capture_sample(sample_id):
+    samples.summarise(sample_id)
+
+
+@shared_task
+def run_sweep(sweep_id):
+    sweeps.run(sweep_id)
+
+
+@shared_task
+def find_due_sweeps():
+    """Ask which workspaces are due for a look, and send them out."""
+    sweeps.owe_due()
+    _send(run_sweep, Sweep.objects.due())
+
+
+@shared_task
+def find_owed_work():
+    """Send out everything that is due and held by nobody: new, put off, or left behind by a worker that died."""
+    _send(run_turn, Turn.objects.unfinished().due())
+    _send(capture_sample, Sample.objects.kept().due())
+    _send(run_sweep, Sweep.objects.due())
+
+
+def _send(task, rows):
+    for pk in rows.order_by("next_try_at").values_list("pk", flat=True)[:AT_ONCE]:
+        task.apply_async([str(pk)], expires=LOOK_SECONDS)

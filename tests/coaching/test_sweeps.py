@@ -1,0 +1,288 @@
+"""The regular look: what it raises, keeps, clears and expires, and when it is due."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+import time_machine
+from django.utils import timezone
+
+from agents.models import Agent, Workspace
+from coaching import daily, trajectory
+from coaching.actions import flags, sweeps
+from coaching.models import Flag, Sample, Sweep
+from helpdesk.actions import record_ratings
+from helpdesk.models import Rating, RatingDay
+from tests import factories
+from tests.factories import ratings
+
+pytestmark = pytest.mark.django_db
+
+TODAY = date(2026, 5, 20)
+
+
+def test_a_sustained_fall_is_flagged_with_its_evidence(workspace):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+
+    swept = sweeps.sweep(workspace, TODAY)
+
+    assert swept == sweeps.Swept(TODAY, agents=5, raised=1, cleared=0, expired=0)
+    flag = Flag.objects.get()
+    assert (flag.agent, flag.kind, flag.status, flag.opened_on) == (falling, "auto", "open", TODAY)
+    assert flag.since == TODAY - timedelta(days=7 * flag.evidence["weeks"] - 1)
+    known = {
+        key: flag.evidence[key]
+        for key in ("weeks", "ratings", "observed", "past_weeks", "weeks_below", "peers", "scale")
+    }
+    assert known == {
+        "weeks": 5, "ratings": 35, "observed": 51.4286, "past_weeks": 21, "weeks_below": 5, "peers": "team", "scale": "binary",
+    }  # fmt: skip
+    assert 85 < flag.evidence["expected"] < 95
+    assert flag.evidence["holds_without_worst"] is True
+
+
+def test_the_worst_conversations_of_the_window_become_owed_samples(workspace):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+
+    sweeps.sweep(workspace, TODAY)
+
+    taken = Sample.objects.filter(agent=falling)
+    assert taken.count() == 17  # every other of 35 was bad
+    assert set(taken.values_list("score_hundredths", "summary_state")) == {(0, "pending")}
+    assert Sample.objects.due().count() == 17
+
+
+def test_a_second_sweep_changes_nothing(workspace):
+    ratings.team_with_a_fall(workspace, TODAY)
+    sweeps.sweep(workspace, TODAY)
+
+    again = sweeps.sweep(workspace, TODAY)
+
+    assert (again.raised, again.cleared, again.expired) == (0, 0, 0)
+    assert Flag.objects.count() == 1
+
+
+def test_nobody_steady_is_flagged(workspace):
+    ratings.team_with_a_fall(workspace, TODAY, bad_one_in=10)
+
+    assert sweeps.sweep(workspace, TODAY).raised == 0
+
+
+def test_a_workspace_without_agents_or_ratings_is_swept_in_peace(workspace):
+    assert sweeps.sweep(workspace, TODAY) == sweeps.Swept(TODAY, 0, 0, 0, 0)
+    factories.human(workspace)
+    assert sweeps.sweep(workspace, TODAY) == sweeps.Swept(TODAY, 1, 0, 0, 0)
+
+
+def test_another_workspace_is_not_looked_at(workspace):
+    ratings.team_with_a_fall(factories.workspace(), TODAY)
+    factories.human(workspace)
+
+    assert sweeps.sweep(workspace, TODAY).raised == 0
+
+
+def test_somebody_who_left_is_not_flagged(workspace):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+    Agent.objects.filter(pk=falling.pk).update(active=False)
+
+    assert sweeps.sweep(workspace, TODAY).raised == 0
+
+
+def test_a_manual_flag_is_never_touched_and_keeps_the_scan_from_raising_another(workspace, owner):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+    with time_machine.travel(datetime(2026, 1, 1, tzinfo=UTC), tick=False):
+        manual = flags.raise_manual(falling, by=owner, reason="Heard it in calls.")
+
+    sweeps.sweep(workspace, TODAY)
+
+    assert Flag.objects.get() == manual
+    assert Flag.objects.get().status == Flag.Status.OPEN
+
+
+def test_a_flag_clears_when_the_fall_is_made_up_for_but_not_before_day_14(workspace):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+    sweeps.sweep(workspace, TODAY)
+    record_ratings(
+        workspace, ratings.steady(falling, ratings.days_until(TODAY + timedelta(days=40), 40) * 2, bad_one_in=50)
+    )
+
+    ends = {day: sweeps.sweep(workspace, TODAY + timedelta(days=day)).cleared for day in (13, 24, 40)}
+
+    assert ends[13] == 0
+    flag = Flag.objects.get()
+    assert flag.status == Flag.Status.CLEARED
+    assert flag.close_evidence["rate28"] >= flag.close_evidence["needed"]
+    assert flag.closed_on == date.fromisoformat(flag.close_evidence["day"])
+
+
+def test_a_flag_that_does_not_clear_expires_at_day_84_and_then_rests_for_28_days(workspace):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+    sweeps.sweep(workspace, TODAY)
+    record_ratings(workspace, ratings.steady(falling, ratings.days_until(TODAY + timedelta(days=84), 84), bad_one_in=2))
+
+    assert sweeps.sweep(workspace, TODAY + timedelta(days=83)).expired == 0
+    assert sweeps.sweep(workspace, TODAY + timedelta(days=84)).expired == 1
+
+    flag = Flag.objects.get()
+    assert (flag.status, flag.closed_on) == ("expired", TODAY + timedelta(days=84))
+    assert flags.sentence(flag) == (
+        "Open for 12 weeks: the 28 ratings of the last 4 weeks average 50 % where "
+        f"{flag.evidence['expected']:.0f} % was expected. This is the new level: talk about it."
+    )
+
+
+@pytest.mark.parametrize(("days_after", "raised"), [(27, 0), (28, 1)])
+def test_after_the_end_of_an_automatic_flag_the_agent_has_28_days_rest(workspace, owner, days_after, raised):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+    ended = TODAY - timedelta(days=days_after)
+    with time_machine.travel(datetime(ended.year, ended.month, ended.day, 12, tzinfo=UTC), tick=False):
+        before = Flag.objects.create(workspace=workspace, agent=falling, kind="auto", since=ended, opened_on=ended)
+        flags.dismiss(before, by=owner, reason="A wrong import.")
+
+    assert sweeps.sweep(workspace, TODAY).raised == raised
+
+
+def test_a_large_workspace_is_swept_with_the_higher_threshold(workspace):
+    ratings.team_with_a_fall(workspace, TODAY)
+    Agent.objects.bulk_create([Agent(workspace=workspace, name=f"Quiet {n}") for n in range(196)])
+
+    sweeps.sweep(workspace, TODAY)
+
+    assert Flag.objects.get().evidence["h"] == 3.65
+
+
+def test_the_sweep_agrees_with_the_scan_on_the_raw_ratings(workspace):
+    """The daily table, packed by the database, says the same as the ratings themselves."""
+    ratings.team_with_a_fall(workspace, TODAY)
+    some = factories.human(workspace)
+    record_ratings(
+        workspace, [ratings.stars(some, TODAY - timedelta(days=d), stars=1 + d % 5) for d in range(0, 60, 3)]
+    )
+
+    history = daily.load(workspace, TODAY)
+
+    row = {pk: at for at, pk in enumerate(history.agents)}
+    raw = Rating.objects.counting().values_list("agent", "rated_at", "score_hundredths")
+    plain = trajectory.daily_sums(
+        [row[agent] for agent, _, _ in raw], [at.date().toordinal() for _, at, _ in raw],
+        [score / 10_000 for _, _, score in raw], None, len(row), history.days.first_day, TODAY.toordinal(),
+    )  # fmt: skip
+    np.testing.assert_array_equal(history.days.n, plain.n)
+    np.testing.assert_allclose(history.days.u, plain.u, atol=1e-12)
+    np.testing.assert_allclose(history.days.uu.sum(0), plain.uu.sum(0), atol=1e-9)
+
+
+def test_reading_the_daily_table_takes_two_queries_however_many_agents(workspace, django_assert_num_queries):
+    ratings.team_with_a_fall(workspace, TODAY)
+
+    with django_assert_num_queries(2):
+        history = daily.load(workspace, TODAY)
+
+    assert history.days.n.sum() == RatingDay.objects.count() == 5 * 182
+    assert [history.in_team(row) for row in range(5)] == [True] * 5
+
+
+def test_a_team_of_three_has_the_whole_workspace_for_peers(workspace):
+    for name in "abc":
+        factories.human(workspace, name=name, team="Small")
+    factories.human(workspace, name="d")
+
+    history = daily.load(workspace, TODAY)
+
+    assert [history.in_team(row) for row in range(4)] == [False] * 4
+
+
+# --- When a sweep is due ---------------------------------------------------------------------------------------------
+
+
+def swept(workspace, **fields):
+    """The row of a workspace that was swept, and owes nothing."""
+    return Sweep.objects.create(workspace=workspace, next_try_at=None, **fields)
+
+
+def test_every_workspace_is_owed_its_first_sweep(workspace):
+    sweeps.owe_due()
+
+    assert [sweep.workspace for sweep in Sweep.objects.due()] == [workspace]
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "due"),
+    [
+        ("UTC", datetime(2026, 5, 20, 23, 59, tzinfo=UTC), False),
+        ("UTC", datetime(2026, 5, 21, 0, 0, tzinfo=UTC), True),
+        ("America/New_York", datetime(2026, 5, 21, 3, 59, tzinfo=UTC), False),
+        ("America/New_York", datetime(2026, 5, 21, 4, 0, tzinfo=UTC), True),
+        ("Asia/Tokyo", datetime(2026, 5, 20, 15, 0, tzinfo=UTC), True),
+        ("UTC", datetime(2026, 5, 29, 12, 0, tzinfo=UTC), True),
+    ],
+)
+def test_a_night_is_due_when_the_day_has_ended_where_the_workspace_lives(zone, at, due):
+    workspace = factories.workspace(time_zone=zone)
+    swept(workspace, swept_on=date(2026, 5, 19))
+
+    sweeps.owe_due(at)
+
+    assert Sweep.objects.owed().exists() is due
+
+
+def test_a_night_is_swept_once(workspace):
+    owed = swept(workspace, swept_on=date(2026, 5, 10))
+    now = datetime(2026, 5, 21, 2, 0, tzinfo=UTC)
+    with time_machine.travel(now, tick=False):
+        sweeps.owe_due()
+        [done] = sweeps.run(owed.pk)
+        sweeps.owe_due()
+
+    assert done.day == date(2026, 5, 20)
+    owed.refresh_from_db()
+    assert (owed.swept_on, owed.next_try_at, owed.claimed_until) == (date(2026, 5, 20), None, None)
+
+
+def test_new_ratings_are_looked_at_at_once_and_then_not_again(workspace):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY - timedelta(days=1))
+    noon = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
+    owed = swept(workspace, swept_on=TODAY - timedelta(days=1), ratings_seen_at=noon)
+    Rating.objects.update(received_at=noon + timedelta(seconds=1))
+    with time_machine.travel(noon + timedelta(seconds=20), tick=False):
+        sweeps.owe_due()
+        [first] = sweeps.run(owed.pk)
+    with time_machine.travel(noon + timedelta(seconds=60), tick=False):
+        sweeps.owe_due()
+        [second] = sweeps.run(owed.pk)  # a rating of the same moment could have become visible only now
+        sweeps.owe_due()
+
+    assert (first.day, first.raised, second.raised) == (TODAY, 1, 0)
+    assert Flag.objects.get().agent == falling
+    assert not Sweep.objects.owed().exists()
+
+
+def test_a_sweep_that_another_worker_holds_is_left_alone(workspace):
+    sweeps.owe_due()
+    owed = Sweep.objects.get()
+    Sweep.objects.update(claimed_until=timezone.now() + timedelta(seconds=30))
+
+    assert sweeps.run(owed.pk) is None
+
+
+def test_a_sweep_that_breaks_is_put_off_with_its_error(workspace):
+    sweeps.owe_due()
+    broken = Flag.objects.create(
+        workspace=workspace, agent=factories.human(workspace), kind="auto", since=TODAY, opened_on=TODAY, evidence={}
+    )
+
+    with pytest.raises(KeyError):
+        sweeps.run(Sweep.objects.get().pk)
+
+    owed = Sweep.objects.get()
+    assert (owed.last_error, owed.attempts, owed.claimed_until) == ("KeyError: 'expected'", 1, None)
+    assert owed.next_try_at > timezone.now()
+    assert broken.status == Flag.Status.OPEN
+
+
+def test_one_broken_workspace_does_not_keep_the_others_from_being_due(workspace):
+    factories.workspace(time_zone="Asia/Tokyo")
+
+    sweeps.owe_due()
+
+    assert Sweep.objects.due().count() == Workspace.objects.count() == 2

@@ -171,9 +171,9 @@ def transcript_from_json(turns: Any, *, now: datetime) -> Transcript:
 
 
 def rating_from_cells(
-    cells: Sequence[str], columns: dict[str, int], *, zone: tzinfo, now: datetime, guess: scales.Guess, source: str
+    cells: Sequence[str], columns: dict[str, int], *, zone: tzinfo, now: datetime, scale: str | None, source: str
 ) -> RatingRow:
-    """One line of a CSV file. `columns` says where each of CSV_COLUMNS stands; `guess` and `source` stand in for cells
+    """One line of a CSV file. `columns` says where each of CSV_COLUMNS stands; `scale` and `source` stand in for cells
     that are blank or not there. Raises Refused."""
     told = {name: cells[place].strip() for name, place in columns.items()}
     for name, limit in LIMITS.items():
@@ -185,10 +185,9 @@ def rating_from_cells(
     for name in ("external_id", "agent"):
         if not told[name]:
             raise Refused(name, "It is blank.")
-    scale = told.get("scale") or guess.scale
+    scale = told.get("scale") or scale
     if scale is None:
-        some = SURROGATE.sub("?", ", ".join(value[: scales.SHOWN] for value in guess.values).replace("\0", "?"))
-        raise Refused("scale", f"The values of the file ({some}) do not tell their scale; name it in a column scale.")
+        raise Refused("scale", "The values of the file do not tell their scale; name it in a column scale.")
     try:
         score = scales.hundredths(told["value"], scale)
     except scales.UnknownValue as error:

@@ -4,9 +4,7 @@ A score is hundredths of a point: 0 (worst) to 10,000 (best). The steps of a sca
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import islice
 
 from helpdesk.models import Scale
 
@@ -44,35 +42,26 @@ def hundredths(value: str, scale: str) -> int:
     return score
 
 
-@dataclass(frozen=True)
-class Guess:
-    """The one scale that all values fit, or None where none or more than one does; `values` are some of them."""
-
-    scale: str | None
-    values: tuple[str, ...]
-
-
-def guess(values: Iterable[str]) -> Guess:
-    """What the values tell of their scale.
+def guess(values: Iterable[str]) -> str | None:
+    """The one scale that all values fit, or None where none or more than one does.
 
     A value that fits no scale at all says nothing about the others and is left out: it is refused in any case. Up to 10
     a number is never taken for a percentage: that could as well be a scale that is not known here.
     """
     shared: set[str] | None = None
-    largest = Decimal(0)
-    seen: dict[str, None] = {}
+    largest, seen = Decimal(0), set()
     for value in values:
         if value in seen:
             continue
         if len(seen) < REMEMBERED:
-            seen[value] = None
+            seen.add(value)
         fitting = {str(scale) for scale in Scale.values if _fits(value, scale) is not None}
         if fitting:
             shared = fitting if shared is None else shared & fitting
             largest = max(largest, _number(value) or Decimal(0))
     if shared and largest <= 10:
         shared.discard(Scale.PERCENT)
-    return Guess(shared.pop() if shared and len(shared) == 1 else None, tuple(islice(seen, 6)))
+    return shared.pop() if shared and len(shared) == 1 else None
 
 
 def _fits(value: str, scale: str) -> int | None:

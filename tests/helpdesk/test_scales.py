@@ -66,4 +66,4 @@ def test_value_off_its_scale_is_refused_with_the_reason(value, scale, why):
     ],
 )
 def test_scale_is_guessed_only_where_exactly_one_fits(values, scale):
-    assert scales.guess(iter(values)).scale == scale
+    assert scales.guess(iter(values)) == scale

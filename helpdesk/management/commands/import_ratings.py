@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
     def _import(self, table, workspace, source, *, make_agents):
         now, zone, report = timezone.now(), workspace.zone, Report()
-        guess = scales.guess(table.values_without_a_scale())
+        scale = scales.guess(table.values_without_a_scale())
         bar, cells = Bar(self.stderr, table.size), table.rows()
         while portion := list(islice(cells, actions.BATCH)):
             lines, read = [], []
@@ -65,7 +65,7 @@ class Command(BaseCommand):
                     if isinstance(row, rows.Refused):
                         raise row
                     read.append(
-                        rows.rating_from_cells(row, table.columns, zone=zone, now=now, guess=guess, source=source)
+                        rows.rating_from_cells(row, table.columns, zone=zone, now=now, scale=scale, source=source)
                     )
                     lines.append(line)
                 except rows.Refused as refused:

@@ -259,16 +259,13 @@ def test_scale_source_team_and_closing_have_columns(run):
     assert Conversation.objects.get(source="chat").closed_at.isoformat() == "2026-03-01T10:00:00+00:00"
 
 
-@pytest.mark.parametrize(("values", "told"), [("12", "1, 2"), ("1367", "1, 3, 6, 7")])
-def test_scale_that_the_values_do_not_tell_is_asked_for(run, values, told):
+@pytest.mark.parametrize("values", ["12", "1367"])
+def test_scale_that_the_values_do_not_tell_is_asked_for(run, values):
     """Also where one value lies off an otherwise likely scale: the file may be on one that is not known here."""
     ran = run(HEADER + "".join(f"{n},Ana,{value},2026-03-01\n" for n, value in enumerate(values)))
 
     assert (ran.code, Rating.objects.count()) == (2, 0)
-    assert (
-        ran.err[0]
-        == f"line 2: scale: The values of the file ({told}) do not tell their scale; name it in a column scale."
-    )
+    assert ran.err[0] == "line 2: scale: The values of the file do not tell their scale; name it in a column scale."
 
 
 def test_names_of_helpdesks_belong_to_connections(run):

@@ -20,6 +20,7 @@ from coaching.models import Sample
 from coaching.risk import links
 from coaching.verbatim import RUN, shares_run
 from helpdesk.masking import personal_data_in
+from helpdesk.transcripts import Transcript
 from memories.actions import ABBREVIATIONS, SENTENCE_END
 
 LONGEST = 600  # characters
@@ -41,32 +42,32 @@ class Summary:
 
 
 def write(
-    turns: list[dict[str, Any]],
+    transcript: Transcript,
     *,
     channel: str = "",
     closed_on: date | None = None,
     score: float | None = None,
 ) -> Summary:
-    """Summarise a conversation from its turns ({role, text}) and metadata; `score` is 0 to 100.
+    """Summarise a conversation from its transcript and metadata; `score` is 0 to 100.
 
-    The practice model is not shown the turns: it writes one sentence from the metadata. Raises llm.ModelError where
+    The practice model is not shown the transcript: it writes one sentence from the metadata. Raises llm.ModelError where
     no model answers; then the sample stays pending.
     """
     known = {
         "channel": channel,
         "closed_on": closed_on.isoformat() if closed_on else None,
         "score": score,
-        "turns": len(turns),
+        "turns": len(transcript),
     }
     with llm.client() as client:
         if llm.is_practice():
             return Summary(_ask(client, [json.dumps(known)]), State.METADATA)
-        return _written(client, turns, known)
+        return _written(client, transcript, known)
 
 
-def _written(client: anthropic.Anthropic, turns: list[dict[str, Any]], known: dict[str, Any]) -> Summary:
-    asked = [json.dumps({**known, "conversation": _shown(turns)}, ensure_ascii=False)]
-    body = "\n".join(turn["text"] for turn in turns)
+def _written(client: anthropic.Anthropic, transcript: Transcript, known: dict[str, Any]) -> Summary:
+    asked = [json.dumps({**known, "conversation": _shown(transcript)}, ensure_ascii=False)]
+    body = "\n".join(turn.text for turn in transcript)
     for _ in range(2):
         text = _ask(client, asked)
         faults = faults_of(text, body)
@@ -76,9 +77,9 @@ def _written(client: anthropic.Anthropic, turns: list[dict[str, Any]], known: di
     return Summary("", State.REFUSED)
 
 
-def _shown(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _shown(transcript: Transcript) -> list[dict[str, Any]]:
     """The turns as the model sees them; of a very long conversation the first and the last."""
-    shown = [{"role": turn["role"], "text": turn["text"][:TURN_CHARACTERS]} for turn in turns]
+    shown = [{"role": turn.role, "text": turn.text[:TURN_CHARACTERS]} for turn in transcript]
     most = BODY_CHARACTERS // TURN_CHARACTERS
     return shown if len(shown) <= most else [*shown[: most // 2], *shown[-most // 2 :]]
 

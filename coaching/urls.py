@@ -1,11 +1,53 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import team
+from coaching.views import agent, conversation, knowledge, proposals, team
+
+
+def entry_paths(prefix, kind):
+    """The addresses of one kind of thing that an agent has several of."""
+    named, one = {"kind": kind}, f"{prefix}/<uuid:pk>"
+    return [
+        path(f"{prefix}/new", knowledge.create, named, name=f"{kind}-new"),
+        path(one, knowledge.entry, named, name=kind),
+        path(f"{one}/edit", knowledge.edit, named, name=f"{kind}-edit"),
+        path(f"{one}/remove", knowledge.remove, named, name=f"{kind}-remove"),
+        path(f"{one}/restore", knowledge.restore, named, name=f"{kind}-restore"),
+        path(f"{one}/bring-back", knowledge.bring_back, named, name=f"{kind}-bring-back"),
+    ]
+
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="team")),
     path("team", team.team, name="team"),
     path("team/<uuid:agent_id>", team.agent, name="team-agent"),
     path("team/<uuid:agent_id>/notes", team.write_note, name="write-note"),
+    path("agents/<uuid:agent_id>", agent.overview, name="agent"),
+    path("agents/<uuid:agent_id>/history", agent.history, name="agent-history"),
+    path("agents/<uuid:agent_id>/coaching", agent.coaching, name="agent-coaching"),
+    path("agents/<uuid:agent_id>/coaching/ask", conversation.ask_agent, name="agent-ask"),
+    path("agents/<uuid:agent_id>/settings", agent.settings, name="agent-settings"),
+    path("agents/<uuid:agent_id>/memory", knowledge.memory_list, name="agent-memory"),
+    path("agents/<uuid:agent_id>/procedures", knowledge.procedure_list, name="agent-procedures"),
+    *entry_paths("agents/<uuid:agent_id>/memory", "memory"),
+    *entry_paths("agents/<uuid:agent_id>/procedures", "procedure"),
+    path("agents/<uuid:agent_id>/prompt", knowledge.entry, {"kind": "prompt"}, name="agent-prompt"),
+    path("agents/<uuid:agent_id>/prompt/edit", knowledge.edit, {"kind": "prompt"}, name="prompt-edit"),
+    path(
+        "agents/<uuid:agent_id>/prompt/bring-back", knowledge.bring_back, {"kind": "prompt"}, name="prompt-bring-back"
+    ),
+    path("conversations", conversation.conversations, name="conversations"),
+    path("conversations/<uuid:conversation_id>", conversation.conversation, name="conversation"),
+    path("conversations/<uuid:conversation_id>/ask", conversation.ask_about, name="conversation-ask"),
+    path("coach/sessions/<uuid:session_id>", conversation.session, name="coach-session"),
+    path("coach/turns/<uuid:turn_id>", conversation.turn, name="coach-turn"),
+    path("coach/turns/<uuid:turn_id>/stop", conversation.stop, name="coach-turn-stop"),
+    path("coach/turns/<uuid:turn_id>/retry", conversation.retry, name="coach-turn-retry"),
+    path("proposals", proposals.proposals, name="proposals"),
+    path("proposals/<uuid:proposal_id>", proposals.proposal, name="proposal"),
+    path("proposals/<uuid:proposal_id>/approve", proposals.approve, name="proposal-approve"),
+    path("proposals/<uuid:proposal_id>/reject", proposals.reject, name="proposal-reject"),
+    path("proposals/<uuid:proposal_id>/edit", proposals.edit, name="proposal-edit"),
+    path("proposals/<uuid:proposal_id>/renew", proposals.renew, name="proposal-renew"),
+    path("proposals/<uuid:proposal_id>/take-back", proposals.take_back, name="proposal-take-back"),
 ]

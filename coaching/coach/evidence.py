@@ -67,7 +67,8 @@ def _find(text: str, folded_quote: str) -> tuple[int, int] | None:
 
 def _fold(text: str) -> tuple[str, list[int]]:
     """The text with runs of white space as one blank and plain characters, and where each character came from."""
-    characters, origin = [], []
+    characters: list[str] = []
+    origin: list[int] = []
     for index, character in enumerate(text.translate(SAME_CHARACTER)):
         if character == " " and (not characters or characters[-1] == " "):
             continue

@@ -27,7 +27,8 @@ from coaching.coach.evidence import Edit, Quote, apply_edits, find_quote
 from coaching.coach.loop import ToolError, ToolResult
 from coaching.models import Message, Proposal, Turn, TurnEvent
 from coaching.verbatim import RUN, Guard
-from helpdesk.models import Conversation, Rating, StoredTranscript
+from helpdesk import transcripts
+from helpdesk.models import Conversation, Rating
 from memories.models import Memory
 
 Type = Proposal.Type
@@ -56,7 +57,7 @@ class Toolbox:
             event.data.get("proposal") for event in TurnEvent.objects.filter(turn=turn, type=TurnEvent.Type.PROPOSAL)
         }
         self.made_before = list(made_before(turn))
-        self.transcripts: dict[uuid.UUID, dict[int, dict[str, Any]]] = {}
+        self.transcripts: dict[uuid.UUID, transcripts.Transcript] = {}
         self.schemas = [tool.schema for tool in TOOLS.values()]
 
     def call(self, name: str, given: dict[str, Any]) -> ToolResult:
@@ -98,13 +99,12 @@ class Toolbox:
         self, conversation: str | None = None, first_turn: int = 0, last_turn: int | None = None
     ) -> dict[str, Any]:
         row = self._conversation(conversation)
-        turns = self._turns(row)
+        turns = self._transcript(row)
+        end = len(turns) if last_turn is None else min(last_turn + 1, len(turns))
         page: list[dict[str, Any]] = []
         room = PAGE_CHARACTERS
         following = None
-        for number in sorted(turns):
-            if number < first_turn or (last_turn is not None and number > last_turn):
-                continue
+        for number in range(first_turn, end):
             shown = _shown(number, turns[number])
             if page and (len(page) == PAGE_TURNS or len(shown["text"]) > room):
                 following = number
@@ -182,7 +182,7 @@ class Toolbox:
         self, memory: str, base_version: int, summary: str, text: str, **why: Any
     ) -> ToolResult:
         target = self._current(Memory, memory, base_version)
-        change = {"summary": summary, "text": text}
+        change: dict[str, Any] = {"summary": summary, "text": text}
         if "expires_at" in why:
             change["expires_at"] = _expiry(why.pop("expires_at"))
         return self._propose(Type.MEMORY_UPDATE, change, target=target, **why)
@@ -379,20 +379,20 @@ class Toolbox:
             raise ToolError("This agent has no such conversation.")
         return row
 
-    def _turns(self, conversation: Conversation) -> dict[int, dict[str, Any]]:
-        """The turns of a transcript by number, read once per turn of the coach and kept in memory only."""
+    def _transcript(self, conversation: Conversation) -> transcripts.Transcript:
+        """The transcript, read once per turn of the coach and kept in memory only."""
         if conversation.pk not in self.transcripts:
-            stored = StoredTranscript.objects.filter(conversation=conversation).first()
-            if stored is None:
-                raise ToolError("The transcript of this conversation is not kept here and cannot be read.")
-            turns = dict(enumerate(stored.turns))
+            try:
+                transcript = transcripts.read(conversation)
+            except transcripts.TranscriptUnavailable as error:
+                raise ToolError(str(error)) from None
+            self.transcripts[conversation.pk] = transcript
             if not conversation.is_ours:
-                self.guard.know({number: turn["text"] for number, turn in turns.items()})
-            self.transcripts[conversation.pk] = turns
+                self.guard.know(self._texts(conversation))
         return self.transcripts[conversation.pk]
 
     def _texts(self, conversation: Conversation) -> dict[int, str]:
-        return {number: turn["text"] for number, turn in self._turns(conversation).items()}
+        return {number: turn.text for number, turn in enumerate(self._transcript(conversation))}
 
     def _score(self, conversation: Conversation) -> float | None:
         rating = Rating.objects.counting().filter(conversation=conversation).first()
@@ -457,14 +457,14 @@ def _conversation(row: Conversation, *, score: float | None) -> dict[str, Any]:
     }
 
 
-def _shown(number: int, turn: dict[str, Any]) -> dict[str, Any]:
+def _shown(number: int, turn: transcripts.TranscriptTurn) -> dict[str, Any]:
     """A turn as the model sees it; a very long text is cut, and says so."""
-    shown = {"turn": number, "role": turn["role"], "text": turn["text"][:TURN_CHARACTERS]}
-    if turn.get("name"):
-        shown["name"] = turn["name"]
-    if turn.get("at") is not None:
-        shown["at"] = datetime.fromtimestamp(turn["at"] / 1000, UTC).isoformat(timespec="seconds")
-    if len(turn["text"]) > TURN_CHARACTERS:
+    shown = {"turn": number, "role": turn.role, "text": turn.text[:TURN_CHARACTERS]}
+    if turn.name:
+        shown["name"] = turn.name
+    if turn.at is not None:
+        shown["at"] = datetime.fromtimestamp(turn.at / 1000, UTC).isoformat(timespec="seconds")
+    if len(turn.text) > TURN_CHARACTERS:
         shown["cut_after"] = TURN_CHARACTERS
     return shown
 

@@ -6,13 +6,11 @@ from datetime import date
 import pytest
 
 from coaching import llm, summaries
+from helpdesk.transcripts import Transcript, TranscriptTurn
 from tests import model_server as server
 
-TURNS = [
-    {"role": "customer", "text": "I ordered the blue lamp three weeks ago and nobody has told me where it is."},
-    {"role": "agent", "text": "It will come."},
-]
-BODY = "\n".join(turn["text"] for turn in TURNS)
+BODY = "I ordered the blue lamp three weeks ago and nobody has told me where it is."
+TRANSCRIPT = Transcript((TranscriptTurn("customer", BODY), TranscriptTurn("agent", "It will come.")))
 GOOD = "The customer asked about a late order. The agent gave no date, and the question stayed open."
 COPIED = "They wrote: I ordered the blue lamp three weeks ago and nobody has told me."
 
@@ -66,25 +64,25 @@ def test_a_fault_is_named(text, fault):
 def test_a_summary_is_written_from_turns_and_metadata(model):
     started = model(server.text(GOOD))
 
-    summary = summaries.write(TURNS, channel="chat", closed_on=date(2026, 5, 4), score=25.0)
+    summary = summaries.write(TRANSCRIPT, channel="chat", closed_on=date(2026, 5, 4), score=25.0)
 
     assert (summary.text, summary.state) == (GOOD, "captured")
     sent = started.requests[0]["messages"][0]["content"]
-    assert TURNS[0]["text"] in sent
+    assert BODY in sent
     assert '"closed_on": "2026-05-04"' in sent
 
 
 def test_a_faulty_summary_is_asked_for_again_once(model):
     started = model(server.text(COPIED), server.text(GOOD))
 
-    assert summaries.write(TURNS).text == GOOD
+    assert summaries.write(TRANSCRIPT).text == GOOD
     assert "copies 12" in started.requests[1]["messages"][-1]["content"]
 
 
 def test_a_summary_that_stays_faulty_is_refused(model):
     started = model(server.text(COPIED))
 
-    summary = summaries.write(TURNS)
+    summary = summaries.write(TRANSCRIPT)
 
     assert (summary.text, summary.state) == ("", "refused")
     assert len(started.requests) == 2
@@ -93,20 +91,20 @@ def test_a_summary_that_stays_faulty_is_refused(model):
 def test_an_answer_that_is_cut_is_no_summary(model):
     model(server.text("The customer asked about a late", reason="max_tokens"))
 
-    assert summaries.write(TURNS).state == "refused"
+    assert summaries.write(TRANSCRIPT).state == "refused"
 
 
 def test_without_a_model_nothing_is_written(model):
     model(server.status(401, "authentication_error"))
 
     with pytest.raises(llm.ModelRefused):
-        summaries.write(TURNS)
+        summaries.write(TRANSCRIPT)
 
 
 def test_the_practice_model_writes_from_metadata_only(settings):
     settings.ANTHROPIC_API_KEY = ""
 
-    summary = summaries.write(TURNS, channel="chat", closed_on=date(2026, 5, 4), score=25.0)
+    summary = summaries.write(TRANSCRIPT, channel="chat", closed_on=date(2026, 5, 4), score=25.0)
 
     assert summary.state == "metadata"
     assert summary.text == (

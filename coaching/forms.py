@@ -1,0 +1,97 @@
+"""What is typed into the pages about AI agents. Forms read and name fields; rules stand in the actions."""
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+
+from agents.models import TEXT_LIMIT, Agent
+from memories.models import SUMMARY_LIMIT
+
+
+class Typed(forms.Form):
+    """A form whose refusals come from an action: `refuse` puts each beside its field."""
+
+    required_css_class = "field-required"
+
+    def refuse(self, error):
+        """Take over a ValidationError of an action; what names no field of this form is said above it."""
+        told = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
+        for name, sentences in told.items():
+            self.add_error(name if name in self.fields else None, sentences)
+
+
+class Versioned(Typed):
+    """A change to something versioned: the version it was typed against, and why."""
+
+    base_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
+    reason = forms.CharField(label="Why", required=False, max_length=300, help_text="For the history; one line.")
+
+    @property
+    def changes(self):
+        """The versioned fields, {field: value}."""
+        return {k: v for k, v in self.cleaned_data.items() if k not in ("base_version", "reason")}
+
+
+def _area(rows, **attrs):
+    return forms.Textarea(attrs={"rows": rows, **attrs})
+
+
+class MemoryForm(Versioned):
+    summary = forms.CharField(
+        label="Summary",
+        required=False,
+        widget=_area(2, maxlength=SUMMARY_LIMIT),
+        help_text="One sentence, worded as somebody would search for it.",
+    )
+    text = forms.CharField(label="Text", required=False, widget=_area(8, maxlength=TEXT_LIMIT))
+    expires_at = forms.DateTimeField(
+        label="Served until",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Empty: it does not expire.",
+        error_messages={"invalid": "Give a date and a time, as in 2027-01-31 18:00."},
+    )
+    field_order = ("summary", "text", "expires_at", "reason", "base_version")
+
+
+class ProcedureForm(Versioned):
+    name = forms.CharField(label="Name", required=False, max_length=200)
+    trigger = forms.CharField(
+        label="When it is followed", required=False, widget=_area(2), help_text="What a customer asks or what happens."
+    )
+    content = forms.CharField(label="Steps", required=False, widget=_area(14), help_text="Markdown, one step a line.")
+    active = forms.BooleanField(label="In use", required=False, initial=True)
+    field_order = ("name", "trigger", "content", "active", "reason", "base_version")
+
+
+class PromptForm(Versioned):
+    system_prompt = forms.CharField(
+        label="System prompt", required=False, widget=_area(24, maxlength=TEXT_LIMIT, **{"class": "mono"}), strip=False
+    )
+    field_order = ("system_prompt", "reason", "base_version")
+
+    def clean_system_prompt(self):
+        """Browsers send CR LF; the prompt keeps plain line feeds, or every line would count as changed."""
+        return self.cleaned_data["system_prompt"].replace("\r\n", "\n")
+
+
+class SettingsForm(Typed):
+    coaching = forms.BooleanField(
+        label="Coaching",
+        required=False,
+        help_text="Gives this agent a coach that reads its conversations and proposes changes. Nothing changes until "
+        "somebody approves. Switching it off keeps all memories, procedures and proposals.",
+    )
+    storage_mode = forms.ChoiceField(
+        label="What is kept of a conversation that is pushed to us",
+        choices=Agent.Storage.choices,
+        widget=forms.RadioSelect,
+    )
+    retention_days = forms.IntegerField(
+        label="Transcripts are deleted after",
+        min_value=1,
+        max_value=3650,
+        help_text="Days. Ratings, summaries and proposals stay.",
+    )
+
+
+FORMS = {"memory": MemoryForm, "procedure": ProcedureForm, "prompt": PromptForm}

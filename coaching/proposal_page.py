@@ -1,0 +1,342 @@
+"""What the proposals pages show, read at once: the queue with its filters, and one proposal from title to buttons."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Count
+from django.utils import timezone
+
+from agents import versions
+from agents.access import Right, may
+from agents.models import Agent, Configuration, Procedure, Prompt
+from coaching import diffs
+from coaching.actions import proposals
+from coaching.coach.evidence import Quote
+from coaching.models import Proposal
+from helpdesk.models import Conversation
+from memories.models import Memory
+
+PAGE_SIZE = 50
+Status = Proposal.Status
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the address asks for. Values that mean nothing are taken as not given."""
+
+    status: str = Status.PENDING
+    type: str = ""
+    agent: UUID | None = None
+    page: int = 1
+
+    @classmethod
+    def parse(cls, query, shown=Status.PENDING):
+        """From a QueryDict; `shown` is the status where it names none."""
+        status, type_, agent, page = (query.get(key, "") for key in ("status", "type", "agent", "page"))
+        try:
+            agent = UUID(agent) if agent else None
+        except ValueError:
+            agent = None
+        return cls(
+            status=status if status in Status.values else shown,
+            type=type_ if type_ in Proposal.Type.values else "",
+            agent=agent,
+            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+        )
+
+    def query(self, **changes):
+        """The query string, with its question mark, of this question after `changes`; empty where nothing is asked."""
+        q = replace(self, **changes)
+        given = {
+            "status": "" if q.status == Status.PENDING else q.status,
+            "type": q.type,
+            "agent": q.agent,
+            "page": q.page if q.page > 1 else "",
+        }
+        encoded = urlencode({key: value for key, value in given.items() if value})
+        return f"?{encoded}" if encoded else ""
+
+    @property
+    def as_query(self):
+        return self.query()
+
+    @property
+    def narrows(self):
+        return bool(self.type or self.agent)
+
+
+@dataclass(frozen=True)
+class StatusLink:
+    """One status of the queue: how many there are under the other filters, and the address that shows them."""
+
+    status: str
+    label: str
+    count: int
+    query: str
+    is_shown: bool
+
+
+@dataclass(frozen=True)
+class Item:
+    """A proposal in a list. `target_version` is its target's version now; None for something new or gone."""
+
+    proposal: Proposal
+    target_version: int | None
+
+    @property
+    def is_stale(self):
+        """Whether it waits and its target has moved on, or is gone, since it was written."""
+        waits = self.proposal.status == Status.PENDING and not self.proposal.is_create
+        return waits and self.target_version != self.proposal.base_version
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The list on the left. `n_found` counts what the filters leave."""
+
+    question: Question
+    statuses: list[StatusLink]
+    items: list[Item]
+    agents: list[Agent]
+    n_found: int
+    n_pages: int
+
+    @property
+    def previous_page(self):
+        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
+
+    @property
+    def next_page(self):
+        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
+
+    def around(self, proposal):
+        """The proposals before and after this one in the list as shown; None at its ends."""
+        ids = [item.proposal.pk for item in self.items]
+        if proposal.pk not in ids:
+            return None, next(iter(ids), None)
+        at = ids.index(proposal.pk)
+        return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One piece of evidence. A leader's own message has no conversation; `quote` is empty where only the source has it."""
+
+    conversation: Conversation | None = None
+    turn: int | None = None
+    quote: str = ""
+    is_message: bool = False
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One field of a conflict, three times; `since` is what others changed in it, where anything did."""
+
+    field: str
+    label: str
+    base: object
+    current: object
+    proposed: object
+    since: diffs.FieldDiff | None
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One proposal, read top to bottom. `changes` is the diff as proposed, `approved` as it was applied where edited."""
+
+    proposal: Proposal
+    item: Item
+    changes: list[diffs.FieldDiff]
+    evidence: list[Evidence]
+    may_decide: bool
+    panes: list[Pane] = field(default_factory=list)
+    approved: list[diffs.FieldDiff] = field(default_factory=list)
+    superseded_by: Proposal | None = None
+    taken_back: Configuration | None = None
+    asked_by: object = None
+
+    @property
+    def is_known_type(self):
+        return self.proposal.type in Proposal.Type.values
+
+    @property
+    def is_stale(self):
+        return self.item.is_stale
+
+    @property
+    def target_is_gone(self):
+        return self.is_stale and self.item.target_version is None
+
+    @property
+    def outcome(self):
+        """What an approval would make, in words."""
+        return outcome(self.proposal)
+
+    @property
+    def may_take_back(self):
+        return self.proposal.status == Status.APPROVED and self.taken_back is None
+
+
+def load_queue(member, question):
+    """The queue for a leader: seven queries, however many proposals there are."""
+    found = Proposal.objects.visible_to(member)
+    if question.type:
+        found = found.filter(type=question.type)
+    if question.agent:
+        found = found.filter(agent_id=question.agent)
+    counts = dict(found.order_by().values_list("status").annotate(Count("pk")))
+    n_found = counts.get(question.status, 0)
+    n_pages = max(1, -(-n_found // PAGE_SIZE))
+    question = replace(question, page=min(question.page, n_pages))
+    rows = found.filter(status=question.status).select_related("agent").order_by("-created_at", "pk")
+    start = (question.page - 1) * PAGE_SIZE
+    return Queue(
+        question=question,
+        statuses=[
+            StatusLink(
+                s.value, s.label, counts.get(s, 0), question.query(status=s, page=1) or "?", s == question.status
+            )
+            for s in Status
+        ],
+        items=items(rows.defer("change", "base", "rationale", "evidence")[start : start + PAGE_SIZE]),
+        agents=list(Agent.objects.visible_to(member).ai().order_by("name")),
+        n_found=n_found,
+        n_pages=n_pages,
+    )
+
+
+def items(rows):
+    """The proposals with their targets' versions now, in three more queries."""
+    rows = list(rows)
+    now = {}
+    for model in (Memory, Procedure, Prompt):
+        ids = {p.target_id for p in rows if p.target_kind == model.KIND and p.status == Status.PENDING and p.target_id}
+        now |= dict(model.objects.filter(pk__in=ids).values_list("pk", "version"))
+    return [Item(p, now.get(p.target_id)) for p in rows]
+
+
+def load(member, proposal, texts=None):
+    """One proposal for a leader. `texts` are {conversation id: {turn: text}} where transcripts are at hand for quotes."""
+    item = items([proposal])[0]
+    return Detail(
+        proposal=proposal,
+        item=item,
+        changes=changes_of(proposal),
+        evidence=evidence_of(member, [proposal], texts or {})[proposal.pk],
+        may_decide=may_decide(member, proposal),
+        panes=panes(proposal) if item.is_stale else [],
+        approved=changes_of(proposal, applied_fields(proposal)) if proposal.approved_change is not None else [],
+        superseded_by=Proposal.objects.visible_to(member).filter(replaces=proposal).first(),
+        taken_back=_taken_back(proposal),
+        asked_by=asked_by(proposal),
+    )
+
+
+def may_decide(member, proposal):
+    """Whether `member` can approve or reject it now. A type from another release can be read only."""
+    return may(member, Right.APPROVE) and proposal.status == Status.PENDING and proposal.type in Proposal.Type.values
+
+
+def changes_of(proposal, change=None):
+    """The FieldDiffs of a proposal, or of an edited `change` ({field: value}) of it.
+
+    Everything for something new or removed, else the fields that differ.
+    """
+    base = proposals.loaded(proposal.base)
+    if change is None:
+        change = proposals.fields_to_apply(proposal)
+    return diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
+
+
+def outcome(proposal):
+    """What approving would make of it: "as version 3", or that it is taken out."""
+    if proposal.type.endswith("_delete"):
+        return f"the {proposal.target_kind} is taken out"
+    return f"as version {(proposal.base_version or 0) + 1}"
+
+
+def asked_by(proposal):
+    """The member in whose talk with the coach, or by whose own hand, it came to be; None where nobody asked."""
+    if proposal.proposed_by is not None:
+        return proposal.proposed_by
+    return proposal.turn.asked_by if proposal.turn is not None else None
+
+
+def panes(proposal):
+    """The fields of a stale proposal as three values each: at its base, now, and as proposed."""
+    model = proposals.MODELS[proposal.target_kind]
+    clash = versions.conflict(model(pk=proposal.target_id), proposal.base_version, proposals.loaded(proposal.change))
+    return told(clash)
+
+
+def told(clash):
+    """The panes of a versions.Conflict."""
+    return [_pane(**field) for field in clash.fields]
+
+
+def _pane(field, base, current, proposed):
+    since = None if base == current else diffs.field_diff(field, base, current)
+    return Pane(field, diffs.LABELS[field], base, current, proposed, since)
+
+
+def evidence_of(member, rows, texts):
+    """{proposal id: [Evidence]}, in one query. Quotes that are stored as references are read from `texts`."""
+    given = {p.pk: [e for e in p.evidence if isinstance(e, dict)] for p in rows}
+    ids = {_uuid(e.get("conversation")) for items_ in given.values() for e in items_} - {None}
+    known = {c.pk: c for c in Conversation.objects.visible_to(member).filter(pk__in=ids)} if ids else {}
+    return {pk: [_evidence(one, known, texts) for one in items_] for pk, items_ in given.items()}
+
+
+def _evidence(one, known, texts):
+    if "message" in one:
+        return Evidence(is_message=True)
+    conversation = known.get(_uuid(one.get("conversation")))
+    quote = one.get("quote") or ""
+    if not quote and conversation is not None and {"start", "end", "sha256"} <= set(one):
+        quote = Quote(one["turn"], one["start"], one["end"], one["sha256"]).of(texts.get(conversation.pk, {}))
+    return Evidence(conversation=conversation, turn=one.get("turn"), quote=quote)
+
+
+def edited(proposal, change):
+    """The fields that approving with the reviewer's `change` would apply. Raises ValidationError that names the field."""
+    model = proposals.MODELS[proposal.target_kind]
+    whole = {**proposals.fields_to_apply(proposal), **change}
+    return proposals.proposed_change(proposal.type, model, whole, proposals.loaded(proposal.base))
+
+
+def applied_fields(proposal):
+    """The fields that an approval applied: the reviewer's, where they edited it."""
+    return proposals.loaded(proposal.change if proposal.approved_change is None else proposal.approved_change)
+
+
+def taking_back(proposal):
+    """The FieldDiffs of taking an applied change back."""
+    base = proposals.loaded(proposal.base)
+    if proposal.type.endswith("_delete"):
+        return diffs.fields({}, base)
+    return diffs.fields({**base, **applied_fields(proposal)}, base)
+
+
+def _taken_back(proposal):
+    """The Configuration that took an approved change back; None where it stands."""
+    if proposal.status != Status.APPROVED:
+        return None
+    rows = Configuration.objects.filter(proposal_id=proposal.pk, number__gt=proposal.configuration_number)
+    return rows.filter(agent_id=proposal.agent_id).select_related("by__user").order_by("number").first()
+
+
+def _uuid(value):
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None
+
+
+def decided_words(proposal):
+    """ "already approved by Ana at 20 Nov 2026, 10:42 from Slack": what a late click is told."""
+    by = proposal.decided_by.display_name if proposal.decided_by else "its author's newer proposal"
+    at: datetime = timezone.localtime(proposal.decided_at)
+    door = f" from {proposal.get_decided_from_display()}" if proposal.decided_from else ""
+    return f"already {proposal.get_status_display().lower()} by {by} at {at.day} {at:%b %Y, %H:%M}{door}"

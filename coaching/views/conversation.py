@@ -1,0 +1,211 @@
+"""The conversation page with the coach beside the transcript, the coach's sessions, and the questions put in them."""
+
+from functools import partial
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+
+from agents.access import Right, may, require
+from agents.models import Agent
+from agents.pages import page, wants_fragment
+from coaching import agent_page
+from coaching import conversation as conversation_page
+from coaching.actions import sessions
+from coaching.models import Session, Turn, TurnEvent
+from coaching.tasks import run_turn
+from helpdesk.models import Conversation
+
+
+@page()
+def conversations(request):
+    """Every conversation of the workspace, newest first."""
+    require(request.member, Right.COACH_AI)
+    history = agent_page.load_history(request.member, agent_page.HistoryQuestion.parse(request.GET))
+    return render(request, "coaching/conversations.html", {"section": "conversations", "history": history})
+
+
+@page()
+def conversation(request, conversation_id):
+    """The transcript, and the talk with the coach about it; `?session=ID` chooses an earlier talk, `?new=1` begins one."""
+    return _show(request, _conversation(request, conversation_id), _chosen(request))
+
+
+@page()
+def session(request, session_id):
+    """A talk with the coach that is about no single conversation."""
+    found = _session(request, session_id)
+    if found.conversation_id is not None:
+        return redirect(_address(found))
+    return _show_alone(request, found)
+
+
+@page("POST")
+def ask_about(request, conversation_id):
+    """Put a question about a conversation: into the session that is open on the page, else into a new one."""
+    found = _conversation(request, conversation_id)
+    if found.agent is None:
+        raise Http404
+    chosen = _chosen(request, request.POST)
+    if chosen is not None and chosen.conversation_id != found.pk:
+        raise Http404
+    return _ask(request, found.agent, found, chosen)
+
+
+@page("POST")
+def ask_agent(request, agent_id):
+    """Put a question to an agent's coach without a conversation: into the session named, else into a new one."""
+    found = get_object_or_404(Agent.objects.visible_to(request.member), pk=agent_id)
+    require(request.member, Right.COACH_AI)
+    chosen = _chosen(request, request.POST)
+    if chosen is not None and (chosen.agent_id != found.pk or chosen.conversation_id is not None):
+        raise Http404
+    return _ask(request, found, None, chosen)
+
+
+@page()
+def turn(request, turn_id):
+    """One question with its answer so far, followed by a page until it ends.
+
+    `?after=N&state=S` is what the page has already: 204 where nothing has happened since.
+    """
+    found = _turn(request, turn_id)
+    newest = TurnEvent.objects.filter(turn=found).aggregate(newest=Max("number"))["newest"] or 0
+    if wants_fragment(request) and (request.GET.get("after"), request.GET.get("state")) == (str(newest), found.state):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return _show_turn(request, found)
+
+
+@page("POST")
+def stop(request, turn_id):
+    """End a turn that waits or runs."""
+    found = _turn(request, turn_id)
+    try:
+        sessions.stop(found, by=request.member)
+    except sessions.NotRunning as late:
+        messages.info(request, str(late))
+    return _show_turn(request, found) if wants_fragment(request) else redirect(_address(found.session))
+
+
+@page("POST")
+def retry(request, turn_id):
+    """Ask the question of an ended turn again."""
+    found = _turn(request, turn_id)
+    try:
+        with transaction.atomic():
+            again = sessions.retry(found, by=request.member)
+            _start_work(again)
+    except (sessions.StillRunning, sessions.CoachOff) as refusal:
+        messages.error(request, str(refusal))
+        return redirect(_address(found.session))
+    return _after_asking(request, found.session)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+def _ask(request, agent, about, chosen):
+    text = request.POST.get("quick") or request.POST.get("text", "")
+    focus = [int(n) for n in request.POST.getlist("turn") if n.isdecimal() and len(n) < 7]
+    try:
+        with transaction.atomic():
+            found = chosen or sessions.start(agent, by=request.member, conversation=about)
+            _start_work(sessions.ask(found, by=request.member, text=text, focus=focus))
+    except ValidationError as refusal:
+        typed = {"text": text, "error": " ".join(refusal.messages)}
+        return _refused(request, agent, about, chosen, typed, HTTPStatus.BAD_REQUEST)
+    except sessions.CoachOff as refusal:
+        return _refused(request, agent, about, chosen, {"text": text, "error": str(refusal)}, HTTPStatus.CONFLICT)
+    return _after_asking(request, found)
+
+
+def _start_work(asked):
+    """Tell a worker once the question is stored. The row is what is owed: a lost message is found again by the clock."""
+    transaction.on_commit(partial(run_turn.delay, str(asked.pk)), robust=True)
+
+
+def _after_asking(request, found):
+    address = _address(found)
+    if not wants_fragment(request):
+        return redirect(f"{address}#coach-end")
+    panel = conversation_page.load_panel(request.member, found.agent, found.conversation, found)
+    answer = render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": {}})
+    answer["HX-Replace-Url"] = address
+    return answer
+
+
+def _refused(request, agent, about, chosen, typed, status):
+    if wants_fragment(request):
+        panel = conversation_page.load_panel(request.member, agent, about, chosen)
+        return render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": typed}, status=status)
+    if about is not None:
+        return _show(request, about, chosen, typed, status)
+    return _show_alone(request, chosen, typed, status, agent=agent)
+
+
+def _show(request, found, chosen, typed=None, status=HTTPStatus.OK):
+    if chosen is not None and chosen.conversation_id != found.pk:
+        raise Http404
+    picked = {int(n) for n in request.GET.getlist("turn") if n.isdecimal() and len(n) < 7}
+    context = {
+        "section": "conversations",
+        "page": conversation_page.load(
+            request.member, found, chosen, picked=picked, new=request.GET.get("new") == "1" and chosen is None
+        ),
+        "typed": typed or {},
+    }
+    return render(request, "coaching/conversation.html", context, status=status)
+
+
+def _show_alone(request, found, typed=None, status=HTTPStatus.OK, agent=None):
+    panel = conversation_page.load_panel(request.member, agent or found.agent, None, found)
+    context = {"section": "team", "agent": panel.agent, "panel": panel, "typed": typed or {}}
+    return render(request, "coaching/agent_session.html", context, status=status)
+
+
+def _show_turn(request, found):
+    shown = conversation_page.exchanges(request.member, found.session, turn=found)[0]
+    if not wants_fragment(request):
+        return redirect(_address(found.session))
+    return render(request, "coaching/_exchange.html", {"exchange": shown, "fresh": True})
+
+
+def _address(found):
+    if found.conversation_id is None:
+        return reverse("coach-session", args=[found.pk])
+    return f"{reverse('conversation', args=[found.conversation_id])}?{urlencode({'session': found.pk})}"
+
+
+def _conversation(request, pk):
+    _leaders_only(request)
+    return get_object_or_404(Conversation.objects.visible_to(request.member).select_related("agent"), pk=pk)
+
+
+def _session(request, pk):
+    rows = Session.objects.visible_to(request.member).select_related("agent", "conversation", "started_by__user")
+    try:
+        return get_object_or_404(rows, pk=pk)
+    except ValidationError:
+        raise Http404 from None
+
+
+def _turn(request, pk):
+    rows = Turn.objects.visible_to(request.member)
+    return get_object_or_404(rows.select_related("session__agent", "session__conversation"), pk=pk)
+
+
+def _chosen(request, given=None):
+    wanted = (request.GET if given is None else given).get("session")
+    return _session(request, wanted) if wanted else None
+
+
+def _leaders_only(request):
+    """A conversation does not exist for somebody who may not read any."""
+    if not may(request.member, Right.COACH_AI):
+        raise Http404

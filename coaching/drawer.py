@@ -8,8 +8,8 @@ from django.utils import timezone
 from agents.access import Right, may
 from agents.models import Agent
 from coaching import picture
+from coaching.actions import flags
 from coaching.csat import Csat, Timeline, said
-from coaching.flag_words import sentence
 from coaching.models import Flag, Note, Proposal, Sample
 from coaching.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS
 from helpdesk.models import RatingDay
@@ -32,12 +32,14 @@ class SampleLine:
 class Drawer:
     """Everything the drawer shows of `agent` to one member.
 
-    `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26 weeks.
-    `has_team_line` is False where the peers' level would give away single people. `more_notes` counts those not shown.
+    `sentence` is why the agent is flagged, empty where they are not. `csat` adds up the last four weeks, `before` the four before
+    them. `picture` is None where no rating came in 26 weeks. `has_team_line` is False where the peers' level would give away
+    single people. `more_notes` counts those not shown.
     """
 
     agent: Agent
     flag: Flag | None
+    sentence: str
     csat: Csat
     before: Csat
     past: Csat
@@ -51,11 +53,10 @@ class Drawer:
     may_write: bool
 
     @property
-    def sentence(self):
-        """Why the agent is flagged: the leader's reason, or the claim with its numbers."""
-        if self.flag.kind == Flag.Kind.MANUAL:
-            return self.flag.reason
-        return sentence(self.agent.name, self.flag.evidence)
+    def causes(self):
+        """What may have been behind a fall, as (value, label): a person has no prompt, memories or procedures."""
+        only_ai = {Flag.Cause.PROMPT, Flag.Cause.MEMORY, Flag.Cause.PROCEDURE}
+        return [(cause.value, cause.label) for cause in Flag.Cause if self.agent.is_ai or cause not in only_ai]
 
 
 def load(member, agent):
@@ -65,7 +66,7 @@ def load(member, agent):
     own = _timeline(RatingDay.objects.filter(agent=agent), first, today)
     peers, team_is_workspace = _peers(member, agent)
     team = None if peers is None else _timeline(peers, first, today)
-    flag = Flag.objects.visible_to(member).open().filter(agent=agent).first()
+    flag = Flag.objects.visible_to(member).open().filter(agent=agent).select_related("agent").first()
     samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
     notes = (
         Note.objects.visible_to(member)
@@ -78,6 +79,7 @@ def load(member, agent):
     return Drawer(
         agent=agent,
         flag=flag,
+        sentence=flags.sentence(flag, today=today) if flag else "",
         csat=own.window(last - LEVEL_DAYS + 1, last),
         before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
         past=own.window(first.toordinal(), last),

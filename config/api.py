@@ -9,5 +9,6 @@ urlpatterns = [
     path("schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
     path("", include("agents.api")),
     path("", include("memories.api")),
+    path("", include("helpdesk.api")),
     re_path(r"^.*$", UnknownRoute.as_view(), name="api-unknown"),
 ]

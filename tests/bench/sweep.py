@@ -38,14 +38,15 @@ def fill(rng) -> Workspace:
         (Agent(workspace=workspace, team=teams[n // 10], name=f"Agent {n}") for n in range(AGENTS)), batch_size=2_000
     )
     level = rng.uniform(0.7, 0.95, AGENTS)
-    for back in reversed(range(DAYS)):
+    week = [TODAY - timedelta(days=back) for back in range(7)]
+    for day in week:
         n = rng.integers(1, 9, AGENTS)
         good = rng.binomial(n, level)
         rows = (
             RatingDay(
                 workspace=workspace,
                 agent=agents[at],
-                day=TODAY - timedelta(days=back),
+                day=day,
                 n=int(n[at]),
                 sum_hundredths=int(good[at]) * 10_000,
                 sum_squares=int(good[at]) * 10_000**2,
@@ -53,7 +54,13 @@ def fill(rng) -> Workspace:
             for at in rng.permutation(AGENTS)
         )
         RatingDay.objects.bulk_create(rows, batch_size=5_000)
+    columns = "workspace_id, agent_id, n, sum_hundredths, sum_squares"
+    copy = f"INSERT INTO {RatingDay._meta.db_table} ({columns}, day) SELECT {columns}, %s FROM {RatingDay._meta.db_table} WHERE day = %s"
     with connection.cursor() as cursor:
+        for back in range(
+            7, DAYS
+        ):  # every week like the last one, as a database copies it: half a minute instead of ten
+            cursor.execute(copy, [TODAY - timedelta(days=back), week[back % 7]])
         cursor.execute("ANALYZE")
     return workspace
 

@@ -13,6 +13,7 @@ from agents.access import NotAllowed
 from coaching import llm
 from coaching.actions import flags, samples
 from coaching.models import Sample
+from helpdesk import deeplinks
 from helpdesk.actions import record_ratings
 from helpdesk.models import Conversation, StoredTranscript
 from tests import factories, model_server
@@ -62,6 +63,17 @@ def test_a_sample_keeps_what_was_known_when_it_was_taken(noor):
     assert (sample.agent, sample.flag, sample.conversation.external_id) == (noor, flag, "4711")
     assert (sample.value, sample.scale, sample.score, sample.closed_at) == ("2", "stars5", 25.0, closed_at)
     assert (sample.captured_by, sample.summary_state, sample.summary) == (None, "pending", "")
+
+
+def test_the_link_is_rendered_once_and_frozen(noor, owner):
+    deeplinks.save(noor.workspace, source="desk", conversation_pattern="https://desk.example/t/{id}", by=owner)
+    rate(noor, 2, external_id="47/11")
+    flags.raise_flag(noor, EVIDENCE)
+    deeplinks.save(noor.workspace, source="desk", conversation_pattern="https://new.example/{id}", by=owner)
+
+    sample = samples.pin(Sample.objects.get().conversation, by=owner)
+
+    assert sample.url == "https://desk.example/t/47%2F11"
 
 
 def test_only_the_review_window_of_the_workspace_counts(db):

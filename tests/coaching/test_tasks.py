@@ -1,7 +1,7 @@
 """A real worker on the real queue: what the clock finds gets done once, also when workers die."""
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -18,7 +18,7 @@ from tests import factories, model_server, processes
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE = 60  # seconds: a worker starts within two, on a busy machine within ten
-KILLS = 20
+KILLS, AT_ONCE = 20, 5
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +29,11 @@ def _empty_queue():
 
 
 @contextmanager
-def worker(**environment):
-    child = processes.start(
-        "-m", "celery", "--quiet", "-A", "config.celery", "worker", "--loglevel", "WARNING", "--pool", "threads",
-        "--concurrency", "50", "--without-gossip", "--without-mingle", "--without-heartbeat", **environment,
-    )  # fmt: skip
+def worker(threads=4, **environment):
+    command = ["-m", "celery", "--quiet", "-A", "config.celery", "worker", "--loglevel", "WARNING", "--pool", "threads"]
+    bounds = ["--concurrency", str(threads), "--prefetch-multiplier", "1"]
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    child = processes.start(*command, *bounds, *alone, **environment)
     try:
         yield child
     finally:
@@ -109,20 +109,20 @@ def waiting():
 
 @pytest.mark.slow
 def test_workers_that_die_in_the_middle_lose_nothing_and_nothing_ends_twice(owner, agent):
-    """Twenty times a worker is killed while the model is answering a turn and a summary."""
-    stuck = model_server.stall(model_server.start())
-    with model_server.serving([stuck]) as server:
-        for _ in range(KILLS):
-            sample, turn = pinned(owner), asked(owner, agent)
-            with worker(ANTHROPIC_API_KEY="key", ANTHROPIC_BASE_URL=server.url) as child:
-                at_work = (Sample.objects.filter(pk=sample.pk), Turn.objects.filter(pk=turn.pk))
-                until(
-                    lambda rows=at_work: all(r.filter(claimed_until__isnull=False) for r in rows), tasks.find_owed_work
-                )
-                child.kill()
-                child.wait()
-            for model in (Sample, Turn):  # a minute later
-                model.objects.filter(claimed_until__isnull=False).update(claimed_until=timezone.now())
+    """Twenty workers are killed, five at a time, while the model is answering the turns and summaries they work on."""
+    with model_server.serving([model_server.stall(model_server.start())]) as server:
+        for _ in range(KILLS // AT_ONCE):
+            for _ in range(AT_ONCE):
+                pinned(owner)
+                asked(owner, agent)
+            with ExitStack() as stack:
+                model = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": server.url}
+                children = [stack.enter_context(worker(threads=2, **model)) for _ in range(AT_ONCE)]
+                until(lambda: held() == 2 * AT_ONCE, tasks.find_owed_work)  # every thread of every worker
+                for child in children:
+                    child.kill()
+            for rows in (Sample.objects, Turn.objects):  # a minute later
+                rows.filter(claimed_until__isnull=False).update(claimed_until=timezone.now())
 
     with worker():
         until(lambda: not (Sample.objects.owed().exists() or Turn.objects.unfinished().exists()), tasks.find_owed_work)
@@ -132,3 +132,8 @@ def test_workers_that_die_in_the_middle_lose_nothing_and_nothing_ends_twice(owne
     endings = TurnEvent.objects.filter(type__in=TurnEvent.CLOSING)
     assert endings.count() == Turn.objects.count() == KILLS
     assert set(endings.values_list("turn", flat=True)) == set(Turn.objects.values_list("pk", flat=True))
+
+
+def held():
+    """How many rows some worker is at work on."""
+    return sum(rows.filter(claimed_until__isnull=False).count() for rows in (Sample.objects, Turn.objects))

@@ -32,9 +32,10 @@ class SampleLine:
 class Drawer:
     """Everything the drawer shows of `agent` to one member.
 
-    `sentence` is why the agent is flagged, empty where they are not. `csat` adds up the last four weeks, `before` the four before
-    them. `picture` is None where no rating came in 26 weeks. `has_team_line` is False where the peers' level would give away
-    single people. `more_notes` counts those not shown.
+    `sentence` is what the newest flag says: why it was raised or, without an open `flag`, how it ended. Flags are leaders' business
+    until they talk: members see their numbers, not the claim and not what leaders wrote about it. `csat` adds up the last four
+    weeks, `before` the four before them. `picture` is None where no rating came in 26 weeks. `has_team_line` is False where the
+    peers' level would give away single people. `more_notes` counts those not shown.
     """
 
     agent: Agent
@@ -66,7 +67,8 @@ def load(member, agent):
     own = _timeline(RatingDay.objects.filter(agent=agent), first, today)
     peers, team_is_workspace = _peers(member, agent)
     team = None if peers is None else _timeline(peers, first, today)
-    flag = Flag.objects.visible_to(member).open().filter(agent=agent).select_related("agent").first()
+    newest = _newest_flag(agent) if may(member, Right.COACH_PEOPLE) else None
+    flag = newest if newest is not None and newest.status == Flag.Status.OPEN else None
     samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
     notes = (
         Note.objects.visible_to(member)
@@ -79,7 +81,7 @@ def load(member, agent):
     return Drawer(
         agent=agent,
         flag=flag,
-        sentence=flags.sentence(flag, today=today) if flag else "",
+        sentence=flags.sentence(newest, today=today) if newest else "",
         csat=own.window(last - LEVEL_DAYS + 1, last),
         before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
         past=own.window(first.toordinal(), last),
@@ -92,6 +94,11 @@ def load(member, agent):
         pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
         may_write=may(member, Right.COACH_PEOPLE),
     )
+
+
+def _newest_flag(agent):
+    """The open flag if there is one, for no other is raised beside it; else the one that ended last; None without any."""
+    return agent.flags.select_related("agent", "closed_by__user").order_by("-opened_at").first()
 
 
 def _line(sample):

@@ -199,9 +199,9 @@ def _rows(member, today):
         days = days.filter(agent_id=member.agent_id)
     for agent, is_recent, *sums in days.values_list("agent", Q(day__gte=start)).annotate(*SUMS):
         (levels if is_recent else before)[agent] = Csat(*sums)
-    flags = {flag.agent_id: flag for flag in Flag.objects.visible_to(member).open()}
-    due, coached, proposals = {}, {}, {}
+    flags, due, coached, proposals = {}, {}, {}, {}
     if member.is_leader:
+        flags = {flag.agent_id: flag for flag in Flag.objects.visible_to(member).open()}
         notes = Note.objects.visible_to(member).current().order_by().values("agent")
         for agent, newest, open_ones in notes.annotate(
             newest=Max("created_at"),

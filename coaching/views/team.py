@@ -63,7 +63,7 @@ def write_note(request, agent_id):
         return render(request, "coaching/drawer.html", context | {"section": "team", "whole_page": True}, status=400)
     kept = f"Kept, and shared with {found}." if note.shared_with_agent else "Kept, private to leaders."
     if wants_fragment(request):
-        return render(request, "coaching/_notes.html", _drawer(request, found) | {"kept": kept})
+        return _changed(render(request, "coaching/_notes.html", _drawer(request, found) | {"kept": kept}))
     messages.success(request, kept)
     return redirect(f"{reverse('team-agent', args=[found.pk])}#notes")
 
@@ -97,12 +97,18 @@ def _flag_answer(request, flag, errors="", *, kept="", status=200):
     found = _visible_agent(request, flag.agent_id)
     context = _drawer(request, found) | {"flag_errors": errors, "flag_kept": kept}
     if wants_fragment(request):
-        return render(request, "coaching/_why.html", context, status=status)
+        return _changed(render(request, "coaching/_why.html", context | {"out_of_band": True}, status=status))
     if errors:
         return render(request, "coaching/drawer.html", context | {"section": "team", "whole_page": True}, status=status)
     if kept:
         messages.success(request, kept)
     return redirect("team-agent", found.pk)
+
+
+def _changed(response):
+    """Tell the table behind the drawer that its row is out of date."""
+    response["HX-Trigger"] = "record-changed"
+    return response
 
 
 def _visible_flag(request, flag_id):

@@ -121,14 +121,28 @@ def test_flagged_agent_stands_first_with_the_claim(owner, signed_in):
 
 def test_linked_member_sees_own_row_and_nobody_else(linked_member, signed_in):
     other = factories.human(linked_member.workspace, name="Somebody else")
-    rate(other)
-    flag(other)
+    for one in (other, linked_member.agent):
+        rate(one)
+        flag(one)
 
     page = signed_in(linked_member).get("/team")
 
     assert names(page) == [linked_member.agent.name]
     assert b"Somebody else" not in page.content
     assert b"lagged" not in page.content
+
+
+def test_linked_member_reads_their_numbers_and_not_what_leaders_say_of_a_flag(linked_member, signed_in):
+    owner = factories.owner(linked_member.workspace)
+    rate(linked_member.agent)
+    flags.dismiss(flag(linked_member.agent), by=owner, reason="Knows about it already.")
+    flags.raise_manual(linked_member.agent, by=owner, reason="Three complaints by phone.")
+
+    text = signed_in(linked_member).get(f"/team/{linked_member.agent.pk}").content.decode()
+
+    assert "90.0 %" in text
+    for hidden in ("lagged", "complaints", "already", "What was it"):
+        assert hidden not in text
 
 
 def test_unlinked_member_sees_totals_and_what_to_ask_for(unlinked_member, signed_in):

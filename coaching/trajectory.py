@@ -101,7 +101,7 @@ class Days:
 
     @cached_property
     def _between_days(self):
-        """Running totals (weeks + 1,): squares of days' sums about their week's mean, and those due by chance."""
+        """For each calendar week: squares of days' sums about their week's mean, and those due by chance."""
         lead, n_days = self.first_day % 7, self.n.shape[1]
         shape = (self.n_agents, -(-(lead + n_days) // 7), 7)
         pad = ((0, 0), (lead, shape[1] * 7 - lead - n_days))
@@ -111,17 +111,17 @@ class Days:
         came = ((u - n * mean[:, :, None]) ** 2).sum(2)
         variance = np.maximum(uu.sum(2) - week_n * mean**2, 0.0) / np.maximum(week_n - 1, 1.0)
         due = variance * (week_n - np.divide((n**2).sum(2), week_n, out=np.zeros_like(week_n), where=week_n > 0))
-        return tuple(np.concatenate([[0.0], x.sum(0).cumsum()]) for x in (came, due))
+        return came.sum(0), due.sum(0)
 
     def clumping(self, day):
         """How many times more the days of a week differ than single ratings would make them, 1 .. 4, up to `day`.
 
         Above 1 where ratings come in copies: the same ones counted twice, or one customer's on many conversations.
-        Read from the whole workspace's last 26 whole weeks.
+        Read from the whole workspace and the calendar weeks that lie whole within the 26 before.
         """
-        end = np.clip((day + 1) // 7 - self.first_day // 7, 0, len(self._between_days[0]) - 1)
-        start = max(end - HISTORY_WEEKS, 0)
-        came, due = (total[end] - total[start] for total in self._between_days)
+        end = max((day + 1) // 7 - self.first_day // 7, 0)
+        last = slice(max(end - HISTORY_WEEKS + 1, 0), end)
+        came, due = (by_week[last].sum() for by_week in self._between_days)
         return float(np.clip(came / due, 1.0, 4.0)) if due > 0 else 1.0
 
     def unhappiest_run(self, first, last, length, level, agents, happiest=False):

@@ -32,10 +32,10 @@ class SampleLine:
 class Drawer:
     """Everything the drawer shows of `agent` to one member.
 
-    `sentence` is what the newest flag says: why it was raised or, without an open `flag`, how it ended. Flags are leaders' business
-    until they talk: members see their numbers, not the claim and not what leaders wrote about it. `csat` adds up the last four
-    weeks, `before` the four before them. `picture` is None where no rating came in 26 weeks. `has_team_line` is False where the
-    peers' level would give away single people. `more_notes` counts those not shown.
+    `sentence` is what the newest flag says: why it was raised or, without an open `flag`, how it ended. Flags are
+    leaders' business until they talk: members see their numbers, not the claim and not what leaders wrote about it.
+    `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26
+    weeks. `more_notes` counts those that are not shown.
     """
 
     agent: Agent
@@ -43,9 +43,7 @@ class Drawer:
     sentence: str
     csat: Csat
     before: Csat
-    past: Csat
     picture: picture.Trajectory | None
-    has_team_line: bool
     team_is_workspace: bool
     samples: list[SampleLine]
     notes: list[Note]
@@ -84,9 +82,7 @@ def load(member, agent):
         sentence=flags.sentence(newest, today=today) if newest else "",
         csat=own.window(last - LEVEL_DAYS + 1, last),
         before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
-        past=own.window(first.toordinal(), last),
         picture=_picture(own, team, flag, first, today),
-        has_team_line=team is not None,
         team_is_workspace=team_is_workspace,
         samples=[_line(one) for one in samples.order_by("score_hundredths", "-closed_at", "pk")[:MOST_SAMPLES]],
         notes=list(notes.order_by("-created_at", "pk")[:MOST_NOTES]),
@@ -97,7 +93,7 @@ def load(member, agent):
 
 
 def _newest_flag(agent):
-    """The open flag if there is one, for no other is raised beside it; else the one that ended last; None without any."""
+    """The open flag if there is one (no other is raised beside it), else the one that ended last, if any."""
     return agent.flags.select_related("agent", "closed_by__user").order_by("-opened_at").first()
 
 

@@ -89,7 +89,7 @@ class Item:
     def is_stale(self):
         """Whether it waits and its target has moved on, or is gone, since it was written."""
         waits = self.proposal.status == Status.PENDING and not self.proposal.is_create
-        return waits and self.target_version != self.proposal.base_version
+        return waits and is_known(self.proposal) and self.target_version != self.proposal.base_version
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Detail:
 
     @property
     def is_known_type(self):
-        return self.proposal.type in Proposal.Type.values
+        return is_known(self.proposal)
 
     @property
     def is_stale(self):
@@ -176,7 +176,7 @@ class Detail:
 
     @property
     def may_take_back(self):
-        return self.proposal.status == Status.APPROVED and self.taken_back is None
+        return self.proposal.status == Status.APPROVED and self.taken_back is None and self.is_known_type
 
 
 def load_queue(member, question):
@@ -236,7 +236,12 @@ def load(member, proposal, texts=None):
 
 def may_decide(member, proposal):
     """Whether `member` can approve or reject it now. A type from another release can be read only."""
-    return may(member, Right.APPROVE) and proposal.status == Status.PENDING and proposal.type in Proposal.Type.values
+    return may(member, Right.APPROVE) and proposal.status == Status.PENDING and is_known(proposal)
+
+
+def is_known(proposal):
+    """Whether this release knows the type: another one may have written to the same database."""
+    return proposal.type in Proposal.Type.values
 
 
 def changes_of(proposal, change=None):

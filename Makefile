@@ -27,8 +27,8 @@ help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(BASE) $(WITH_POSTGRES) ## run the product with a demo workspace, here, until Ctrl-C
-	@$(PY) manage.py migrate --no-input --verbosity 0
-	@$(PY) manage.py load_demo --if-empty
+	@$(PY) manage.py migrate --no-input --skip-checks --verbosity 0
+	@$(PY) manage.py load_demo --if-empty --skip-checks
 	@exec $(PY) manage.py up
 
 test: $(DEV) ## run the tests on the embedded defaults (SQLite, file queue); ARGS="…" goes to pytest

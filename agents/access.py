@@ -22,6 +22,7 @@ class Right(Enum):
 
     READ_TEAM = "see all agents"
     COACH_PEOPLE = "write notes and look after flags"
+    READ_AI = "see prompts, memories, procedures, proposals and conversations with customers"
     COACH_AI = "talk to the coach"
     APPROVE = "decide on proposals"
     CONFIGURE = "change prompts, memories and procedures"

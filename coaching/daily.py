@@ -44,20 +44,24 @@ class History:
 def load(workspace, day):
     """The History of the 26 weeks up to and including `day` (a date): two queries."""
     first = day - timedelta(days=HISTORY_DAYS - 1)
-    packed = (
-        RatingDay.objects.filter(workspace=workspace, day__range=(first, day))
-        .order_by()
-        .values_list("day")
-        .annotate(keys=_AgentKeys("agent_id"), sums=_PackedSums("n", "sum_hundredths"), squares=Sum("sum_squares"))
-    )
-    packed = list(packed)
-    rows = list(Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active"))
+    packed, rows = read(workspace, first, day)
+    agents = [pk for pk, _, _ in rows]
     return History(
-        agents=[pk for pk, _, _ in rows],
+        agents=agents,
         active=np.array([active for _, _, active in rows], bool),
         team=np.array([team_id if active and team_id is not None else -1 for _, team_id, active in rows], np.int64),
-        days=_unpacked(packed, [pk for pk, _, _ in rows], first.toordinal()),
+        days=_unpacked(packed, agents, first.toordinal()),
     )
+
+
+def read(workspace, first, last):
+    """What the database hands over: the packed days first..last, and (key, team, active) of every agent."""
+    days = RatingDay.objects.filter(workspace=workspace, day__range=(first, last)).order_by().values_list("day")
+    packed = days.annotate(
+        keys=_AgentKeys("agent_id"), sums=_PackedSums("n", "sum_hundredths"), squares=Sum("sum_squares")
+    )
+    agents = Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active")
+    return list(packed), list(agents)
 
 
 def _unpacked(packed, agents, first_day):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Sum
 from django.utils import timezone
 
 from agents.access import Right, may
@@ -12,7 +11,7 @@ from coaching import picture
 from coaching.csat import Csat, Timeline, said
 from coaching.flag_words import sentence
 from coaching.models import Flag, Note, Proposal, Sample
-from coaching.team import LEVEL_DAYS, SMALLEST_TEAM
+from coaching.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS
 from helpdesk.models import RatingDay
 
 WEEKS = 26
@@ -103,18 +102,18 @@ def _peers(member, agent):
     None where even the workspace is so small that its level would give away single people to a member.
     """
     active = Agent.objects.filter(workspace_id=agent.workspace_id).active()
-    days = RatingDay.objects.filter(workspace_id=agent.workspace_id)
     if agent.team_id is not None and active.filter(team=agent.team_id).count() >= SMALLEST_TEAM:
-        return days.filter(agent__team=agent.team_id), False
+        in_team = Agent.objects.filter(team=agent.team_id).values(
+            "pk"
+        )  # by its agents: a join would read everybody's days
+        return RatingDay.objects.filter(agent__in=in_team), False
     if member.is_leader or active.count() >= SMALLEST_TEAM:
-        return days, True
+        return RatingDay.objects.filter(workspace_id=agent.workspace_id), True
     return None, True
 
 
 def _timeline(days, first, last):
-    sums = days.filter(day__range=(first, last)).order_by().values_list("day").annotate(
-        Sum("n"), Sum("sum_hundredths"), Sum("sum_squares")
-    )  # fmt: skip
+    sums = days.filter(day__range=(first, last)).order_by().values_list("day").annotate(*SUMS)
     return Timeline(first.toordinal(), last.toordinal(), ((day.toordinal(), Csat(*csat)) for day, *csat in sums))
 
 

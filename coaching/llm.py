@@ -12,10 +12,12 @@ import logging
 import math
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 import anthropic
@@ -165,9 +167,16 @@ def client() -> anthropic.Anthropic:
     return anthropic.Anthropic(
         api_key=settings.ANTHROPIC_API_KEY,
         base_url=settings.ANTHROPIC_BASE_URL or "https://api.anthropic.com",
+        http_client=anthropic.DefaultHttpxClient(verify=_tls()),
         max_retries=0,
         open_telemetry=False,
     )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates takes tens of milliseconds: once a process, not once a turn."""
+    return httpx2.create_ssl_context()
 
 
 def ask(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from helpdesk.masking import personal_data_in
 
 LINK = re.compile(
-    r"\b(?:https?|ftp|javascript|data|file):\S+|\bwww\.\S+|!?\[[^\]]*\]\([^)]*\)"
+    r"\b(?:https?|ftp|javascript|data|file):\S+|\bwww\.\S+|!?\[[^\]\n]{0,300}\]\([^)\n]{0,2000}\)"
     r"|(?<![@\w.-])[a-z0-9-]+(?:\.[a-z0-9-]+)*"
     r"\.(?:com|net|org|io|dev|app|info|biz|ru|cn|de|fr|uk|eu|me|xyz|top|site|online|example)\b",
     re.IGNORECASE,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
 from agents.models import Agent, Team
@@ -25,7 +25,8 @@ SMALLEST_TEAM = 4  # a smaller one counts as the whole workspace, as for the fla
 THIN = 14  # ratings in four weeks, about three a week, under which a page says what it cannot see
 THIN_WORDS = "At 3 ratings a week even a 30-point fall is found only two times in three"
 
-SUMS = {"n": Sum("n"), "total": Sum("sum_hundredths"), "squares": Sum("sum_squares")}
+FOUR_WEEKS = timedelta(days=LEVEL_DAYS)
+SUMS = (Sum("n"), Sum("sum_hundredths"), Sum("sum_squares"))
 COLUMNS = (
     ("name", "Agent", "cell-who"),
     ("score", "CSAT, 4 weeks", "cell-score"),
@@ -171,19 +172,19 @@ def load(member, question):
     n_pages = max(1, -(-len(found) // PAGE_SIZE))
     question = replace(question, page=min(question.page, n_pages))
     shown = found[(question.page - 1) * PAGE_SIZE : question.page * PAGE_SIZE]
-    weather = Weather(member, today - timedelta(days=SPARK_DAYS - 1), today)
-    _draw(shown, weather, today)
+    around = Weather(member, today)
+    _draw(shown, around, today)
     return TeamPage(
         question=question,
         columns=[_column(question, *column) for column in COLUMNS],
         rows=shown,
-        teams=weather.teams,
+        teams=around.teams,
         n_agents=len(rows),
         n_flagged=sum(row.flag is not None for row in rows),
         n_found=len(found),
         n_pages=n_pages,
         newest_at=_newest_rating(member),
-        totals=[] if member.is_leader else weather.totals(today),
+        totals=[] if member.is_leader else around.totals(),
     )
 
 
@@ -191,12 +192,11 @@ def _rows(member, today):
     agents = list(Agent.objects.visible_to(member).active().select_related("team"))
     start = today - timedelta(days=LEVEL_DAYS - 1)
     levels, before = defaultdict(Csat), defaultdict(Csat)
-    days = RatingDay.objects.filter(workspace_id=member.workspace_id)
+    days = RatingDay.objects.filter(workspace_id=member.workspace_id, day__range=(start - FOUR_WEEKS, today)).order_by()
     if not member.is_leader:
         days = days.filter(agent_id=member.agent_id)
-    for into, first in ((levels, start), (before, start - timedelta(days=LEVEL_DAYS))):
-        sums = days.filter(day__range=(first, first + timedelta(days=LEVEL_DAYS - 1))).values("agent").annotate(**SUMS)
-        into.update((one.pop("agent"), Csat(**one)) for one in sums)
+    for agent, is_recent, *sums in days.values_list("agent", Q(day__gte=start)).annotate(*SUMS):
+        (levels if is_recent else before)[agent] = Csat(*sums)
     flags = {flag.agent_id: flag for flag in Flag.objects.visible_to(member).open()}
     due, coached, proposals = {}, {}, {}
     if member.is_leader:
@@ -263,18 +263,20 @@ def _column(question, key, label, css):
     return Column(label, css, question.query(sort=after, page=1) or "?", now)
 
 
-def _draw(rows, weather, today):
+def _draw(rows, around, today):
     last = today.toordinal()
-    timelines = weather.timelines([row.agent.pk for row in rows])
+    own, peers = around.timelines([row.agent for row in rows])
     series = []
     for row in rows:
-        own, team = timelines[row.agent.pk], weather.around(row.agent)
-        series.append((levels_by_week(own, last), levels_by_week(team, last) if team else [None] * SPARK_WEEKS))
-    drawable = [sum(value is not None for value in own) >= ENOUGH_POINTS for own, _ in series]
-    scale = picture.shared_scale([one for pair, draw in zip(series, drawable, strict=True) if draw for one in pair])
-    for row, (own, team), draw in zip(rows, series, drawable, strict=True):
+        team = peers[row.agent.pk]
+        series.append(
+            (levels_by_week(own[row.agent.pk], last), levels_by_week(team, last) if team else [None] * SPARK_WEEKS)
+        )
+    drawable = [sum(value is not None for value in line) >= ENOUGH_POINTS for line, _ in series]
+    scale = picture.shared_scale([line for pair, draw in zip(series, drawable, strict=True) if draw for line in pair])
+    for row, (line, team), draw in zip(rows, series, drawable, strict=True):
         if draw:
-            row.spark = picture.sparkline(own, team, scale)
+            row.spark = picture.sparkline(line, team, scale)
 
 
 def levels_by_week(timeline, last, weeks=SPARK_WEEKS):
@@ -285,52 +287,60 @@ def levels_by_week(timeline, last, weeks=SPARK_WEEKS):
 
 
 class Weather:
-    """The daily ratings around the agents of a workspace: by team, or of the whole workspace where a team is too small."""
+    """The daily ratings around the agents of a workspace: by team, or of everybody where a team is too small."""
 
-    def __init__(self, member, first, today):
-        """Three queries: the teams, how many agents each has, and the daily sums of each from `first` to `today`."""
-        self.member, self.first, self.today = member, first.toordinal(), today.toordinal()
+    def __init__(self, member, today):
+        """Two queries: the teams, and how many active agents each has."""
+        self.member, self.today = member, today
         self.teams = list(Team.objects.filter(workspace_id=member.workspace_id).order_by("name"))
         sizes = Agent.objects.filter(workspace_id=member.workspace_id).active().order_by().values_list("team")
-        self._sizes = dict(sizes.annotate(size=Count("pk")))
-        self._days = RatingDay.objects.filter(workspace_id=member.workspace_id, day__range=(first, today)).order_by()
-        by_team = defaultdict(list)
-        sums = self._days.values("day", of_team=F("agent__team")).annotate(**SUMS)
-        for one in sums:
-            team, day = one.pop("of_team"), one.pop("day").toordinal()
-            by_team[team].append((day, Csat(**one)))
-        self._by_team = {team: Timeline(self.first, self.today, sums) for team, sums in by_team.items()}
-        self._all = Timeline(self.first, self.today, [one for sums in by_team.values() for one in sums])
+        self._sizes = dict(sizes.annotate(Count("pk")))
 
     def timelines(self, agents):
-        """The Timeline of each of these agents (ids), in one query."""
-        sums = defaultdict(list)
-        rows = self._days.filter(agent__in=agents).values_list("agent", "day", "n", "sum_hundredths", "sum_squares")
-        for agent, day, n, total, squares in rows:
-            sums[agent].append((day.toordinal(), Csat(n, total, squares)))
-        return {agent: Timeline(self.first, self.today, sums[agent]) for agent in agents}
+        """Two dicts of Timelines by agent id, of their own ratings and of their peers', over the weeks of a sparkline.
 
-    def around(self, agent):
-        """The Timeline of the agent's peers; None where it would give away single people to the member who looks."""
-        if agent.team_id is not None and self._sizes.get(agent.team_id, 0) >= SMALLEST_TEAM:
-            return self._by_team.get(agent.team_id)
-        if self.member.is_leader or sum(self._sizes.values()) >= SMALLEST_TEAM:
-            return self._all
-        return None
+        Three queries at most. Peers are None where their level would give away single people to the member who looks.
+        """
+        own = _timelines(self._days(SPARK_DAYS, agent__in=agents), "agent", self.today)
+        teams = {agent.team_id for agent in agents if self._counts_alone(agent.team_id)}
+        in_teams = Agent.objects.filter(team__in=teams).values("pk")  # by its agents: else everybody's days are read
+        by_team = _timelines(self._days(SPARK_DAYS, agent__in=in_teams), "agent__team", self.today)
+        everybody = None
+        if self._may_see_everybody() and any(agent.team_id not in teams for agent in agents):
+            days = self._days(SPARK_DAYS, workspace=self.member.workspace_id)
+            everybody = _timelines(days, "workspace", self.today)[self.member.workspace_id]
+        peers = {agent.pk: by_team[agent.team_id] if agent.team_id in teams else everybody for agent in agents}
+        return own, peers
 
-    def totals(self, today):
+    def totals(self):
         """The level of each team over the last four weeks, for members."""
-        last = today.toordinal()
+        days = self._days(LEVEL_DAYS, workspace=self.member.workspace_id)
+        sums = days.values_list("agent__team").annotate(*SUMS)
+        levels = {team: Csat(*csat) for team, *csat in sums}
         return [
-            TeamTotal(
-                team.name,
-                csat=self._by_team[team.pk].window(last - LEVEL_DAYS + 1, last)
-                if team.pk in self._by_team
-                else NOTHING,
-                too_small=self._sizes.get(team.pk, 0) < SMALLEST_TEAM,
-            )
+            TeamTotal(team.name, levels.get(team.pk, NOTHING), too_small=not self._counts_alone(team.pk))
             for team in self.teams
         ]
+
+    def _days(self, count, **whose):
+        first = self.today - timedelta(days=count - 1)
+        return RatingDay.objects.filter(day__range=(first, self.today), **whose).order_by()
+
+    def _counts_alone(self, team_id):
+        return team_id is not None and self._sizes.get(team_id, 0) >= SMALLEST_TEAM
+
+    def _may_see_everybody(self):
+        return self.member.is_leader or sum(self._sizes.values()) >= SMALLEST_TEAM
+
+
+def _timelines(days, by, today):
+    """The daily rows added up into one Timeline for each value of the field `by`; an empty one for any other value."""
+    sums = defaultdict(list)
+    for key, day, *csat in days.values_list(by, "day").annotate(*SUMS):
+        sums[key].append((day.toordinal(), Csat(*csat)))
+    last = today.toordinal()
+    empty = Timeline(last - SPARK_DAYS + 1, last)
+    return defaultdict(lambda: empty, {key: Timeline(last - SPARK_DAYS + 1, last, one) for key, one in sums.items()})
 
 
 def _newest_rating(member):

@@ -1,12 +1,12 @@
 """The sustained scan: whose customer satisfaction keeps falling, for reasons that are their own.
 
-Design: the sustained scan. A pure function of daily sums: numpy only, no clock, no database. Days are integers on any calendar
-that counts one a day (`date.toordinal()` will do). Arrays about agents have one row an agent.
+Design: the sustained scan. A pure function of daily sums: numpy only, no clock, no database. Days are integers on any
+calendar that counts one a day (`date.toordinal()` will do). Arrays about agents have one row an agent.
 
-Outside this module everything is on the score scale, 0..1 and 1 happiest. Inside it counts unhappiness, u = 1 - score, because
-evidence about rare bad ratings is about their share. Letters follow the design: for one window of k weeks N and U are the ratings
-and the unhappiness in it, NB and UB those of the past before it (back to 26 weeks), r = U/N what came, e what was to be expected,
-z the evidence that r is really worse than e, in standard errors.
+Outside this module everything is on the score scale, 0..1 and 1 happiest. Inside it counts unhappiness, u = 1 -
+score, because evidence about rare bad ratings is about their share. Letters follow the design: for one window of k
+weeks N and U are the ratings and the unhappiness in it, NB and UB those of the past before it (back to 26 weeks), r =
+U/N what came, e what was to be expected, z the evidence that r is really worse than e, in standard errors.
 
     daily_sums -> Days     one row an agent, one column a day; the product builds the same from its daily table
     scan       -> Scan     the evidence of one day, for every agent
@@ -15,8 +15,9 @@ z the evidence that r is really worse than e, in standard errors.
     backtest   -> bool     the same as a matrix
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,8 +34,11 @@ MIN_PAST_RATINGS = 20
 MIN_DROP = 0.05
 MIN_WEEKS_BELOW = 3
 MIN_SHARE_BELOW = 2 / 3
-WORST_DAYS = 7
-WORST_DAYS_ALLOWANCE = 0.7
+RUN_DAYS = 7
+WORST_RUN_ALLOWANCE = 0.7
+BEST_RUN_ALLOWANCE = 0.2
+LONG_WINDOW_BONUS = 0.03  # a week: short windows are many independent chances to be wrong, and bad spells fill them
+LONG_WINDOW_WEEKS = 9
 MIN_TEAM = 4
 
 EXPIRE_DAYS = 84
@@ -44,6 +48,8 @@ CLEAR_DAYS = 28
 MIN_CLEAR_RATINGS = 8
 
 WEEKLY_CAP = 100  # ratings a week after which further ones add little: weeks differ by more than chance (case mix)
+OWN_LEVEL_PULL = (1.0, 60.0)  # ratings at the team's rate that an agent's past is drawn towards it by: least and most
+LEVEL_TAIL = 4.0  # degrees of freedom of the levels in a workspace: some agents are far from the rest, for good
 PEER_PRIOR = 5.0  # unhappy ratings that a group of peers is taken to have had as usual, before it is heard
 PEER_OUTLIER = 1.8  # standard errors beyond which a peer's own change is not taken for the team's weather
 EXPOSURE_SPREAD = 0.25  # agents of one team meet its weather to different degrees
@@ -54,7 +60,7 @@ NO_DAY = -(10**9)
 
 @dataclass(frozen=True)
 class Days:
-    """Daily sums of ratings. `n` counts ratings, `u` sums unhappiness (1 - score), `uu` its squares, each float64 (agents, days).
+    """Daily sums of ratings, each float64 (agents, days): `n` their weight, `u` their unhappiness, `uu` its squares.
 
     Column 0 is `first_day`. Days outside the columns count as days without ratings.
     """
@@ -70,7 +76,7 @@ class Days:
 
     @cached_property
     def _running(self):
-        """Running totals (days + 1, agents) of n, u and uu: any window is then one subtraction of two contiguous rows."""
+        """Running totals (days + 1, agents) of n, u and uu: any window is one subtraction of two contiguous rows."""
         totals = []
         for daily in (self.n, self.u, self.uu):
             total = np.zeros((daily.shape[1] + 1, daily.shape[0]))
@@ -93,22 +99,55 @@ class Days:
         uu = self._running[2]
         return float((uu[self._edge(last + 1)] - uu[self._edge(first)]).sum())
 
-    def runs(self, first, last, length, agents):
-        """Every run of `length` days within first..last, for some agents: two arrays (runs, len(agents)), earliest first."""
+    @cached_property
+    def _between_days(self):
+        """For each calendar week: squares of days' sums about their week's mean, and those due by chance."""
+        lead, n_days = self.first_day % 7, self.n.shape[1]
+        shape = (self.n_agents, -(-(lead + n_days) // 7), 7)
+        pad = ((0, 0), (lead, shape[1] * 7 - lead - n_days))
+        n, u, uu = (np.pad(x, pad).reshape(shape) for x in (self.n, self.u, self.uu))
+        week_n, week_u = n.sum(2), u.sum(2)
+        mean = np.divide(week_u, week_n, out=np.zeros_like(week_n), where=week_n > 0)
+        came = ((u - n * mean[:, :, None]) ** 2).sum(2)
+        variance = np.maximum(uu.sum(2) - week_n * mean**2, 0.0) / np.maximum(week_n - 1, 1.0)
+        due = variance * (week_n - np.divide((n**2).sum(2), week_n, out=np.zeros_like(week_n), where=week_n > 0))
+        return came.sum(0), due.sum(0)
+
+    def clumping(self, day):
+        """How many times more the days of a week differ than single ratings would make them, 1 .. 4, up to `day`.
+
+        Above 1 where ratings come in copies: the same ones counted twice, or one customer's on many conversations.
+        Read from the whole workspace and the calendar weeks that lie whole within the 26 before.
+        """
+        end = max((day + 1) // 7 - self.first_day // 7, 0)
+        last = slice(max(end - HISTORY_WEEKS + 1, 0), end)
+        came, due = (by_week[last].sum() for by_week in self._between_days)
+        return float(np.clip(came / due, 1.0, 4.0)) if due > 0 else 1.0
+
+    def unhappiest_run(self, first, last, length, level, agents, happiest=False):
+        """The `length` consecutive days within first..last that are furthest above `level` times their ratings.
+
+        `level` has one rate an agent of `agents`; with `happiest` the days furthest below it. Three arrays: the first
+        day of the run (the earliest among equals), its ratings and its unhappiness.
+        """
         n, u, _ = self._running
         starts = np.arange(first, last - length + 2)
         before, after = self._edge(starts), self._edge(starts + length)
-        return tuple(x[np.ix_(after, agents)] - x[np.ix_(before, agents)] for x in (n, u))
+        run_n, run_u = (x[np.ix_(after, agents)] - x[np.ix_(before, agents)] for x in (n, u))
+        excess = run_u - level * run_n
+        best = (-excess if happiest else excess).argmax(0)
+        columns = np.arange(len(agents))
+        return starts[best], run_n[best, columns], run_u[best, columns]
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One day's evidence. Arrays (agents,); levels on the score scale 0..1, nan where there is nothing to take a mean of.
+    """One day's evidence. Arrays (agents,); levels on the score scale 0..1, nan where there are no ratings.
 
-    `statistic` is the evidence in standard errors, -inf where a guard fails: too few ratings, too small a fall, too few weeks
-    below, no longer below, or all of it the worst seven days. The other fields describe the window with the most evidence, also
-    where no flag is due; `enough` says whether any window had ratings enough to judge by. Where it is False, `statistic` is -inf
-    and the fields describe the longest window.
+    `statistic` is the evidence in standard errors, -inf where a guard fails: too few ratings, too small a fall, too
+    few weeks below, no longer below, or all of it the worst seven days. The other fields describe the window with the
+    most evidence, also where no flag is due; `enough` says whether any window had ratings enough to judge by. Where
+    it is False, `statistic` is -inf and the fields describe the longest window.
     """
 
     day: int
@@ -131,16 +170,16 @@ class Scan:
 
     @property
     def holds_without_worst(self):
-        """Whether the fall would be worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
-        return self.evidence_without_worst >= DEFAULT_H - WORST_DAYS_ALLOWANCE
+        """Whether the fall is worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
+        return self.evidence_without_worst + WORST_RUN_ALLOWANCE + _window_bonus(self.weeks) >= DEFAULT_H
 
 
 @dataclass(frozen=True)
 class State:
     """The flags of a workspace after a sweep. Arrays (agents,).
 
-    `raised_on` is the day an open flag was raised, NO_DAY for agents without one; `expected` and `drop` are what it stored;
-    `ended_on` is the day the latest flag ended, NO_DAY if there was none.
+    `raised_on` is the day an open flag was raised, NO_DAY for agents without one; `expected` and `drop` are what it
+    stored; `ended_on` is the day the latest flag ended, NO_DAY if there was none.
     """
 
     raised_on: np.ndarray
@@ -197,8 +236,9 @@ class Flag:
 def daily_sums(agent, day, score, weight, n_agents, first_day, last_day):
     """Sum ratings into days. `agent`, `day`, `score` (0..1) and `weight` (None: 1 each) have one row a rating.
 
-    Ratings outside first_day..last_day do not count. Raises ValueError, naming the first row at fault, where an agent is not
-    within 0..n_agents-1, a day is not a whole number, a score is not within 0..1 or a weight is negative or not finite.
+    Ratings outside first_day..last_day do not count. Raises ValueError, naming the first row at fault, where an agent
+    is not within 0..n_agents-1, a day is not a whole number, a score is not within 0..1 or a weight is negative or
+    not finite.
     """
     agent, day, score, weight = _checked(agent, day, score, weight, n_agents)
     n_days = max(last_day - first_day + 1, 0)
@@ -215,8 +255,8 @@ def daily_sums(agent, day, score, weight, n_agents, first_day, last_day):
 def scan(days, team, day):
     """The evidence of one day: a Scan. `team` is one int an agent, -1 for none.
 
-    Only ratings of the 182 days up to and including `day` are read. Agents without a team, and those whose team has fewer than
-    four agents, have the whole workspace for peers.
+    Only ratings of the 182 days up to and including `day` are read. Agents without a team, and those whose team has
+    fewer than four agents, have the whole workspace for peers.
     """
     team = _checked_team(team, days.n_agents)
     peers = _Peers(team)
@@ -271,9 +311,9 @@ def step(state, scan, h=DEFAULT_H):
 def clears(rate28, n28, expected, drop, day_of_flag):
     """Whether a flag is over: two thirds of the drop it was raised on are made up for.
 
-    `rate28` and `n28` are the mean score (0..1) and the number of the ratings of the last 28 days, `expected` and `drop` what the
-    flag stored, `day_of_flag` the days since it was raised. Numbers or arrays alike. Never before day 14 and never on fewer than
-    8 ratings.
+    `rate28` and `n28` are the mean score (0..1) and the number of the ratings of the last 28 days, `expected` and
+    `drop` what the flag stored, `day_of_flag` the days since it was raised. Numbers or arrays alike. Never before day
+    14 and never on fewer than 8 ratings.
     """
     recovered = rate28 >= expected - drop / 3
     return recovered & (n28 >= MIN_CLEAR_RATINGS) & (day_of_flag >= MIN_CLEAR_DAY)
@@ -315,8 +355,8 @@ def episodes(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H)
 def backtest(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H):
     """Who would have had an open flag after each sweep: bool (n_agents, len(sweep_days)).
 
-    The value for a day depends on ratings up to that day only. Raises ValueError as `daily_sums` does, and for sweep days that
-    do not ascend.
+    The value for a day depends on ratings up to that day only. Raises ValueError as `daily_sums` does, and for sweep
+    days that do not ascend.
     """
     flagged = np.zeros((n_agents, len(sweep_days)), bool)
     for flag in episodes(agent, day, score, weight, team, n_agents, sweep_days, h):
@@ -326,16 +366,14 @@ def backtest(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H)
 
 
 def _flag(scan, agent):
-    fields = (
-        "since weeks ratings observed expected own_level past_ratings weeks_rated weeks_below "
-        "statistic evidence evidence_without_worst worst_start"
-    ).split()
+    of_flag = {field.name for field in fields(Flag)}
+    of_scan = [field.name for field in fields(Scan) if field.name in of_flag]
     return Flag(
         agent=agent,
         raised_on=scan.day,
         ended_on=None,
         ended_by="open",
-        **{name: getattr(scan, name)[agent].item() for name in fields},
+        **{name: getattr(scan, name)[agent].item() for name in of_scan},
     )
 
 
@@ -363,9 +401,11 @@ def _window(days, peers, phi, day, k):
     n, u = days.window(first, day)
     nb, ub = days.window(day - HISTORY_DAYS + 1, first - 1)
     r = _ratio(u, n)
-    p, m = _own_level(peers, phi, nb, ub)
-    e, expected_peers, shift = _expected(peers, phi, n, u, nb, ub, p)
-    past = _past_weight(phi, p, e, shift, nb + m, expected_peers, k)
+    levels = _Levels(peers, phi, nb, ub)
+    p, past_n = levels.own(nb, ub)
+    odds, peers_expected = _team_shift(peers, phi, n, u, p, levels.team)
+    e = _shifted(p, odds)
+    past = _past_weight(phi, p, e, past_n, peers_expected, k)
     z = _evidence(r, e, _capped(n, k), past, phi)
 
     rated, below, last_fortnight_below = _weeks(days, day, k, e)
@@ -377,14 +417,18 @@ def _window(days, peers, phi, day, k):
     z_without = np.full(days.n_agents, np.nan)
     worst_start = np.full(days.n_agents, NO_DAY)
     some = np.flatnonzero(due)
-    run_n, run_u = days.runs(first, day, WORST_DAYS, some)
-    worst = (run_u - e[some] * run_n).argmax(0)
-    rest_n = np.maximum(n[some] - run_n[worst, np.arange(len(some))], 0.0)
-    rest_u = np.maximum(u[some] - run_u[worst, np.arange(len(some))], 0.0)
-    rest_r = np.where(rest_n > 1e-9, _ratio(rest_u, rest_n), e[some])
-    z_without[some] = _evidence(rest_r, e[some], _capped(rest_n, k), past[some], phi)
-    worst_start[some] = first + worst
-    statistic[some] = np.minimum(z[some], z_without[some] + WORST_DAYS_ALLOWANCE)
+    start, run_n, run_u = days.unhappiest_run(first, day, RUN_DAYS, e[some], some)
+    rest_n, rest_u = np.maximum(n[some] - run_n, 0.0), np.maximum(u[some] - run_u, 0.0)
+    z_without[some] = _evidence(_ratio(rest_u, rest_n), e[some], _capped(rest_n, k), past[some], phi)
+    worst_start[some] = start
+    # The mirror of it: one conversation that hundreds applauded must not become the level that later weeks are held to.
+    best = days.unhappiest_run(day - HISTORY_DAYS + 1, first - 1, RUN_DAYS, p[some], some, happiest=True)
+    p_left, left_n = levels.own(np.maximum(nb[some] - best[1], 0.0), np.maximum(ub[some] - best[2], 0.0), some)
+    e_left = _shifted(p_left, odds[some])
+    past_left = _past_weight(phi, p_left, e_left, left_n, peers_expected[some], k)
+    z_past = _evidence(r[some], e_left, _capped(n[some], k), past_left, phi)
+    held = np.minimum(z_without[some] + WORST_RUN_ALLOWANCE, z_past + BEST_RUN_ALLOWANCE)
+    statistic[some] = np.minimum(z[some], held) + _window_bonus(k)
 
     return {
         "statistic": statistic,
@@ -402,8 +446,12 @@ def _window(days, peers, phi, day, k):
     }
 
 
+def _window_bonus(weeks):
+    return LONG_WINDOW_BONUS * (weeks - LONG_WINDOW_WEEKS)
+
+
 def _dispersion(days, day):
-    """phi, how far ratings spread against yes-or-no ones of the same mean: 1 for good/bad, less for five stars, within .3 .. 1."""
+    """phi, how far ratings spread against good/bad ones of the same mean: 1 for those, less for five stars."""
     n, u = (x.sum() for x in days.window(day - HISTORY_DAYS + 1, day))
     if n == 0:
         return 1.0
@@ -411,51 +459,66 @@ def _dispersion(days, day):
     if not 0 < mean < 1:
         return 1.0
     variance = days.squares(day - HISTORY_DAYS + 1, day) / n - mean**2
-    return float(np.clip(variance / (mean * (1 - mean)), 0.3, 1.0))
+    return float(np.clip(variance / (mean * (1 - mean)), 0.3, 1.0)) * days.clumping(day)
 
 
-def _own_level(peers, phi, nb, ub):
-    """p (agents,): the own past rate, drawn towards the team's by m ratings; and m.
+class _Levels:
+    """What the past says about the levels of a workspace's agents, as rates of unhappiness.
 
-    m follows from how far the levels of the workspace's agents differ beyond chance (by moments, design 5.2), within 1 .. 15.
+    An agent's own past is drawn towards its team's rate t, as if by m more ratings at t. How strongly follows from
+    how far the agents' levels differ beyond chance (by moments). An agent much further off than the others are is
+    drawn less, as under Student's t: a level that is always low is their own, and a pull towards the team's would
+    turn it into a fall.
     """
-    t = _level(peers.group_sum(ub), peers.group_sum(nb))
-    known = nb >= MIN_PAST_RATINGS
-    m = 15.0
-    if known.any():
-        noise = phi * t[known] * (1 - t[known])
-        spread = np.mean((ub[known] / nb[known] - t[known]) ** 2 - noise / nb[known])
-        m = float(np.clip(noise.mean() / max(spread, 1e-4), 1.0, 15.0))
-    return np.clip((ub + m * t) / (nb + m), *LEVELS), m
+
+    def __init__(self, peers, phi, nb, ub):
+        self.team = _level(peers.group_sum(ub), peers.group_sum(nb))
+        self.noise = phi * self.team * (1 - self.team)
+        known = nb >= MIN_PAST_RATINGS
+        self.spread, self.pull = np.inf, OWN_LEVEL_PULL[1]
+        if known.any():
+            off, noise = ub[known] / nb[known] - self.team[known], self.noise[known]
+            self.spread = max(np.mean(off**2 - noise / nb[known]), 1e-4)
+            self.pull = np.clip(noise.mean() / self.spread, *OWN_LEVEL_PULL)
+
+    def own(self, nb, ub, agents=slice(None)):
+        """p, the level of some agents with this past, and the ratings it rests on, m among them."""
+        team, noise = self.team[agents], self.noise[agents]
+        off = np.where(nb > 0, _ratio(ub, nb) - team, 0.0)
+        usual = (LEVEL_TAIL + 1) / (LEVEL_TAIL + off**2 / (self.spread + noise / np.maximum(nb, 1.0)))
+        m = self.pull * np.minimum(usual, 1.0)
+        return np.clip((ub + m * team) / (nb + m), *LEVELS), nb + m
 
 
-def _expected(peers, phi, n, u, nb, ub, p):
-    """e (agents,): the own level moved by what the peers got in these weeks, on the odds scale.
+def _team_shift(peers, phi, n, u, p, t):
+    """What the peers got in these weeks against what was due to them, as a ratio of odds (agents,), itself left out.
 
-    Also the peers' expected unhappiness and the shift e/p. Peers who are far off themselves are left out in a second pass: their
-    change is their own, not the team's weather.
+    Also the unhappiness that was due to the peers who were heard. Those who are far off themselves are left out in a
+    second pass: their change is their own, not the team's weather.
     """
-    t = _level(peers.group_sum(ub), peers.group_sum(nb))
-    counted = np.ones(len(n), bool)
-    for second_pass in (False, True):
-        if second_pass:
-            error = np.sqrt(phi * e * (1 - e) / np.maximum(n, 1e-9))
-            counted = np.abs(u - n * e) <= PEER_OUTLIER * error * n
-        peers_n = peers.others_sum(n, counted)
-        peers_expected = peers.others_sum(n * p, counted)
-        prior = PEER_PRIOR / t + peers_n
-        came = np.clip((PEER_PRIOR + peers.others_sum(u, counted)) / prior, *LEVELS)
-        due = np.clip((PEER_PRIOR + peers_expected) / prior, *LEVELS)
-        odds = came / (1 - came) * (1 - due) / due
-        e = np.clip(p * odds / (1 - p + p * odds), *LEVELS)
-    return e, peers_expected, e / p
+
+    def heard(counted):
+        peers_due = peers.others_sum(n * p, counted)
+        size = PEER_PRIOR / t + peers.others_sum(n, counted)
+        came = np.clip((PEER_PRIOR + peers.others_sum(u, counted)) / size, *LEVELS)
+        due = np.clip((PEER_PRIOR + peers_due) / size, *LEVELS)
+        return came / (1 - came) * (1 - due) / due, peers_due
+
+    odds, _ = heard(np.ones(len(n), bool))
+    e = _shifted(p, odds)
+    return heard(np.abs(u - n * e) <= PEER_OUTLIER * np.sqrt(phi * e * (1 - e) * n))
 
 
-def _past_weight(phi, p, e, shift, past_n, peers_expected, k):
-    """b (agents,): how many ratings the expectation is worth, given that past, peers and exposure are each known so well only."""
+def _shifted(p, odds):
+    """e (agents,): the own level moved by the team's shift."""
+    return np.clip(p * odds / (1 - p + p * odds), *LEVELS)
+
+
+def _past_weight(phi, p, e, past_n, peers_expected, k):
+    """b (agents,): how many ratings the expectation is worth, as past and peers are known only so well."""
     own = e * (1 - e) / _capped(past_n, HISTORY_WEEKS - k)
     team = e**2 / (2 * phi * (peers_expected + 5))
-    exposure = (EXPOSURE_SPREAD * p * (shift - 1)) ** 2 / phi
+    exposure = (EXPOSURE_SPREAD * (e - p)) ** 2 / phi
     return e * (1 - e) / (own + team + exposure)
 
 
@@ -477,7 +540,7 @@ def _x_log(x, ratio):
 
 
 def _weeks(days, day, k, e):
-    """Weeks of the window with ratings, those of them above the expected unhappiness, and whether the last two together are."""
+    """Weeks of the window with ratings, those of them unhappier than expected, whether the last two together are."""
     ends = day - 7 * np.arange(k + 1) + 1
     n, u, _ = days._running
     week_n = -np.diff(n[days._edge(ends)], axis=0)
@@ -509,7 +572,12 @@ def _checked(agent, day, score, weight, n_agents):
     if not len(agent) == len(day) == len(score) == len(weight):
         raise ValueError("agent, day, score and weight must have one row a rating each")
     faults = (
-        ("agent", agent, (agent >= 0) & (agent < n_agents) & (agent == np.floor(agent)), f"a row number below {n_agents}"),
+        (
+            "agent",
+            agent,
+            (agent >= 0) & (agent < n_agents) & (agent == np.floor(agent)),
+            f"a row number below {n_agents}",
+        ),
         ("day", day, np.isfinite(day) & (day == np.floor(day)), "a whole number"),
         ("score", score, (score >= 0) & (score <= 1), "within 0..1"),
         ("weight", weight, (weight >= 0) & np.isfinite(weight), "0 or more"),
@@ -530,6 +598,6 @@ def _checked_team(team, n_agents):
 
 def _checked_sweeps(sweep_days):
     sweep_days = [int(day) for day in sweep_days]
-    if any(later <= earlier for earlier, later in zip(sweep_days, sweep_days[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(sweep_days)):
         raise ValueError("sweep_days must ascend")
     return sweep_days

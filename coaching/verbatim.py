@@ -13,7 +13,7 @@ RUN = 12
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
-Gram = tuple[str, ...]
+Gram = int  # the hash of RUN words: a long transcript has hundreds of thousands of runs
 
 
 def words(text: str) -> list[str]:
@@ -23,7 +23,7 @@ def words(text: str) -> list[str]:
 
 def grams(of: list[str]) -> list[Gram]:
     """Every run of RUN consecutive words, in their order."""
-    return [tuple(of[index : index + RUN]) for index in range(len(of) - RUN + 1)]
+    return [hash(tuple(of[index : index + RUN])) for index in range(len(of) - RUN + 1)]
 
 
 def shares_run(text: str, body: str) -> bool:
@@ -87,7 +87,7 @@ class Guard:
             self.scanned = match.end()
             self.words.append(_Word(match.start(), match.end()))
             self.recent = [*self.recent[-(RUN - 1) :], match[0].casefold()]
-            turn = self.turn_of.get(tuple(self.recent))
+            turn = self.turn_of.get(hash(tuple(self.recent)))
             if turn is not None:
                 for word in self.words[-RUN:]:
                     word.turn = turn if word.turn is None else word.turn

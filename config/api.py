@@ -1,11 +1,14 @@
 """Everything under /api/v1: each app's routes, their description, and a clear no for the rest."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from agents.api_base.views import UnknownRoute
 
 urlpatterns = [
     path("schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("", include("agents.api")),
+    path("", include("memories.api")),
+    path("", include("helpdesk.api")),
     re_path(r"^.*$", UnknownRoute.as_view(), name="api-unknown"),
 ]

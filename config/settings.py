@@ -120,7 +120,7 @@ else:
                 "init_command": (
                     "PRAGMA journal_mode=WAL;"
                     f"PRAGMA synchronous={env('SQLITE_SYNCHRONOUS', default='NORMAL')};"
-                    "PRAGMA cache_size=-20000;"
+                    "PRAGMA cache_size=-4000;"
                 ),
             },
             # A file, not memory: threads, workers and browsers of the tests open connections of their own.

@@ -334,7 +334,8 @@ class _Days:
         if not deltas:
             return
         sums = {(day.agent_id, day.day): (day.n, day.sum_hundredths, day.sum_squares) for day in _days_of(deltas)}
-        full, empty = [], []
+        full: list[RatingDay] = []
+        empty: list[RatingDay] = []
         for (agent_id, on), (n, total, squares) in deltas.items():
             had = sums.get((agent_id, on), (0, 0, 0))
             day = RatingDay(
@@ -388,13 +389,14 @@ def check_days(workspace: Workspace) -> Iterator[DayDifference]:
         for rating in counting.only("agent", "rated_at", "score_hundredths").order_by("agent").iterator():
             right.add(rating)
         stored = {
-            (agent_id, day): tuple(sums)
-            for agent_id, day, *sums in RatingDay.objects.filter(agent__in=portion).values_list("agent", "day", *SUMS)
+            (agent_id, day): (n, total, squares)
+            for agent_id, day, n, total, squares in RatingDay.objects.filter(agent__in=portion).values_list("agent", "day", *SUMS)
         }
-        for key in sorted(stored.keys() | right.deltas.keys()):
-            had, has = stored.get(key, (0, 0, 0)), tuple(right.deltas.get(key, (0, 0, 0)))
+        for agent_id, day in sorted(stored.keys() | right.deltas.keys()):
+            n, total, squares = right.deltas.get((agent_id, day), (0, 0, 0))
+            had, has = stored.get((agent_id, day), (0, 0, 0)), (n, total, squares)
             if had != has:
-                yield DayDifference(*key, stored=had, right=has)
+                yield DayDifference(agent_id, day, stored=had, right=has)
 
 
 def rebuild_days(workspace: Workspace) -> int:

@@ -90,9 +90,13 @@ def save(workspace, *, source: str, conversation_pattern: str, account_pattern: 
         errors["source"] = "It is a short name of letters, digits, - and _ (at most 50)."
     if keys is not None and (
         len(keys) > MOST_KEYS
-        or not all(PLACE.fullmatch(f"{{{name}}}") and name != ID and 0 < len(value) <= 200 for name, value in keys.items())
+        or not all(
+            PLACE.fullmatch(f"{{{name}}}") and name != ID and 0 < len(value) <= 200 for name, value in keys.items()
+        )
     ):
-        errors["keys"] = f"These are at most {MOST_KEYS} names, as they stand in braces, each with its value; id is taken."
+        errors["keys"] = (
+            f"These are at most {MOST_KEYS} names, as they stand in braces, each with its value; id is taken."
+        )
     if errors:
         raise ValidationError(errors)
     given = {"conversation_pattern": conversation_pattern, "account_pattern": account_pattern}

@@ -32,8 +32,8 @@ class RatingsCsv:
     The separator is a comma, a semicolon or a tab, whichever the header uses. Raises Unreadable.
     """
 
-    def __init__(self, path: Path, renamed: dict[str, str]):
-        """`renamed` is {our column: their column}."""
+    def __init__(self, path: Path, renamed: dict[str, str], needed: tuple[str, ...] = NEEDED):
+        """`renamed` is {our column: their column}; without a column of `needed` the file is Unreadable."""
         self.size = path.stat().st_size
         self._raw = path.open("rb")
         start = self._raw.read(3)
@@ -43,7 +43,7 @@ class RatingsCsv:
         self._encoding = encoding
         self._text: io.TextIOWrapper | None = None
         header = self._start()
-        self.columns = _columns([name.strip() for name in header], renamed)
+        self.columns = _columns([name.strip() for name in header], renamed, needed)
         self.width = len(header)
 
     def __enter__(self):
@@ -142,7 +142,7 @@ def _no_constant(name):
     raise ValueError(f"{name} is not JSON")
 
 
-def _columns(header, renamed):
+def _columns(header, renamed, needed):
     header = [name.lower() for name in header]
     try:
         for name in header:
@@ -157,7 +157,7 @@ def _columns(header, renamed):
             if header.count(found) > 1:
                 raise Unreadable(f"The column {found} stands twice in the header.")
             columns[ours] = header.index(found)
-        elif ours in NEEDED or ours in renamed:
+        elif ours in needed or ours in renamed:
             missing.append(names[0] if len(set(names)) == 1 else f"{names[0]} (or {names[1]})")
     if missing:
         raise Unreadable(

@@ -13,7 +13,9 @@ EMAIL = re.compile(
     r"[\w-]{1,63}(?:(?:\.|\s?[\[(]\s?dot\s?[\])]\s?)[\w-]{1,63}){0,4}(?:\.|\s?[\[(]\s?dot\s?[\])]\s?)[^\W\d_]{2,24}",
     re.IGNORECASE,
 )
-IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])", re.IGNORECASE)
+IBAN = re.compile(
+    r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![A-Za-z0-9])", re.IGNORECASE
+)
 DIGITS = re.compile(r"\d(?:[ .-]{0,2}\d)*")
 PHONE = re.compile(
     r"(?<![\w/#.-])(?:(?:\+|00)\d{1,3}[ ./-]{0,2})?(?:\(\d{1,5}\)[ ./-]{0,2})?\d{2,5}(?:[ ./-]{0,2}\d{2,5}){1,5}(?![\w/-])"
@@ -25,14 +27,18 @@ CALLED = re.compile(  # a plain number is a phone number where the words before 
 )
 KINDS_OF_STREET = "street|road|avenue|boulevard|lane|drive|court|terrace|parkway|highway|square|crescent"
 SHORT_KINDS = "St|Rd|Ave|Blvd|Ln|Dr|Ct|Pkwy|Hwy|Sq|Way|Pl|Place"
-NO_STREET = r"(?!(?:the|a|an|my|our|your|this|that|per|of|to|in|on|at|or|and|min\w*|hours?|days?|miles?|km|times?|blocks?)\b)"
+NO_STREET = (
+    r"(?!(?:the|a|an|my|our|your|this|that|per|of|to|in|on|at|or|and|min\w*|hours?|days?|miles?|km|times?|blocks?)\b)"
+)
 ADDRESS = re.compile(
     rf"\b\d{{1,5}}[A-Za-z]?,? (?:[NSEW]\.? )?(?:[A-Z0-9][\w'’.-]* ){{1,3}}(?i:{KINDS_OF_STREET}|(?-i:{SHORT_KINDS}))\b"
     rf"|\b\d{{1,5}}[a-z]? (?:(?i:{NO_STREET})[a-z][\w'’.-]* ){{1,2}}(?:street|road|avenue|boulevard)\b"
     r"|\b[A-ZÄÖÜ][\wäöüß-]*(?:straße|strasse|str\.|gasse|platz|weg|allee|damm|ufer) ?\d{1,4} ?[a-z]?\b"
     r"|\b\d{1,4}(?: ?bis)?,? (?:rue|avenue|boulevard|place|impasse) (?:d(?:e|es|u) )?(?:l[a'’] ?)?[A-ZÀ-Ý][\w'’-]+"
 )
-A_DATE = re.compile(r"\d{4}([./-])\d{1,2}\1\d{1,2}(?:[ .-]+\d{1,2})?|\d{1,2}([./-])\d{1,2}\2(?:19|20)\d{2}(?:[ .-]+\d{1,2})?")
+A_DATE = re.compile(
+    r"\d{4}([./-])\d{1,2}\1\d{1,2}(?:[ .-]+\d{1,2})?|\d{1,2}([./-])\d{1,2}\2(?:19|20)\d{2}(?:[ .-]+\d{1,2})?"
+)
 SHORTEST_CARD, LONGEST_CARD = 13, 19
 FIRST_DIGITS = (2, 3, 4, 5, 6)  # of every card scheme
 

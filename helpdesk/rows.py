@@ -162,7 +162,7 @@ def transcript_from_json(turns: Any, *, now: datetime) -> Transcript:
                 raise Refused("text", "Only the text of a tool turn may be empty.")
             said = TranscriptTurn(role, clean(text, "text"), at and fields["at"], _text(fields, "name", 200))
         except Refused as refused:
-            raise Refused(_within(f"transcript[{number}]", refused.field), refused.detail) from None
+            raise Refused(_within(f"transcript.{number}", refused.field), refused.detail) from None
         size += len(said.text.encode()) + len(said.name.encode())
         if size > MOST_BYTES:
             raise TooLarge("transcript", f"It is larger than {MOST_BYTES // 1_000_000} MB.")
@@ -300,7 +300,7 @@ def _memories(served):
         raise Refused("memoriesServed", f"It is a list of at most {MOST_MEMORIES} entries.")
     read = []
     for number, entry in enumerate(served):
-        place = f"memoriesServed[{number}]"
+        place = f"memoriesServed.{number}"
         try:
             fields = _object(entry, ("id", "version"))
             pk, version = _text(fields, "id", 36, required=True), _number(fields, "version")

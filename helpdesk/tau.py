@@ -44,7 +44,7 @@ def conversation_from_tau(
         try:
             turn = _turn(message, called)
         except Refused as refused:
-            raise Refused(f"messages[{number}].{refused.field}".rstrip("."), refused.detail) from None
+            raise Refused(f"messages.{number}.{refused.field}".rstrip("."), refused.detail) from None
         if turn is not None:
             turns.append(turn)
     return ConversationRow(

@@ -12,10 +12,15 @@ from agents.models import TEXT_LIMIT, Agent, Versioned, Workspace
 SUMMARY_LIMIT = 300  # characters
 
 
+def served_at(at):
+    """The condition, for memories and for their history rows: an entry is served until the instant it expires."""
+    return Q(expires_at=None) | Q(expires_at__gt=at)
+
+
 class MemoryQuerySet(Scoped):
     def served(self, at=None):
-        """What an agent may still be told at `at`: an entry is served until the instant it expires."""
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=at or timezone.now()))
+        """What an agent may still be told at `at` (default: now)."""
+        return self.filter(served_at(at or timezone.now()))
 
     def expired(self, at=None):
         return self.filter(expires_at__lte=at or timezone.now())

@@ -9,13 +9,21 @@ from agents.api_base.fields import (
     ChoiceField,
     IdField,
     InstantField,
+    PersonField,
     StrictSerializer,
     TextField,
     WholeField,
     YesNoField,
     epoch_ms,
 )
-from agents.api_base.filters import AgentFilter, InstantFilter, StrictFilterSet, YesNoFilter
+from agents.api_base.filters import (
+    AgentFilter,
+    InstantFilter,
+    StrictFilterSet,
+    YesNoFilter,
+    instant_parameter,
+    whole_parameter,
+)
 from agents.api_base.paging import CursorPage
 from agents.api_base.problems import Problem, flat_errors, problem_of
 from agents.api_base.references import AmbiguousAgent, UnknownAgent, find_agent
@@ -31,6 +39,7 @@ __all__ = [
     "IdField",
     "InstantField",
     "InstantFilter",
+    "PersonField",
     "Problem",
     "StrictFilterSet",
     "StrictSerializer",
@@ -42,5 +51,7 @@ __all__ = [
     "epoch_ms",
     "find_agent",
     "flat_errors",
+    "instant_parameter",
     "problem_of",
+    "whole_parameter",
 ]

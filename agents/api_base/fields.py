@@ -11,7 +11,7 @@ from agents.api_base.references import find_agent
 
 EARLIEST_MS = 946_684_800_000  # 2000-01-01
 LIKELY_SECONDS = range(946_684_800, 4_102_444_800)  # 2000 to 2100, had it been seconds
-TEN_YEARS = timedelta(days=3653)
+A_DAY, TEN_YEARS = timedelta(days=1), timedelta(days=3653)
 
 
 def camel(name: str) -> str:
@@ -29,22 +29,20 @@ def epoch_ms(at: datetime | None) -> int | None:
     return None if at is None else round(at.timestamp() * 1000)
 
 
-def instant(value: int, *, ahead=False) -> datetime:
+def instant(value: int, *, future=False) -> datetime:
     """The instant that `value` (epoch milliseconds) means. Raises serializers.ValidationError.
 
-    `ahead=True` is for follow-ups and expiries: they must lie ahead, within ten years. Everything else happened: not
-    before 2000, not more than a day ahead (clocks differ).
+    What happened lies not before 2000 and not more than a day ahead (clocks differ). `future=True` is for follow-ups and
+    expiries, up to ten years ahead; that a new one lies ahead at all is for the action to say, for it knows the old one.
     """
     if value in LIKELY_SECONDS:
         raise serializers.ValidationError(f"Times are in milliseconds: this looks like seconds. Try {value * 1000}.")
-    now = timezone.now()
-    if ahead:
-        if not epoch_ms(now) < value <= epoch_ms(now + TEN_YEARS):
-            raise serializers.ValidationError("This time must lie ahead, within ten years (epoch milliseconds).")
-    elif value < EARLIEST_MS:
+    latest = timezone.now() + (TEN_YEARS if future else A_DAY)
+    if value < EARLIEST_MS:
         raise serializers.ValidationError("This time lies before the year 2000 (epoch milliseconds).")
-    elif value > epoch_ms(now + timedelta(days=1)):
-        raise serializers.ValidationError("This time lies more than a day ahead (epoch milliseconds).")
+    if value > epoch_ms(latest):
+        how_far = "ten years" if future else "a day"
+        raise serializers.ValidationError(f"This time lies more than {how_far} ahead (epoch milliseconds).")
     return datetime.fromtimestamp(value / 1000, tz=UTC)
 
 
@@ -101,16 +99,16 @@ class IdField(serializers.UUIDField):
 
 @extend_schema_field({"type": "integer", "format": "int64", "description": "Epoch milliseconds."})
 class InstantField(serializers.Field):
-    """An instant in epoch milliseconds. `ahead=True` for those that must lie ahead."""
+    """An instant in epoch milliseconds. `future=True` for follow-ups and expiries."""
 
-    def __init__(self, *, ahead=False, **options):
-        self.ahead = ahead
+    def __init__(self, *, future=False, **options):
+        self.future = future
         super().__init__(**options)
 
     def to_internal_value(self, data):
         if isinstance(data, bool) or not isinstance(data, int):
             raise serializers.ValidationError("This must be a time in epoch milliseconds, a whole number.")
-        return instant(data, ahead=self.ahead)
+        return instant(data, future=self.future)
 
     def to_representation(self, value):
         return epoch_ms(value)
@@ -124,6 +122,19 @@ class AgentField(serializers.Field):
         if not isinstance(data, str):
             raise serializers.ValidationError("This must be an agent's id or exact name, as text.")
         return find_agent(self.context["request"].member, data, field=self.field_name)
+
+
+@extend_schema_field(
+    {"type": "object", "properties": {"id": {"type": "string", "format": "uuid"}, "name": {"type": "string"}}}
+)
+class PersonField(serializers.Field):
+    """A member as {id, name}; null where nobody acted or the product did."""
+
+    def __init__(self, **options):
+        super().__init__(read_only=True, **options)
+
+    def to_representation(self, value):
+        return {"id": str(value.pk), "name": value.display_name}
 
 
 class StrictSerializer(serializers.Serializer):

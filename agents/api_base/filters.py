@@ -9,14 +9,37 @@ from agents.api_base.fields import instant
 from agents.api_base.references import find_agent
 
 
+def whole_parameter(request, name: str) -> int | None:
+    """A query parameter as a whole number from 0; None where it is absent. Raises ValidationError."""
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) <= 9):
+        raise serializers.ValidationError({name: "This must be a whole number."})
+    return int(given)
+
+
+def instant_parameter(request, name: str):
+    """A query parameter in epoch milliseconds as a datetime; None where it is absent. Raises ValidationError."""
+    given = request.query_params.get(name)
+    try:
+        return None if given is None else _spelled_instant(given)
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({name: error.detail}) from error
+
+
+def _spelled_instant(text):
+    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 17):
+        raise serializers.ValidationError("This must be a time in epoch milliseconds.")
+    return instant(int(text))
+
+
 class InstantFormField(forms.Field):
     def to_python(self, value):
         if value in self.empty_values:
             return None
-        if not (value.isascii() and value.lstrip("-").isdigit() and len(value) < 17):
-            raise forms.ValidationError("This must be a time in epoch milliseconds.")
         try:
-            return instant(int(value))
+            return _spelled_instant(value)
         except serializers.ValidationError as error:
             raise forms.ValidationError([str(said) for said in error.detail]) from error
 

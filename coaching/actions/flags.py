@@ -147,7 +147,6 @@ def evidence_of(scan, row, *, h, first_rated, in_team):
     since, weeks = int(scan.since[row]), int(scan.weeks[row])
     worst = int(scan.worst_start[row])
     drop = max(scan.expected[row] - scan.rate28[row], trajectory.MIN_DROP)
-    past_weeks = min(trajectory.HISTORY_WEEKS - weeks, -(-(since - first_rated) // 7))
     return {
         "day": _iso(scan.day),
         "since": _iso(since),
@@ -157,7 +156,7 @@ def evidence_of(scan, row, *, h, first_rated, in_team):
         "expected": _points(scan.expected[row]),
         "own_level": _points(scan.own_level[row]),
         "past_ratings": round(float(scan.past_ratings[row])),
-        "past_weeks": past_weeks,
+        "past_weeks": past_weeks(since, weeks, first_rated),
         "peers": "team" if in_team else "workspace",
         "team_shift": _points(scan.expected[row] - scan.own_level[row]),
         "weeks_rated": int(scan.weeks_rated[row]),
@@ -173,6 +172,11 @@ def evidence_of(scan, row, *, h, first_rated, in_team):
         "n28": round(float(scan.n28[row])),
         "rarity": sentences.RARITY.get(h),
     }
+
+
+def past_weeks(since, weeks, first_rated):
+    """How many weeks of own past a flag rests on: those before the window, back to the first rating (days are ordinals)."""
+    return min(trajectory.HISTORY_WEEKS - weeks, -(-(since - first_rated) // 7))
 
 
 def end_of(flag, scan, row):

@@ -48,8 +48,7 @@ def capture(flag):
     )
     known = set(Sample.objects.filter(agent_id=flag.agent_id).values_list("conversation_id", flat=True))
     new = [rating for rating in worst if rating.conversation_id not in known]
-    links = deeplinks.of_workspace(flag.workspace)
-    rows = [_sample(rating.conversation, flag.agent, rating, links, flag=flag) for rating in new]
+    rows = [_sample(rating.conversation, flag.agent, rating, flag=flag) for rating in new]
     Sample.objects.bulk_create(rows, ignore_conflicts=True)  # somebody may be pinning the same one
     return len(rows)
 
@@ -69,7 +68,7 @@ def pin(conversation, *, by, agent=None):
     elif credited and agent.pk not in credited:
         raise ValidationError({"agent": "This conversation is another agent's."})
     with transaction.atomic():
-        sample = _sample(conversation, agent, rating, deeplinks.of_workspace(conversation.workspace), captured_by=by)
+        sample = _sample(conversation, agent, rating, captured_by=by)
         Sample.objects.bulk_create([sample], ignore_conflicts=True)
         rows = Sample.objects.filter(agent=agent, conversation=conversation)
         rows.filter(unpinned_at__isnull=False).update(unpinned_at=None, captured_by=by)
@@ -166,12 +165,13 @@ def _summary(sample):
     )
 
 
-def _sample(conversation, agent, rating, links, **values):
+def _sample(conversation, agent, rating, **values):
+    """A sample with what is known now; the link is rendered this once."""
     return Sample(
         workspace_id=agent.workspace_id,
         agent=agent,
         conversation=conversation,
-        url=links.url(conversation),
+        url=deeplinks.conversation_url(conversation),
         value=rating.value if rating else "",
         scale=rating.scale if rating else "",
         score_hundredths=rating.score_hundredths if rating else None,

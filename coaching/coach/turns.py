@@ -56,13 +56,13 @@ def run(turn: Turn) -> None:
 
 def _answer(turn: Turn) -> None:
     writer = _Writer(turn)
+    writer.announce_what_was_proposed()
     if turn.stop_asked_at:
         sessions.finish(turn, Turn.State.STOPPED, text=writer.said)
         return
     if refused := _reason_not_to_start(turn, writer):
         sessions.finish(turn, Turn.State.FAILED, text=writer.said, error=refused)
         return
-    writer.announce_what_was_proposed()
     toolbox = Toolbox(turn, guard=writer.guard, proposal_limit=settings.COACH_PROPOSALS)
     with llm.client() as client:
         outcome = loop.run(

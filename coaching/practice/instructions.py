@@ -21,12 +21,17 @@ MEMORY = r"memory(?: entry)?"
 SO_THAT = r"(?:\s+so that|\s+to say(?: that)?|\s*:)\s+"
 NAMED = r"procedure\s+(?:called|named)?\s*"
 SUMMARY_LENGTH = 160
+# The patterns below try many places; these bounds keep a hostile message from keeping the worker busy for minutes.
+LONGEST = 20_000
+BLANKS = re.compile(r"\s{100}")
 QUOTE_LENGTH = 200
 QUERY_LENGTH = 2_000
 
 
 def understand(message: str) -> Handler | None:
     """The way to follow this message, or None where it is no instruction we know."""
+    if len(message) > LONGEST or BLANKS.search(message):
+        return None
     message = re.sub(
         r"^(?:(?:please|now|ok(?:ay)?|and|then|(?:can|could|would) you)[,\s]+)+",
         "",

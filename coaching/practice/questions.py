@@ -19,6 +19,8 @@ Handler = Callable[[Talk], Reply]
 QUOTE_WORDS = 11  # a quote never grows into a run of the transcript that we may not keep
 QUESTIONS_SHOWN = 5
 LOW_SCORE = 50
+LONGEST = 2_000  # characters of a message in which a question is looked for
+COMPARED = 500  # requests of one transcript that are compared with each other
 FEW_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -37,7 +39,7 @@ TELL_ME = "Tell me what to change, for example “Add a memory that …”, and 
 def understand(message: str) -> Handler | None:
     """The way to answer this message, or None where it is no question we know."""
     for pattern, handler in QUESTIONS:
-        if match := pattern.search(message):
+        if match := pattern.search(message[:LONGEST]):
             return partial(handler, *(each.strip() for each in match.groups()))
     return None
 
@@ -189,7 +191,8 @@ def _facts(conversation: dict[str, Any], focus: list[int]) -> list[str]:
     facts += [f"Asked at {_line(each)}" for each in asked[:QUESTIONS_SHOWN]]
     if len(asked) > QUESTIONS_SHOWN:
         facts.append(f"The customer asked {len(asked) - QUESTIONS_SHOWN} times more.")
-    facts += [f"Asked again: turn {again['turn']} repeats {_line(first)}" for first, again in _repeated(customers)]
+    repeated = _repeated(customers[:COMPARED])
+    facts += [f"Asked again: turn {again['turn']} repeats {_line(first)}" for first, again in repeated]
     facts += [
         f"A tool answered with an error at {_line(each)}"
         for each in turns

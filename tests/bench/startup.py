@@ -67,7 +67,10 @@ def started(environment: dict[str, str]) -> tuple[float, dict[str, float]]:
     """What `make up` does after installation: (seconds to the sign-in page, megabytes of each process)."""
     port, began_at = free_port(), time.monotonic()
     manage = [sys.executable, "manage.py"]
-    for step in (["migrate", "--no-input", "--verbosity", "0"], ["load_demo", "--if-empty"]):
+    for step in (
+        ["migrate", "--no-input", "--skip-checks", "--verbosity", "0"],
+        ["load_demo", "--if-empty", "--skip-checks"],
+    ):
         subprocess.run([*manage, *step], cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     process = subprocess.Popen(
         [*manage, "up", "--port", str(port)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL

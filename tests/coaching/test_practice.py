@@ -1,5 +1,7 @@
 """The practice model, talked to as a leader does: through a session, the worker's run and the real SDK."""
 
+import time
+
 import pytest
 
 from agents.models import Door
@@ -283,3 +285,33 @@ def test_the_same_talk_gets_the_same_answer(agent, owner):
     }
 
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Change the memory about " + " " * 190_000,
+        "In the prompt, replace " + '"a" with ' * 20_000,
+        "how can " * 24_000,
+        "what does the prompt " * 9_000,
+        "Add a memory that " + "x " * 90_000,
+        "مرحبا " * 30_000,
+    ],
+    ids=["blanks", "quotes", "how can", "what does", "a long memory", "right to left"],
+)
+def test_a_huge_message_is_answered_at_once(session, message):
+    began = time.monotonic()
+
+    answered = talks.ask(session, message)
+
+    assert answered.turn.state == "done"
+    assert time.monotonic() - began < 5
+
+
+def test_a_transcript_of_thousands_of_turns_is_answered(agent, owner):
+    said = [("customer", f"Where is parcel {number} with the blue lamp I ordered?") for number in range(2_000)]
+    session = sessions.start(agent, by=owner, conversation=talks.conversation(agent, said))
+
+    answered = talks.ask(session, "What went wrong?")
+
+    assert "Turns read: 2000 (customer 2000)." in answered.text

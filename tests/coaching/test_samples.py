@@ -1,5 +1,7 @@
 """Samples: what is taken down, what a leader pins, and how the summary that is owed gets written."""
 
+import json
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,11 +10,13 @@ from django.utils import timezone
 
 from agents import work
 from agents.access import NotAllowed
+from coaching import llm
 from coaching.actions import flags, samples
 from coaching.models import Sample
+from helpdesk import deeplinks
 from helpdesk.actions import record_ratings
-from helpdesk.models import Conversation
-from tests import factories
+from helpdesk.models import Conversation, StoredTranscript
+from tests import factories, model_server
 from tests.factories import ratings
 
 TODAY = date(2026, 5, 20)
@@ -59,6 +63,17 @@ def test_a_sample_keeps_what_was_known_when_it_was_taken(noor):
     assert (sample.agent, sample.flag, sample.conversation.external_id) == (noor, flag, "4711")
     assert (sample.value, sample.scale, sample.score, sample.closed_at) == ("2", "stars5", 25.0, closed_at)
     assert (sample.captured_by, sample.summary_state, sample.summary) == (None, "pending", "")
+
+
+def test_the_link_is_rendered_once_and_frozen(noor, owner):
+    deeplinks.save(noor.workspace, source="desk", conversation_pattern="https://desk.example/t/{id}", by=owner)
+    rate(noor, 2, external_id="47/11")
+    flags.raise_flag(noor, EVIDENCE)
+    deeplinks.save(noor.workspace, source="desk", conversation_pattern="https://new.example/{id}", by=owner)
+
+    sample = samples.pin(Sample.objects.get().conversation, by=owner)
+
+    assert sample.url == "https://desk.example/t/47%2F11"
 
 
 def test_only_the_review_window_of_the_workspace_counts(db):
@@ -200,3 +215,116 @@ def test_a_sample_at_work_or_put_away_is_left_alone(noor, owner):
     assert samples.summarise(sample.pk) is None
     Sample.objects.update(claimed_until=None, unpinned_at=timezone.now())
     assert samples.summarise(sample.pk) is None
+
+
+BODY = [
+    {
+        "role": "customer",
+        "text": "The parcel came open and the lamp inside was in two pieces when I unpacked it on Monday.",
+    },
+    {"role": "agent", "text": "Please read our terms."},
+]
+GOOD = "The customer's lamp arrived broken and was answered with a link to the terms. Nothing was offered."
+
+
+@pytest.fixture
+def pinned(workspace, owner):
+    """A sample whose transcript we hold."""
+    conversation = factories.conversation(
+        factories.ai_agent(workspace, storage_mode="full"), source="api", turn_count=2
+    )
+    StoredTranscript.objects.create(
+        workspace=workspace,
+        conversation=conversation,
+        turns=BODY,
+        masked=False,
+        delete_at=timezone.now() + timedelta(days=9),
+    )
+    return samples.pin(conversation, by=owner)
+
+
+@contextmanager
+def model(settings, *plays):
+    with model_server.serving(list(plays)) as server:
+        settings.ANTHROPIC_API_KEY, settings.ANTHROPIC_BASE_URL = "key", server.url
+        yield server
+
+
+def test_a_models_summary_is_kept_and_nothing_of_the_body(settings, pinned):
+    with model(settings, model_server.text(GOOD)) as server:
+        done = samples.summarise(pinned.pk)
+
+    assert BODY[0]["text"] in json.dumps(server.requests[0])
+    assert (done.summary, done.summary_state, done.next_try_at) == (GOOD, "captured", None)
+
+
+def test_a_summary_that_breaks_the_rules_twice_is_refused_and_not_kept(settings, pinned):
+    with model(settings, model_server.text(BODY[0]["text"])) as server:
+        done = samples.summarise(pinned.pk)
+
+    assert len(server.requests) == 2
+    assert (done.summary, done.summary_state, done.next_try_at) == ("", "refused", None)
+    assert done.last_error == "What the model wrote was not fit to keep, twice."
+
+
+def test_while_the_model_cannot_be_reached_the_summary_stays_pending_and_is_tried_later(settings, pinned, monkeypatch):
+    monkeypatch.setattr(llm, "RETRIES", 0)
+    with model(settings, model_server.status(529, "overloaded_error"), model_server.text(GOOD)):
+        first = samples.summarise(pinned.pk)
+        assert samples.summarise(pinned.pk) is None  # not due yet
+        Sample.objects.update(next_try_at=timezone.now())
+        second = samples.summarise(pinned.pk)
+
+    assert (first.summary_state, first.attempts, first.claimed_until) == ("pending", 1, None)
+    assert first.last_error.startswith("The model's service is overloaded just now.")
+    assert timezone.now() < first.next_try_at < timezone.now() + timedelta(seconds=10)
+    assert (second.summary_state, second.attempts, second.last_error) == ("captured", 2, "")
+
+
+def test_a_key_that_is_not_accepted_is_tried_again_in_an_hour(settings, pinned):
+    with model(settings, model_server.status(401, "authentication_error")):
+        done = samples.summarise(pinned.pk)
+
+    assert done.summary_state == "pending"
+    assert done.next_try_at > timezone.now() + timedelta(minutes=59)
+
+
+def test_after_many_tries_it_is_given_up_in_words(settings, pinned):
+    Sample.objects.update(attempts=samples.MOST_TRIES - 1)
+    with model(settings, model_server.status(401, "authentication_error")):
+        done = samples.summarise(pinned.pk)
+
+    assert (done.summary_state, done.next_try_at) == ("failed", None)
+    assert done.last_error.startswith("Given up after 60 tries. The model did not accept our key.")
+
+
+def test_a_conversation_that_cannot_be_read_says_so(settings, noor, owner):
+    sample = samples.pin(factories.conversation(noor), by=owner)
+    with model(settings, model_server.text(GOOD)) as server:
+        done = samples.summarise(sample.pk)
+
+    assert (done.summary_state, done.next_try_at, server.requests) == ("failed", None, [])
+    assert done.last_error == "The transcript is in desk, and no helpdesk of that name is connected."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sample_put_away_while_it_is_summarised_stays_without_one(settings, pinned, owner):
+    def put_away(handler):
+        samples.unpin(pinned, by=owner)
+        model_server.text(GOOD)(handler)
+
+    with model(settings, put_away):
+        done = samples.summarise(pinned.pk)
+
+    assert done.unpinned_at is not None
+    assert (done.summary, done.summary_state, done.next_try_at) == ("", "pending", None)
+
+
+def test_what_breaks_on_the_way_leaves_no_word_of_the_body(settings, pinned, caplog):
+    StoredTranscript.objects.update(turns=[{"role": "customer", "text": "My lamp", "mood": "sad"}])
+    with model(settings, model_server.text(GOOD)):
+        done = samples.summarise(pinned.pk)
+
+    assert (done.summary_state, done.last_error) == ("pending", "The summary broke (TypeError).")
+    assert "lamp" not in caplog.text
+    assert "transcripts.py" in caplog.text

@@ -257,11 +257,13 @@ def test_a_turn_whose_worker_died_after_a_proposal_proposes_nothing_twice(sessio
 def test_a_turn_whose_worker_died_while_it_spoke_ends_with_what_was_said(session, model):
     turn = sessions.claim(sessions.ask(session, by=session.started_by, text="What went wrong?").pk)
     sessions.append_event(turn, TurnEvent.Type.TEXT, text="Turn 4 shows")
+    Toolbox(turn, guard=Guard(), proposal_limit=20).call("propose_memory_entry_create", MEMORY)
     crashed(turn)
     started = model(server.text("Again from the start."))
 
     answered = talks.answer(turn)
 
+    assert kinds(answered) == ["text", "proposal", "failed"]
     assert (answered.turn.state, answered.text, answered.turn.error) == ("failed", "Turn 4 shows", turns.INTERRUPTED)
     assert started.requests == []
 

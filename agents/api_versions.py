@@ -1,0 +1,153 @@
+"""Routes that procedures and memories have in common: listed and made under their agent, changed against a version."""
+
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from agents import actions
+from agents.access import Right, may
+from agents.api_base import (
+    ApiView,
+    ChoiceField,
+    IdField,
+    InstantField,
+    PersonField,
+    StrictSerializer,
+    TextField,
+    WholeField,
+    instant_parameter,
+    whole_parameter,
+)
+from agents.configurations import number_at, versions_at
+from agents.models import Agent, Configuration, Door
+
+
+class Change(StrictSerializer):
+    """What every version says of itself beside its fields."""
+
+    change = ChoiceField(choices=Configuration.Change.choices)
+    configuration_version = WholeField(source="number", help_text="The agent's configuration number it made.")
+    by = PersonField()
+    door = ChoiceField(choices=Door.choices, help_text="From where it was made.")
+    reason = TextField()
+    proposal = IdField(source="proposal_id", allow_null=True)
+    changed_at = InstantField(source="created_at")
+
+
+class NothingMore(StrictSerializer):
+    """An empty body: anything in it is refused."""
+
+
+class BaseVersion(StrictSerializer):
+    base_version = WholeField(min_value=1)
+
+
+def agent_or_404(member, agent_id) -> Agent:
+    """The agent the member may see. Raises Http404."""
+    return get_object_or_404(
+        Agent.objects.visible_to(member).select_related("team", "workspace", "prompt"), pk=agent_id
+    )
+
+
+def number_asked(request, agent) -> int | None:
+    """The configuration number that `version` or `asOf` asks for; None for now. Raises ValidationError, Http404."""
+    version, as_of = whole_parameter(request, "version"), instant_parameter(request, "asOf")
+    if version is not None and as_of is not None:
+        raise ValidationError({"asOf": "Ask for a version or for a time, not for both."})
+    if as_of is not None:
+        version = number_at(agent, as_of)
+        if version is None:
+            raise Http404
+    if version is not None and not 1 <= version <= agent.configuration_version:
+        raise Http404
+    return version
+
+
+class RowsOfAgent(ApiView):
+    """`GET` and `POST /agents/:id/…`. Subclasses name `model`, `shown`, `body` and `create`."""
+
+    rights = {"GET": Right.READ_AI, "POST": Right.CONFIGURE}
+    parameters = {"GET": ("version", "asOf")}
+    ordering = ("-created_at", "-id")
+
+    def get(self, request, agent_id):
+        agent = agent_or_404(request.member, agent_id)
+        number = number_asked(request, agent)
+        if number is None:
+            rows = self.model.objects.visible_to(request.member).filter(agent=agent)
+        else:
+            rows = versions_at(self.model, agent, number)
+        return self.page(rows, self.shown)
+
+    def post(self, request, agent_id):
+        agent = agent_or_404(request.member, agent_id)
+        made = self.create(agent, by=request.member, door=Door.API, **self.read(self.body))
+        return Response(self.shown(made).data, status=status.HTTP_201_CREATED)
+
+
+class Row(ApiView):
+    """`GET`, `PATCH` and `DELETE` of one row. Subclasses name `model`, `shown`, `body` and `revise`.
+
+    PATCH and DELETE take `baseVersion`, DELETE as a query parameter or in a body; 409 where the row has moved on.
+    """
+
+    parameters = {"DELETE": ("baseVersion",)}
+
+    def row(self, row_id):
+        return get_object_or_404(self.model.objects.visible_to(self.member).select_related("agent"), pk=row_id)
+
+    def get(self, request, row_id):
+        return Response(self.shown(self.row(row_id)).data)
+
+    def patch(self, request, row_id):
+        row = self.row(row_id)
+        changes = self.read(self.body)
+        base_version = changes.pop("base_version")
+        if not changes:
+            raise ValidationError("This changes nothing.")
+        row = self.revise(row, changes=changes, base_version=base_version, by=request.member, door=Door.API)
+        return Response(self.shown(row).data)
+
+    def delete(self, request, row_id):
+        row = self.row(row_id)
+        base_version = whole_parameter(request, "baseVersion")
+        if base_version is None:
+            base_version = self.read(BaseVersion)["base_version"]
+        actions.remove(row, base_version=base_version, by=request.member, door=Door.API)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Versions(ApiView):
+    """`GET /…/:id/versions`, newest first; of a removed row too. Subclasses name `model` and `shown`."""
+
+    ordering = ("-number",)
+
+    def get(self, request, row_id):
+        history_or_404(self.model, request.member, row_id)
+        made = Configuration.objects.filter(
+            workspace_id=request.member.workspace_id, target_kind=self.model.KIND, target_id=row_id
+        ).select_related("by__user")
+        page = self.paginate_queryset(made)
+        versions = self.model.history.filter(id=row_id, version__in=[change.target_version for change in page])
+        texts = {row.version: row for row in versions}
+        return self.get_paginated_response(
+            [self.shown(texts[change.target_version]).data | Change(change).data for change in page]
+        )
+
+
+class Restore(ApiView):
+    """`POST /…/:id/restore`: a removed row comes back under its id. Subclasses name `model` and `shown`."""
+
+    def post(self, request, row_id):
+        history_or_404(self.model, request.member, row_id)
+        self.read(NothingMore)
+        row = actions.restore(self.model, row_id, by=request.member, door=Door.API)
+        return Response(self.shown(row).data)
+
+
+def history_or_404(model, member, row_id):
+    """Whether such a row ever was, in this member's workspace and for their eyes. Raises Http404."""
+    if not (may(member, Right.READ_AI) and model.history.filter(id=row_id, workspace_id=member.workspace_id).exists()):
+        raise Http404

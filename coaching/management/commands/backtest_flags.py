@@ -1,0 +1,108 @@
+"""Whom the flag would have named in a file of past ratings, before it is switched on."""
+
+import csv
+import json
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from coaching import backtests
+from helpdesk import files
+from helpdesk.management.progress import Bar, Report
+from helpdesk.models import Scale
+from helpdesk.rows import Refused
+
+COLUMNS = [field.name for field in fields(backtests.Found)]
+OURS = ("agent", "rated_at", "score", "value", "external_id", "scale", "source", "team")
+
+
+class Command(BaseCommand):
+    help = (
+        "Replay the flag over past ratings, a sweep a day, and say who would have been flagged and why. Columns: agent, "
+        "rated_at, score (0 to 1, or on a scale that import_ratings knows); optional team, external_id (then one rating per "
+        "conversation counts), scale. Nothing is stored. Exits with 0 where all rows were read, 1 where some were refused, "
+        "2 where nothing could be read."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", type=Path, metavar="FILE.csv")
+        parser.add_argument("--out", type=Path, metavar="FLAGS.csv", help="write the flags here as well")
+        parser.add_argument("--json", action="store_true", help="print the flags as a JSON list and nothing else")
+        parser.add_argument(
+            "--map", nargs="+", action="extend", default=[], metavar="OURS=THEIRS", help="what a column is called there"
+        )
+        parser.add_argument(
+            "--scale", choices=Scale.values, help="how to read the scores, where the file does not tell"
+        )
+
+    def handle(self, *, file, out, scale, **options):
+        try:
+            with files.RatingsCsv(file, dict(map(self._pair, options["map"])), backtests.NEEDED) as table:
+                ratings, report = self._read(table, scale)
+        except files.Unreadable as error:
+            raise CommandError(str(error), returncode=2) from None
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=2) from None
+        found = backtests.replay(ratings)
+        if out is not None:
+            self._write(out, found)
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(flag) for flag in found], default=str, ensure_ascii=False, indent=1))
+        else:
+            self._tell(ratings, found)
+        for line, why in report.refusals:
+            self.stderr.write(f"line {line}: {why}")
+        if report.counts["refused"] > len(report.refusals):
+            self.stderr.write(f"… and {report.counts['refused'] - len(report.refusals):,} more refused.")
+        if not report.counts:
+            raise CommandError("The file has a header and no rows.", returncode=2)
+        if report.exit_code():
+            sys.exit(report.exit_code())
+
+    def _read(self, table, scale):
+        ratings, report, now = backtests.Ratings(), Report(), timezone.now()
+        scale = scale or backtests.scale_of(table)
+        bar = Bar(self.stderr, table.size)
+        for line, cells in table.rows():
+            try:
+                if isinstance(cells, Refused):
+                    raise cells
+                ratings.add(*backtests.rating_of(line, cells, table.columns, scale=scale, now=now))
+                report.counts["accepted"] += 1
+            except Refused as refused:
+                report.refuse(line, refused)
+            bar.at(table.position)
+        bar.clear()
+        return ratings, report
+
+    def _pair(self, pair):
+        ours, _, theirs = pair.partition("=")
+        if ours not in OURS or not theirs:
+            raise CommandError(f"--map takes OURS=THEIRS, where OURS is one of {', '.join(OURS)}.", returncode=2)
+        return {"score": "value"}.get(ours, ours), theirs
+
+    def _write(self, path, found):
+        try:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(asdict(flag) for flag in found)
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}.", returncode=2) from None
+
+    def _tell(self, ratings, found):
+        for flag in found:
+            end = f"{flag.ended_by} on {flag.ended_on}" if flag.ended_on else "open to the end"
+            self.stdout.write(f"{flag.raised_on}  {flag.agent}  ({end})\n    {flag.reason}")
+        earlier = f" ({ratings.superseded:,} more of conversations rated again)" if ratings.superseded else ""
+        self.stdout.write(
+            f"{_count(len(ratings.rows), 'rating')}{earlier} of {_count(len(ratings.agents), 'agent')}: "
+            f"{_count(len(found), 'flag')} on {_count(len({flag.agent for flag in found}), 'agent')}."
+        )
+
+
+def _count(n, noun):
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,180 @@
+"""Owed work: one worker has a row at a time, and nothing that is owed gets lost."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from agents import work
+from coaching.models import Sweep
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owed(workspace):
+    return Sweep.objects.create(workspace=workspace)
+
+
+def claim(row):
+    return work.claim(Sweep.objects.all(), row.pk)
+
+
+def lose_the_lease(row):
+    """What the clock does to a worker that died."""
+    Sweep.objects.filter(pk=row.pk).update(claimed_until=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_claim_at_once_one_wins(owed):
+    start, won = threading.Barrier(16), []
+
+    def act():
+        start.wait()
+        won.append(claim(owed))
+        connection.close()
+
+    threads = [threading.Thread(target=act) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 16
+    assert len([row for row in won if row is not None]) == 1
+    owed.refresh_from_db()
+    assert owed.attempts == 1
+
+
+def test_a_claimed_row_is_held_for_a_lease_and_counts_its_attempts(owed):
+    row = claim(owed)
+
+    assert row.attempts == 1
+    assert timedelta(seconds=55) < row.claimed_until - timezone.now() <= work.LEASE
+    assert claim(owed) is None
+    assert not Sweep.objects.due().exists()
+    assert Sweep.objects.owed().exists()
+
+
+def test_only_what_the_queryset_holds_is_claimed(owed):
+    assert work.claim(Sweep.objects.filter(swept_on__isnull=False), owed.pk) is None
+
+
+@pytest.mark.parametrize("settled", [work.settle, work.give_up])
+def test_a_settled_row_owes_nothing_and_has_its_values(owed, settled):
+    row = claim(owed)
+
+    if settled is work.settle:
+        work.settle(row, swept_on=timezone.now().date())
+    else:
+        work.give_up(row, error="It is gone.", swept_on=timezone.now().date())
+
+    owed.refresh_from_db()
+    assert (owed.next_try_at, owed.claimed_until, owed.claim) == (None, None, None)
+    assert owed.swept_on == timezone.now().date()
+    assert owed.last_error == ("" if settled is work.settle else "It is gone.")
+    assert claim(owed) is None
+
+
+def test_a_dead_workers_row_is_found_and_the_dead_can_store_nothing(owed):
+    dead = claim(owed)
+    lose_the_lease(owed)
+    assert list(Sweep.objects.due()) == [owed]
+
+    heir = claim(owed)
+
+    assert heir.attempts == 2
+    for act in (
+        lambda: work.settle(dead, swept_on=timezone.now().date()),
+        lambda: work.put_off(dead, error="late"),
+        lambda: work.give_up(dead, error="late"),
+        lambda: work.renew(dead),
+    ):
+        with pytest.raises(work.LeaseLost):
+            act()
+    owed.refresh_from_db()
+    assert (owed.swept_on, owed.last_error, owed.claim) == (None, "", heir.claim)
+    work.settle(heir)
+
+
+def test_a_lease_that_ran_out_but_was_not_taken_over_can_still_be_settled(owed):
+    row = claim(owed)
+    lose_the_lease(owed)
+
+    work.settle(row)
+
+    owed.refresh_from_db()
+    assert owed.next_try_at is None
+
+
+def test_renewing_holds_the_row_for_another_lease(owed):
+    row = claim(owed)
+    lose_the_lease(owed)
+
+    work.renew(row)
+
+    assert claim(owed) is None
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(1, 5), (2, 10), (5, 80), (10, 2_560), (11, 3_600), (60, 3_600)])
+def test_each_pause_is_twice_as_long_as_the_one_before_up_to_an_hour(owed, attempts, seconds):
+    Sweep.objects.update(attempts=attempts - 1)
+
+    work.put_off(claim(owed), error="No answer.")
+
+    owed.refresh_from_db()
+    assert 0.79 * seconds < (owed.next_try_at - timezone.now()).total_seconds() <= 1.2 * seconds
+    assert (owed.claimed_until, owed.attempts, owed.last_error) == (None, attempts, "No answer.")
+    assert claim(owed) is None
+
+
+def test_a_pause_can_be_told_and_a_long_error_is_cut(owed):
+    work.put_off(claim(owed), error="x" * 9_000, pause=timedelta(minutes=5))
+
+    owed.refresh_from_db()
+    assert timedelta(minutes=4) < owed.next_try_at - timezone.now() <= timedelta(minutes=5)
+    assert len(owed.last_error) == 2_000
+
+
+def test_a_person_can_ask_for_another_try_unless_it_is_at_work(owed):
+    row = claim(owed)
+    assert work.owe_again(owed) is False
+    work.give_up(row, error="It is gone.")
+
+    assert work.owe_again(owed) is True
+
+    owed.refresh_from_db()
+    assert (owed.attempts, owed.last_error) == (0, "")
+    assert list(Sweep.objects.due()) == [owed]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_is_held_as_long_as_the_work_takes(owed, monkeypatch):
+    monkeypatch.setattr(work, "LEASE", timedelta(seconds=0.3))
+    row = claim(owed)
+
+    with work.holding(row):
+        time.sleep(0.9)
+        taken = claim(owed)
+
+    assert taken is None
+    work.settle(row)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_holding_does_not_take_back_what_another_took_over(owed, monkeypatch):
+    monkeypatch.setattr(work, "LEASE", timedelta(seconds=0.3))
+    row = claim(owed)
+
+    with work.holding(row):
+        lose_the_lease(owed)
+        heir = claim(owed)
+        time.sleep(0.3)
+
+    with pytest.raises(work.LeaseLost):
+        work.settle(row)
+    owed.refresh_from_db()
+    assert owed.claim == heir.claim

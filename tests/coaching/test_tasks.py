@@ -1,0 +1,139 @@
+"""A real worker on the real queue: what the clock finds gets done once, also when workers die."""
+
+import time
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from agents import work
+from coaching import tasks
+from coaching.actions import samples, sessions
+from coaching.models import Sample, Sweep, Turn, TurnEvent
+from config.celery import app
+from helpdesk.models import StoredTranscript
+from tests import factories, model_server, processes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATIENCE = 60  # seconds: a worker starts within two, on a busy machine within ten
+KILLS, AT_ONCE = 20, 5
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue():
+    app.control.purge()
+    yield
+    app.control.purge()
+
+
+@contextmanager
+def worker(threads=4, **environment):
+    command = ["-m", "celery", "--quiet", "-A", "config.celery", "worker", "--loglevel", "WARNING", "--pool", "threads"]
+    bounds = ["--concurrency", str(threads), "--prefetch-multiplier", "1"]
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    child = processes.start(*command, *bounds, *alone, **environment)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def until(happened, look=lambda: None):
+    """Wait for it, looking for owed work as the clock does."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        look()
+        time.sleep(0.5)
+
+
+def pinned(owner):
+    conversation = factories.conversation(
+        factories.ai_agent(owner.workspace, storage_mode="full"), source="api", turn_count=1
+    )
+    StoredTranscript.objects.create(
+        workspace=owner.workspace,
+        conversation=conversation,
+        turns=[{"role": "customer", "text": "Where is my parcel?"}],
+        masked=False,
+        delete_at=timezone.now() + timedelta(days=9),
+    )
+    return samples.pin(conversation, by=owner)
+
+
+def asked(owner, agent):
+    return sessions.ask(sessions.start(agent, by=owner), by=owner, text="What can you do?")
+
+
+def test_a_worker_does_what_the_clock_finds(owner, agent):
+    sample, turn = pinned(owner), asked(owner, agent)
+
+    with worker():
+        tasks.find_due_sweeps()
+        until(lambda: not Sweep.objects.owed().exists(), tasks.find_due_sweeps)
+        until(lambda: not (Sample.objects.owed().exists() or Turn.objects.unfinished().exists()), tasks.find_owed_work)
+
+    sample.refresh_from_db()
+    turn.refresh_from_db()
+    assert (sample.summary_state, sample.attempts) == ("metadata", 1)
+    assert (turn.state, turn.attempts) == ("done", 1)
+    assert Sweep.objects.get().swept_on == timezone.now().date() - timedelta(days=1)
+
+
+def test_the_clock_sends_out_only_what_is_due(owner):
+    at_work, put_away, later, due = (pinned(owner) for _ in range(4))
+    work.claim(Sample.objects.all(), at_work.pk)
+    samples.unpin(put_away, by=owner)
+    Sample.objects.filter(pk=later.pk).update(next_try_at=timezone.now() + timedelta(minutes=1))
+
+    tasks.find_owed_work()
+
+    assert waiting() == [("coaching.tasks.capture_sample", [str(due.pk)])]
+
+
+def waiting():
+    """Tasks in the queue, as (name, arguments)."""
+    found = []
+    with app.connection_for_read() as connection:
+        queue = connection.SimpleQueue(app.conf.task_default_queue)
+        while len(queue):
+            message = queue.get(timeout=5)
+            message.ack()
+            found.append((message.headers["task"], message.payload[0]))
+        queue.close()
+    return found
+
+
+@pytest.mark.slow
+def test_workers_that_die_in_the_middle_lose_nothing_and_nothing_ends_twice(owner, agent):
+    """Twenty workers are killed, five at a time, while the model is answering the turns and summaries they work on."""
+    with model_server.serving([model_server.stall(model_server.start())]) as server:
+        for _ in range(KILLS // AT_ONCE):
+            for _ in range(AT_ONCE):
+                pinned(owner)
+                asked(owner, agent)
+            with ExitStack() as stack:
+                model = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": server.url}
+                children = [stack.enter_context(worker(threads=2, **model)) for _ in range(AT_ONCE)]
+                until(lambda: held() == 2 * AT_ONCE, tasks.find_owed_work)  # every thread of every worker
+                for child in children:
+                    child.kill()
+            for rows in (Sample.objects, Turn.objects):  # a minute later
+                rows.filter(claimed_until__isnull=False).update(claimed_until=timezone.now())
+
+    with worker():
+        until(lambda: not (Sample.objects.owed().exists() or Turn.objects.unfinished().exists()), tasks.find_owed_work)
+
+    assert set(Sample.objects.values_list("summary_state", flat=True)) == {"metadata"}
+    assert set(Turn.objects.values_list("state", flat=True)) <= {"done", "failed"}
+    endings = TurnEvent.objects.filter(type__in=TurnEvent.CLOSING)
+    assert endings.count() == Turn.objects.count() == KILLS
+    assert set(endings.values_list("turn", flat=True)) == set(Turn.objects.values_list("pk", flat=True))
+
+
+def held():
+    """How many rows some worker is at work on."""
+    return sum(rows.filter(claimed_until__isnull=False).count() for rows in (Sample.objects, Turn.objects))

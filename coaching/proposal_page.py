@@ -1,7 +1,6 @@
 """What the proposals pages show, read at once: the queue with its filters, and one proposal from title to buttons."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -342,6 +341,6 @@ def _uuid(value):
 def decided_words(proposal):
     """ "already approved by Ana at 20 Nov 2026, 10:42 from Slack": what a late click is told."""
     by = proposal.decided_by.display_name if proposal.decided_by else "its author's newer proposal"
-    at: datetime = timezone.localtime(proposal.decided_at)
+    at = timezone.localtime(proposal.decided_at)
     door = f" from {proposal.get_decided_from_display()}" if proposal.decided_from else ""
     return f"already {proposal.get_status_display().lower()} by {by} at {at.day} {at:%b %Y, %H:%M}{door}"

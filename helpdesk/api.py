@@ -26,7 +26,7 @@ from agents.api_base import (
     YesNoFilter,
     problem_of,
 )
-from agents.api_base.parsing import StrictJSONParser
+from agents.api_parsing import StrictJSONParser
 from agents.models import Door
 from helpdesk import actions, deeplinks, rows, transcripts
 from helpdesk.actions import Outcome

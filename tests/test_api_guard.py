@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 # Roles in the order of a line's answers: anonymous, stranger (owner elsewhere), member without an agent, member with one,
 # admin. `own` and `hers` are the linked member's agent and a colleague's.
 ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin")
-FREE = {"follow-ups.ics", "^.*$"}  # opened by a key of their own; and what is no route
+FREE = {"follow-ups.ics", "docs", "^.*$"}  # opened by a key of its own; a page; and what is no route
 
 LINES = [
     # route, method, body, answers

@@ -15,7 +15,7 @@ from helpdesk.models import Conversation, Rating
 from memories.models import Memory
 
 PROMPTS = ("What went wrong?", "How can the agent improve?", "Is this a pattern?")
-PROMPTS_ALONE = ("How can the agent improve?", "Which conversations were rated worst?")
+PROMPTS_ALONE = ("How can the agent improve?", "Is there a pattern?")
 SESSIONS = 20
 ROLES = {"customer": "Customer", "agent": "Agent", "tool": "Tool", "system": "System"}
 TOOL_LINE = 90  # characters of a folded turn that stay in sight

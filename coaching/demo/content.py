@@ -37,7 +37,7 @@ PEOPLE = (
 )
 REFUNDS, GUIDE = "Refunds assistant", "Onboarding guide"
 ASSISTANTS = (
-    Voice(REFUNDS, BILLING, 46, 0.91, falling_weeks=7, falling_points=19),
+    Voice(REFUNDS, BILLING, 46, 0.91, falling_weeks=7, falling_points=16),
     Voice(GUIDE, START, 52, 0.91),
 )
 

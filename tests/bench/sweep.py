@@ -1,28 +1,21 @@
 """One sweep of 10,000 agents with ratings on each of 182 days, from the daily table, and the share of it that is SQL.
 
-    python -m tests.bench.sweep
+    python -m tests.bench sweep
 
 The floor is the scan alone, on arrays that are in memory already. Exits with 1 where the whole takes more than a second.
 """
 
-import os
-import sys
 import time
 from dataclasses import replace
 from datetime import date, timedelta
 
-import django
 import numpy as np
+from django.db import connection
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django.setup()
-
-from django.db import connection  # noqa: E402  models can be imported only now
-
-from agents.models import Agent, Team, Workspace  # noqa: E402
-from coaching import daily, trajectory  # noqa: E402
-from coaching.actions import sweeps  # noqa: E402
-from helpdesk.models import RatingDay  # noqa: E402
+from agents.models import Agent, Team, Workspace
+from coaching import daily, trajectory
+from coaching.actions import sweeps
+from helpdesk.models import RatingDay
 
 AGENTS = 10_000
 DAYS = 182
@@ -59,9 +52,8 @@ def fill(rng) -> Workspace:
     only = f"workspace_id = (SELECT id FROM {Workspace._meta.db_table})"  # as the index begins
     copy = f"INSERT INTO {table} ({columns}, day) SELECT {columns}, %s FROM {table} WHERE {only} AND day = %s"
     with connection.cursor() as cursor:
-        for back in range(
-            7, DAYS
-        ):  # every week like the last one, as a database copies it: half a minute instead of ten
+        # Every week like the last one, as a database copies it: half a minute instead of ten.
+        for back in range(7, DAYS):
             cursor.execute(copy, [TODAY - timedelta(days=back), week[back % 7]])
         cursor.execute("ANALYZE")
     return workspace
@@ -101,7 +93,3 @@ def main() -> bool:
         return measured(fill(np.random.default_rng(1)))
     finally:
         connection.creation.destroy_test_db(name, verbosity=0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

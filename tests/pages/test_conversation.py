@@ -235,6 +235,14 @@ def test_what_was_read_is_told(session, owner, signed_in):
     assert exchange.read == "the conversation"
 
 
+def test_what_could_not_be_read_is_not_told_as_read(agent, owner, signed_in):
+    session = factories.session(agent, owner)
+    turn = talks.ask(session, "What went wrong?").turn
+    assert {"name": "read_conversation", "ok": False} in [event.data for event in turn.events.filter(type="tool")]
+
+    assert signed_in(owner).get(f"/coach/sessions/{session.pk}").context["panel"].last.read == ""
+
+
 def test_failed_turn_shows_its_sentence_and_a_retry_asks_again(session, talk, owner, signed_in):
     turn = sessions.claim(sessions.ask(session, by=owner, text="What went wrong?", focus=[5]).pk)
     sessions.finish(turn, Turn.State.FAILED, error="The model is busy. Press Retry in a minute.")

@@ -140,6 +140,15 @@ def test_second_question_goes_into_the_session_on_the_page(session, talk, owner,
     assert Turn.objects.get().session == session
 
 
+def test_quick_prompt_leaves_what_was_typed_in_the_composer(talk, owner, signed_in):
+    typed = {"quick": "What went wrong?", "text": "And then I wanted to say"}
+
+    answer = signed_in(owner).post(f"/conversations/{talk.pk}/ask", typed, headers=PARTIAL)
+
+    assert Message.objects.get().text == "What went wrong?"
+    assert "And then I wanted to say</textarea>" in text(answer)
+
+
 def test_question_over_htmx_brings_the_panel_and_the_address(talk, owner, signed_in):
     answer = signed_in(owner).post(f"/conversations/{talk.pk}/ask", {"text": "What went wrong?"}, headers=PARTIAL)
 

@@ -143,4 +143,4 @@ class _Rows:
 
     def _fold(self, keys):
         words = np.frombuffer(keys, np.uint64).reshape(-1, self.words)
-        return (words * self.factors).sum(1, dtype=np.uint64)
+        return sum(words[:, at] * factor for at, factor in enumerate(self.factors))

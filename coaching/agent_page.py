@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
@@ -256,13 +256,14 @@ def load_history(member, question, agent=None):
                 "none": Q(hundredths=None),
             }[question.score]
         )
+    samples = Sample.objects.kept().filter(conversation=OuterRef("pk"))
     if question.transcript:
         found = found.filter(turn_count__gt=0)
     if question.flagged:
-        found = found.filter(samples__unpinned_at=None, samples__isnull=False)
+        found = found.filter(Exists(samples))
     if question.search:
         found = found.filter(
-            Q(external_id=question.search) | Q(samples__summary__icontains=question.search, samples__unpinned_at=None)
+            Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
     n_found = found.count()
     n_pages = max(1, -(-n_found // PAGE_SIZE))

@@ -258,7 +258,7 @@ def _exchange(turn, question, answer, happened, cards):
         elif type_ == TurnEvent.Type.PROPOSAL and data.get("proposal") in cards:
             parts.append(Part(card=cards[data["proposal"]]))
             shown.add(data["proposal"])
-        elif type_ == TurnEvent.Type.TOOL:
+        elif type_ == TurnEvent.Type.TOOL and data.get("ok"):
             tools[data.get("name", "")] += 1
     if answer is not None and not any(part.text for part in parts):
         parts.insert(0, Part(text=answer.text))

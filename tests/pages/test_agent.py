@@ -15,7 +15,7 @@ from helpdesk import rows
 from memories import actions as memories
 from memories.models import Memory
 from tests import factories
-from tests.pages.test_team import flag, rate
+from tests.pages.test_team import flag, rate, sample
 
 TABS = (
     "",
@@ -142,6 +142,17 @@ def test_history_filters_by_days_of_the_workspace(owner, agent, signed_in):
     before = client.get(f"/agents/{agent.pk}/history?before={there - timedelta(days=1)}").context["history"]
 
     assert (same.n_found, before.n_found) == (1, 0)
+
+
+def test_history_finds_samples_and_words_of_their_summaries(agent, owner, signed_in):
+    sample(agent, summary="The invoice could not be split.", summary_state="captured")
+    rated(agent, 7, 1)
+    client = signed_in(owner)
+
+    def found(query):
+        return client.get(f"/agents/{agent.pk}/history{query}").context["history"].n_found
+
+    assert (found(""), found("?flagged=1"), found("?q=INVOICE"), found("?q=parcel")) == (2, 1, 1, 0)
 
 
 def test_history_of_one_agent_leaves_out_the_others(agent, owner, signed_in):

@@ -140,6 +140,15 @@ def test_second_question_goes_into_the_session_on_the_page(session, talk, owner,
     assert Turn.objects.get().session == session
 
 
+def test_quick_prompt_leaves_what_was_typed_in_the_composer(talk, owner, signed_in):
+    typed = {"quick": "What went wrong?", "text": "And then I wanted to say"}
+
+    answer = signed_in(owner).post(f"/conversations/{talk.pk}/ask", typed, headers=PARTIAL)
+
+    assert Message.objects.get().text == "What went wrong?"
+    assert "And then I wanted to say</textarea>" in text(answer)
+
+
 def test_question_over_htmx_brings_the_panel_and_the_address(talk, owner, signed_in):
     answer = signed_in(owner).post(f"/conversations/{talk.pk}/ask", {"text": "What went wrong?"}, headers=PARTIAL)
 
@@ -233,6 +242,14 @@ def test_what_was_read_is_told(session, owner, signed_in):
     exchange = signed_in(owner).get(f"/conversations/{session.conversation_id}").context["page"].panel.last
 
     assert exchange.read == "the conversation"
+
+
+def test_what_could_not_be_read_is_not_told_as_read(agent, owner, signed_in):
+    session = factories.session(agent, owner)
+    turn = talks.ask(session, "What went wrong?").turn
+    assert {"name": "read_conversation", "ok": False} in [event.data for event in turn.events.filter(type="tool")]
+
+    assert signed_in(owner).get(f"/coach/sessions/{session.pk}").context["panel"].last.read == ""
 
 
 def test_failed_turn_shows_its_sentence_and_a_retry_asks_again(session, talk, owner, signed_in):

@@ -529,8 +529,3 @@ def load_coaching(member, agent):
         counts=dict(rows.order_by().values_list("status").annotate(Count("pk"))),
         sessions=list(sessions[:PAGE_SIZE]),
     )
-
-
-def conflict_panes(clash):
-    """The three values of each field of a lost race, for a form that was typed against an older version."""
-    return proposal_page.told(clash)

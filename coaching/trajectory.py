@@ -38,7 +38,7 @@ RUN_DAYS = 7
 WORST_RUN_ALLOWANCE = 0.7
 BEST_RUN_ALLOWANCE = 0.2
 LONG_WINDOW_BONUS = 0.03  # a week: short windows are many independent chances to be wrong, and bad spells fill them
-LONG_WINDOW_WEEKS = 9
+LONG_WINDOW_WEEKS = 6
 MIN_TEAM = 4
 
 EXPIRE_DAYS = 84

@@ -189,6 +189,8 @@ def _show(request, found, status=HTTPStatus.OK, *, refused="", clash=(), taking_
             request.member, proposal_page.Question.parse(request.GET, shown=found.status)
         ),
         "detail": detail,
+        "side": request.GET.get("view") == "side",
+        "side_query": _with_side(request),
         "refused": refused,
         "panes": clash or detail.panes,
         "taking_back": taking_back and detail.may_take_back,
@@ -205,6 +207,13 @@ def _show_card(request, found, words="", status=HTTPStatus.OK):
         return redirect(_in_chat(found))
     card = conversation_page.load_cards(request.member, [found], None, None)[0]
     return render(request, "coaching/_proposal_card.html", {"card": card, "refused": words}, status=status)
+
+
+def _with_side(request):
+    """The query string of this page with old and new side by side."""
+    given = request.GET.copy()
+    given["view"] = "side"
+    return f"?{given.urlencode()}"
 
 
 def _in_chat(found):

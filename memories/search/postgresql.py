@@ -12,7 +12,8 @@ INSTALL = (
     f"ALTER TABLE memories_memory ADD COLUMN IF NOT EXISTS search tsvector GENERATED ALWAYS AS ({VECTOR}) STORED",
     "CREATE INDEX IF NOT EXISTS memory_search ON memories_memory USING gin (search)",
 )
-CURRENT = "SELECT id, search FROM memories_memory WHERE agent_id = %s AND (expires_at IS NULL OR expires_at > %s)"
+# Vectors of long texts lie compressed beside their rows; `|| ''` unpacks each once instead of once a word.
+CURRENT = "SELECT id, search || '' AS search FROM memories_memory WHERE agent_id = %s AND (expires_at IS NULL OR expires_at > %s)"
 RANKED = """
     WITH entry AS MATERIALIZED ({entries}),
     word AS (SELECT DISTINCT lexeme, quote_literal(lexeme)::tsquery AS query

@@ -12,6 +12,7 @@ from coaching import tasks
 from coaching.actions import sessions
 from coaching.models import Message, Session, Turn, TurnEvent
 from coaching.templatetags.prose import prose
+from helpdesk import deeplinks
 from memories.models import Memory
 from tests import factories
 from tests.coaching import talks
@@ -314,6 +315,29 @@ def test_card_after_a_decision_says_who_and_a_late_click_too(session, owner, adm
 )
 def test_markdown_of_a_model_carries_no_links_pictures_or_markup(written, shown):
     assert prose(written) == shown
+
+
+def test_turns_named_in_an_answer_lead_to_them_on_the_page(session, owner, signed_in):
+    talks.ask(session, "What went wrong?")
+
+    page = signed_in(owner).get(f"/conversations/{session.conversation_id}").content.decode()
+
+    assert '<a href="#turn-0" data-turn-link="0">turn 0</a>' in page
+
+
+def test_turn_in_which_the_agent_only_calls_tools_is_folded(agent, owner, signed_in):
+    said = [("agent", '[calls find_order({"id": 1})]'), ("agent", "One moment. [calls find_order({})]")]
+
+    page = signed_in(owner).get(f"/conversations/{talks.conversation(agent, said).pk}").context["page"]
+
+    assert [line.is_folded for line in page.lines] == [True, False]
+
+
+def test_conversation_links_to_its_helpdesk_where_a_pattern_is_set(agent, owner, signed_in):
+    deeplinks.save(owner.workspace, source="desk", conversation_pattern="https://desk.example/t/{id}", by=owner)
+    conversation = factories.conversation(agent, source="desk", external_id="a b")
+
+    assert 'href="https://desk.example/t/a%20b"' in text(signed_in(owner).get(f"/conversations/{conversation.pk}"))
 
 
 def test_poll_of_a_turn_is_cheap(session, owner, signed_in):

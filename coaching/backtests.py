@@ -35,7 +35,7 @@ class Found:
 class Ratings:
     """The ratings of a file, a few bytes each; of a conversation the latest counts. Days are ordinals, in UTC."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.rows: list[tuple[int, int, int]] = []  # agent, day, hundredths
         self.agents: dict[str, int] = {}
         self.teams: dict[str, int] = {}

@@ -163,7 +163,9 @@ class Detail:
     @property
     def has_lines(self):
         """Whether anything is told by lines, so that it can stand side by side."""
-        return not self.proposal.is_create and any(change.lines for change in self.changes) and bool(self.proposal.change)
+        return (
+            not self.proposal.is_create and any(change.lines for change in self.changes) and bool(self.proposal.change)
+        )
 
     @property
     def is_stale(self):

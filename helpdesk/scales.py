@@ -50,7 +50,8 @@ def guess(values: Iterable[str]) -> str | None:
     a scale that is not known here, or stars with one that was mistyped.
     """
     shared: set[str] | None = None
-    large, small, seen = 0, 0, set()
+    large, small = 0, 0
+    seen: set[str] = set()
     for value in values:
         if value in seen:
             continue

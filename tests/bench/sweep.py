@@ -75,7 +75,7 @@ def measured(workspace) -> bool:
     history = daily.load(workspace, TODAY)
     # A copy of the days each time, for they remember sums once made.
     scan, _ = best_of(lambda: trajectory.scan(replace(history.days), history.team, TODAY.toordinal()))
-    sql, _ = best_of(lambda: daily.read(workspace, TODAY - timedelta(days=DAYS - 1), TODAY))
+    sql, _ = best_of(lambda: list(daily.packed(workspace, TODAY - timedelta(days=DAYS - 1), TODAY)))
     total, own = best_of(lambda: sweeps.sweep(workspace, TODAY))
     rows = RatingDay.objects.filter(workspace=workspace).count()
     print(

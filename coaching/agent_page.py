@@ -46,7 +46,8 @@ def tabs(agent):
 
 @dataclass(frozen=True)
 class Overview:
-    """One agent at a glance. `changes` are its newest configurations, `counts` what it is told."""
+    """One agent at a glance. `csat` adds up the last four weeks, `before` the four before them; `changes` are the newest
+    configurations. What only AI agents have is empty for a person."""
 
     agent: Agent
     csat: Csat

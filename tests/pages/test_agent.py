@@ -274,6 +274,23 @@ def test_expiry_is_typed_in_the_workspaces_time_zone(owner, agent, signed_in):
     assert f'value="{day}T18:00"' in text(signed_in(owner).get(f"/agents/{agent.pk}/memory/{memory.pk}/edit"))
 
 
+def test_edit_in_a_browser_changes_neither_line_ends_nor_the_seconds_of_the_expiry(agent, owner, signed_in):
+    expires_at = timezone.now().replace(second=42, microsecond=7) + timedelta(days=3)
+    memory = factories.memory(agent, owner, text="One.\nTwo.", expires_at=expires_at)
+    client, path = signed_in(owner), f"/agents/{agent.pk}/memory/{memory.pk}/edit"
+    form = client.get(path).context["form"]
+    typed = {
+        "summary": "Another.",
+        "text": "One.\r\nTwo.",
+        "expires_at": form["expires_at"].value().strftime("%Y-%m-%dT%H:%M"),
+    }
+
+    client.post(path, {**typed, "base_version": 1})
+
+    memory.refresh_from_db()
+    assert (memory.version, memory.text, memory.expires_at) == (2, "One.\nTwo.", expires_at)
+
+
 def test_memory_of_another_agent_is_not_there(agent, owner, signed_in):
     memory = factories.memory(factories.ai_agent(owner.workspace), owner)
 

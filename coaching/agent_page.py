@@ -164,7 +164,7 @@ class HistoryQuestion:
             score=score if score in dict(cls.SCORES) else "",
             flagged=query.get("flagged") == "1",
             transcript=query.get("transcript") == "1",
-            agent=agent if len(agent) == 36 and agent.replace("-", "").isalnum() else "",
+            agent=str(proposal_page.uuid_or_none(agent) or ""),
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )

@@ -144,6 +144,17 @@ def test_history_filters_by_days_of_the_workspace(owner, agent, signed_in):
     assert (same.n_found, before.n_found) == (1, 0)
 
 
+def test_addresses_that_mean_nothing_are_taken_as_not_given(agent, owner, signed_in):
+    rated(agent, 1, 5)
+    client = signed_in(owner)
+
+    for query in (f"?agent={'z' * 36}", "?agent=%00", "?q=%00", "?page=99999999999", "?after=2026-13-99", "?score=%F0"):
+        assert client.get(f"/conversations{query}").context["history"].n_found == 1
+        assert client.get(f"/proposals{query}").status_code == 200
+        assert client.get(f"/agents/{agent.pk}/memory{query}").status_code == 200
+        assert client.get(f"/agents/{agent.pk}/prompt?from=1&to=999999999999{query[1:]}").status_code == 200
+
+
 def test_history_finds_samples_and_words_of_their_summaries(agent, owner, signed_in):
     sample(agent, summary="The invoice could not be split.", summary_state="captured")
     rated(agent, 7, 1)

@@ -552,6 +552,15 @@ def test_refused_note_says_why_and_keeps_the_words(typed, said, headers, owner, 
     assert not Note.objects.exists()
 
 
+def test_character_that_no_database_keeps_is_refused(owner, signed_in):
+    found = flag(factories.human(owner.workspace))
+    client = signed_in(owner)
+
+    assert client.post(f"/team/{found.agent_id}/notes", {"body": "a\0b"}).status_code == 400
+    assert client.post(f"/flags/{found.pk}/dismiss", {"reason": "a\0b"}).status_code == 400
+    assert not Note.objects.exists()
+
+
 def test_note_about_another_agents_sample_is_refused(owner, signed_in):
     person, other = (factories.human(owner.workspace) for _ in range(2))
 

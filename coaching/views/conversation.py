@@ -110,7 +110,7 @@ def retry(request, turn_id):
 
 
 def _ask(request, agent, about, chosen):
-    text = (request.POST.get("quick") or request.POST.get("text", "")).replace("\0", "")
+    text = request.POST.get("quick") or request.POST.get("text", "")
     focus = [int(n) for n in request.POST.getlist("turn") if n.isdecimal() and len(n) < 7]
     try:
         with transaction.atomic():

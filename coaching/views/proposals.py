@@ -246,7 +246,7 @@ def _proposal(request, pk):
 
 
 def _said(request, field):
-    return request.POST.get(field, "").replace("\0", "").strip()[:5_000]
+    return request.POST.get(field, "").strip()[:5_000]
 
 
 def _words(refusal):

@@ -46,7 +46,8 @@ def tabs(agent):
 
 @dataclass(frozen=True)
 class Overview:
-    """One agent at a glance. `changes` are its newest configurations, `counts` what it is told."""
+    """One agent at a glance. `csat` adds up the last four weeks, `before` the four before them; `changes` are the newest
+    configurations. What only AI agents have is empty for a person."""
 
     agent: Agent
     csat: Csat
@@ -163,7 +164,7 @@ class HistoryQuestion:
             score=score if score in dict(cls.SCORES) else "",
             flagged=query.get("flagged") == "1",
             transcript=query.get("transcript") == "1",
-            agent=agent if len(agent) == 36 and agent.replace("-", "").isalnum() else "",
+            agent=str(proposal_page.uuid_or_none(agent) or ""),
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )

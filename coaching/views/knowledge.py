@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from agents import actions as configuration
 from agents.models import Agent, Door, Procedure, Prompt
 from agents.pages import page
-from agents.versions import Conflict, at_version
+from agents.versions import Conflict, at_version, fields_of
 from coaching import agent_page, forms, proposal_page
 from coaching.views.agent import find, show
 from memories import actions as memories
@@ -85,13 +85,14 @@ def edit(request, agent_id, kind, pk=None):
     """Make a new version by hand. A lost race shows the three values of each field and keeps what was typed."""
     agent, about = find(request, agent_id, ai=True), KINDS[kind]
     row = get_object_or_404(about.model.objects.filter(agent=agent), pk=_pk(agent, kind, pk))
+    fields = fields_of(row)
     if request.method != "POST":
-        initial = {name: getattr(row, name) for name in about.model.FIELDS} | {"base_version": row.version}
-        return _show_form(request, agent, about, forms.FORMS[kind](initial=initial), row)
-    form = forms.FORMS[kind](request.POST)
+        form = forms.FORMS[kind](initial={**fields, "base_version": row.version})
+        return _show_form(request, agent, about, form, row)
+    form = forms.FORMS[kind](request.POST, initial=fields)
     if not form.is_valid():
         return _show_form(request, agent, about, form, row, HTTPStatus.BAD_REQUEST)
-    if form.changes == {name: getattr(row, name) for name in about.model.FIELDS}:
+    if form.changes == fields:
         messages.info(request, "Nothing was changed.")
         return redirect(*_address(about, agent, row))
     base = form.cleaned_data["base_version"] or 0

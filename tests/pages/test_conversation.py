@@ -134,6 +134,13 @@ def test_looking_starts_no_session_and_the_first_question_does(talk, owner, sign
     assert Turn.objects.get().state == "queued"
 
 
+def test_question_that_cannot_be_stored_is_refused_whole(talk, owner, signed_in):
+    refused = signed_in(owner).post(f"/conversations/{talk.pk}/ask", {"text": "What\0 went wrong?"})
+
+    assert refused.status_code == 400
+    assert not Session.objects.exists()
+
+
 def test_second_question_goes_into_the_session_on_the_page(session, talk, owner, signed_in):
     signed_in(owner).post(f"/conversations/{talk.pk}/ask", {"session": session.pk, "text": "What went wrong?"})
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from agents import versions
 from agents.models import Agent, Configuration, Procedure, Prompt
-from coaching import diffs, flag_words, proposal_page
+from coaching import diffs, proposal_page
+from coaching.actions import flags
 from coaching.csat import Csat, said
 from coaching.models import Flag, Proposal, Sample, Session
 from coaching.team import LEVEL_DAYS
@@ -63,9 +64,7 @@ class Overview:
     @property
     def sentence(self):
         """What the open flag says: a manual flag's reason in the leader's words, else the scan's claim."""
-        if self.flag.kind == Flag.Kind.MANUAL:
-            return self.flag.reason
-        return flag_words.sentence(self.agent.name, self.flag.evidence)
+        return flags.sentence(self.flag, today=timezone.localdate())
 
     @property
     def change(self):
@@ -103,7 +102,7 @@ def load_overview(member, agent):
         agent=agent,
         csat=_level(agent, today),
         before=_level(agent, today - timedelta(days=LEVEL_DAYS)),
-        flag=Flag.objects.visible_to(member).open().filter(agent=agent).first(),
+        flag=Flag.objects.visible_to(member).open().filter(agent=agent).select_related("agent").first(),
         external_ids=list(agent.external_ids.order_by("source")),
         n_conversations=Conversation.objects.filter(agent=agent).count(),
         n_memories=memories.get("n", 0),
@@ -257,13 +256,14 @@ def load_history(member, question, agent=None):
                 "none": Q(hundredths=None),
             }[question.score]
         )
+    samples = Sample.objects.kept().filter(conversation=OuterRef("pk"))
     if question.transcript:
         found = found.filter(turn_count__gt=0)
     if question.flagged:
-        found = found.filter(samples__unpinned_at=None, samples__isnull=False)
+        found = found.filter(Exists(samples))
     if question.search:
         found = found.filter(
-            Q(external_id=question.search) | Q(samples__summary__icontains=question.search, samples__unpinned_at=None)
+            Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
     n_found = found.count()
     n_pages = max(1, -(-n_found // PAGE_SIZE))
@@ -530,8 +530,3 @@ def load_coaching(member, agent):
         counts=dict(rows.order_by().values_list("status").annotate(Count("pk"))),
         sessions=list(sessions[:PAGE_SIZE]),
     )
-
-
-def conflict_panes(clash):
-    """The three values of each field of a lost race, for a form that was typed against an older version."""
-    return proposal_page.told(clash)

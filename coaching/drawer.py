@@ -1,15 +1,15 @@
 """What the drawer of one agent shows, read at once: a fixed number of queries, whatever stands in it."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent
 from coaching import picture
+from coaching.actions import flags
 from coaching.csat import Csat, Timeline, said
-from coaching.flag_words import sentence
 from coaching.models import Flag, Note, Proposal, Sample
 from coaching.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS
 from helpdesk.models import RatingDay
@@ -17,32 +17,35 @@ from helpdesk.models import RatingDay
 WEEKS = 26
 MOST_SAMPLES = 20
 MOST_NOTES = 50
+LOW = 50  # a rating under this is shown as a bad one
 
 
 @dataclass(frozen=True)
 class SampleLine:
-    """A sample as it is read: its rating in the words of its scale, and how bad that is."""
+    """A sample as it is read: its rating in the words of its scale, how bad that is, and when a late summary is tried."""
 
     sample: Sample
     said: str
     is_low: bool
+    next_try_at: datetime | None
 
 
 @dataclass(frozen=True)
 class Drawer:
     """Everything the drawer shows of `agent` to one member.
 
-    `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26 weeks.
-    `has_team_line` is False where the peers' level would give away single people. `more_notes` counts those not shown.
+    `sentence` is what the newest flag says: why it was raised or, without an open `flag`, how it ended. Flags are
+    leaders' business until they talk: members see their numbers, not the claim and not what leaders wrote about it.
+    `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26
+    weeks. `more_notes` counts those that are not shown.
     """
 
     agent: Agent
     flag: Flag | None
+    sentence: str
     csat: Csat
     before: Csat
-    past: Csat
     picture: picture.Trajectory | None
-    has_team_line: bool
     team_is_workspace: bool
     samples: list[SampleLine]
     notes: list[Note]
@@ -51,11 +54,10 @@ class Drawer:
     may_write: bool
 
     @property
-    def sentence(self):
-        """Why the agent is flagged: the leader's reason, or the claim with its numbers."""
-        if self.flag.kind == Flag.Kind.MANUAL:
-            return self.flag.reason
-        return sentence(self.agent.name, self.flag.evidence)
+    def causes(self):
+        """What may have been behind a fall, as (value, label): a person has no prompt, memories or procedures."""
+        only_ai = {Flag.Cause.PROMPT, Flag.Cause.MEMORY, Flag.Cause.PROCEDURE}
+        return [(cause.value, cause.label) for cause in Flag.Cause if self.agent.is_ai or cause not in only_ai]
 
 
 def load(member, agent):
@@ -65,7 +67,8 @@ def load(member, agent):
     own = _timeline(RatingDay.objects.filter(agent=agent), first, today)
     peers, team_is_workspace = _peers(member, agent)
     team = None if peers is None else _timeline(peers, first, today)
-    flag = Flag.objects.visible_to(member).open().filter(agent=agent).first()
+    newest = _newest_flag(agent) if may(member, Right.COACH_PEOPLE) else None
+    flag = newest if newest is not None and newest.status == Flag.Status.OPEN else None
     samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
     notes = (
         Note.objects.visible_to(member)
@@ -78,11 +81,10 @@ def load(member, agent):
     return Drawer(
         agent=agent,
         flag=flag,
+        sentence=flags.sentence(newest, today=today) if newest else "",
         csat=own.window(last - LEVEL_DAYS + 1, last),
         before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
-        past=own.window(first.toordinal(), last),
         picture=_picture(own, team, flag, first, today),
-        has_team_line=team is not None,
         team_is_workspace=team_is_workspace,
         samples=[_line(one) for one in samples.order_by("score_hundredths", "-closed_at", "pk")[:MOST_SAMPLES]],
         notes=list(notes.order_by("-created_at", "pk")[:MOST_NOTES]),
@@ -92,14 +94,26 @@ def load(member, agent):
     )
 
 
+def _newest_flag(agent):
+    """The open flag if there is one (no other is raised beside it), else the one that ended last, if any."""
+    return agent.flags.select_related("agent", "closed_by__user").order_by("-opened_at").first()
+
+
 def _line(sample):
-    return SampleLine(sample, said(sample.value, sample.scale), is_low=sample.score is not None and sample.score < 50)
+    waits = sample.next_try_at is not None and sample.next_try_at > timezone.now()
+    return SampleLine(
+        sample,
+        said=said(sample.value, sample.scale),
+        is_low=sample.score is not None and sample.score < LOW,
+        next_try_at=sample.next_try_at if waits else None,
+    )
 
 
 def _peers(member, agent):
-    """The daily rows of the agent's peers, and whether these are the whole workspace: a team of fewer than four counts as that.
+    """The daily rows of the agent's peers, and whether these are the whole workspace.
 
-    None where even the workspace is so small that its level would give away single people to a member.
+    A team of fewer than four counts as the whole workspace. None where even that is so small that its level would give
+    away single people to a member.
     """
     active = Agent.objects.filter(workspace_id=agent.workspace_id).active()
     if agent.team_id is not None and active.filter(team=agent.team_id).count() >= SMALLEST_TEAM:

@@ -1,18 +1,14 @@
 """The product in a real browser: uvicorn in a thread of the tests, Chromium without a window."""
 
 import os
-import socket
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 from django.db import connections
 from playwright.sync_api import sync_playwright
 
-from config.asgi import application
 from tests import factories
+from tests.serving import serving
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -31,7 +27,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """One browser for all tests. Its client runs a loop in this thread, where Django then wants to be told that we know."""
+    """One browser for all tests.
+
+    Its client runs a loop in this thread, where Django then wants to be told that we know.
+    """
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
@@ -43,25 +42,17 @@ def chromium():
 @pytest.fixture
 def address(transactional_db):
     """The address of the product, serving the test's own database over real ASGI."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(application, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline, "the server did not start within 10 seconds"
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=10)
+    with serving() as (host, port):
+        yield f"http://{host}:{port}"
     connections.close_all()
 
 
 @pytest.fixture
 def open_browser(chromium, address):
-    """A function: context options -> page. At the end no page may have complained: no error, nothing the policy refused."""
+    """A function: context options -> page.
+
+    At the end no page may have complained: no error, nothing the policy refused.
+    """
     contexts, complaints = [], []
 
     def open_page(**options):

@@ -16,6 +16,13 @@ class TooLarge(APIException):
     default_detail = LIMIT_SENTENCE
 
 
+class LengthRequired(APIException):
+    """REST framework takes a body without a length for none at all, and would answer as if nothing had been sent."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "Send the body with a Content-Length, not in chunks."
+
+
 class StrictJSONParser(BaseParser):
     """JSON as RFC 8259 has it, and nothing that a database or another client could not hold.
 

@@ -11,6 +11,7 @@ from agents.access import Right, require
 from agents.api_base import idempotency
 from agents.api_base.filters import StrictFilterSet
 from agents.api_base.paging import CursorPage
+from agents.api_parsing import LengthRequired
 
 
 class AnsweredBefore(Exception):
@@ -46,6 +47,8 @@ class ApiView(GenericAPIView):
 
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            raise LengthRequired
         self._refuse_unknown_parameters(request)
         method = "GET" if request.method == "HEAD" else request.method
         if method in self.rights:

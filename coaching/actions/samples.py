@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from agents.access import Right, require
+from agents.access import Refusal, Right, require
 from coaching.models import Sample
 from helpdesk import deeplinks
 from helpdesk.models import Conversation, Rating
@@ -15,7 +15,7 @@ MOST_SAMPLES = 20
 BEST = 10_000  # hundredths: a conversation rated as well as can be is no sample of what went wrong
 
 
-class UnknownConversation(Exception):
+class UnknownConversation(Refusal):
     """No conversation is known by this source and id, and nobody said whose it is."""
 
 

@@ -475,7 +475,7 @@ def test_only_leaders_say_what_a_flag_was(what, linked_member, stranger, signed_
     found = flag(linked_member.agent)
     said = {"cause": "wait", "reason": "Mine."}
 
-    assert signed_in(linked_member).post(f"/flags/{found.pk}/{what}", said).status_code == 403
+    assert signed_in(linked_member).post(f"/flags/{found.pk}/{what}", said).status_code == 404
     assert signed_in(stranger).post(f"/flags/{found.pk}/{what}", said).status_code == 404
     found.refresh_from_db()
     assert (found.status, found.cause) == ("open", "")

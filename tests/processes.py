@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import connection
 
-PATIENCE = 60  # seconds: a worker starts within two, on a busy machine within ten
+PATIENCE = 120  # seconds: what a dead worker left is found again within these; most things take two
 
 
 def environment(**extra) -> dict:
@@ -47,7 +47,7 @@ def worker(threads=4, **environment):
         yield child
     finally:
         child.kill()
-        child.communicate()
+        print(child.communicate()[0])  # shown where the test fails
 
 
 def until(happened, look=lambda: None):

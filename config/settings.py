@@ -54,7 +54,7 @@ INSTALLED_APPS = [
     "memories",
     "helpdesk",
     "agents",
-    "django.contrib.admin",
+    "config.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -20,7 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents.access import Right, require
+from agents.access import Refusal, Right, require
 from coaching import sentences, trajectory
 from coaching.actions import samples
 from coaching.models import Flag
@@ -29,7 +29,7 @@ MANUAL_WINDOW = timedelta(days=28)
 LONGEST_REASON = 2_000  # characters
 
 
-class AlreadyFlagged(Exception):
+class AlreadyFlagged(Refusal):
     """The agent has an open flag, and one is enough; `flag` is that one."""
 
     def __init__(self, flag):
@@ -37,7 +37,7 @@ class AlreadyFlagged(Exception):
         self.flag = flag
 
 
-class AlreadyClosed(Exception):
+class AlreadyClosed(Refusal):
     """The flag is not open any more; `flag` says how it ended."""
 
     def __init__(self, flag):

@@ -18,8 +18,9 @@ FRAGMENT = "HX-Request-Type"
 def page(*methods):
     """Make a view a page of a signed-in member, for `methods` (default: GET).
 
-    Strangers are asked to sign in; a person without a workspace is told so; `NotAllowed` becomes a 403 with its reason. Times
-    are those of the workspace. Answers are never kept by caches, for the next person at the machine may be somebody else.
+    Strangers are asked to sign in; a person without a workspace is told so; `NotAllowed` becomes a 403 with its reason.
+    Times are those of the workspace. Answers are never kept by caches, for the next person at the machine may be
+    somebody else.
     """
 
     def decorate(view):

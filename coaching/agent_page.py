@@ -10,7 +10,8 @@ from django.utils.dateparse import parse_date
 
 from agents import versions
 from agents.models import Agent, Configuration, Procedure, Prompt
-from coaching import diffs, flag_words, proposal_page
+from coaching import diffs, proposal_page
+from coaching.actions import flags
 from coaching.csat import Csat, said
 from coaching.models import Flag, Proposal, Sample, Session
 from coaching.team import LEVEL_DAYS
@@ -63,9 +64,7 @@ class Overview:
     @property
     def sentence(self):
         """What the open flag says: a manual flag's reason in the leader's words, else the scan's claim."""
-        if self.flag.kind == Flag.Kind.MANUAL:
-            return self.flag.reason
-        return flag_words.sentence(self.agent.name, self.flag.evidence)
+        return flags.sentence(self.flag, today=timezone.localdate())
 
     @property
     def change(self):
@@ -103,7 +102,7 @@ def load_overview(member, agent):
         agent=agent,
         csat=_level(agent, today),
         before=_level(agent, today - timedelta(days=LEVEL_DAYS)),
-        flag=Flag.objects.visible_to(member).open().filter(agent=agent).first(),
+        flag=Flag.objects.visible_to(member).open().filter(agent=agent).select_related("agent").first(),
         external_ids=list(agent.external_ids.order_by("source")),
         n_conversations=Conversation.objects.filter(agent=agent).count(),
         n_memories=memories.get("n", 0),

@@ -196,7 +196,11 @@ def exchanges(member, session, texts=None, turn=None):
     turns = session.turns.select_related("asked_by__user").order_by("number")
     events = TurnEvent.objects.filter(session=session).order_by("number")
     messages = Message.objects.filter(session=session)
-    rows = Proposal.objects.visible_to(member).filter(session=session).select_related("decided_by__user", "agent")
+    rows = (
+        Proposal.objects.visible_to(member)
+        .filter(session=session)
+        .select_related("decided_by__user", "agent", "session__conversation")
+    )
     if turn is not None:
         turns = turns.filter(pk=turn.pk)
         events, messages, rows = (found.filter(turn=turn) for found in (events, messages, rows))

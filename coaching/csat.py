@@ -10,7 +10,10 @@ SURE = 1.96  # standard errors on either side: 19 of 20 such ranges hold the tru
 
 @dataclass(frozen=True)
 class Csat:
-    """Ratings added up: their number, the sum of their scores in hundredths of a point, and the sum of those squared."""
+    """Ratings added up: their number and their sums.
+
+    `total` adds the scores in hundredths of a point, `squares` the squares of those.
+    """
 
     n: int = 0
     total: int = 0
@@ -36,8 +39,8 @@ class Csat:
     def give_or_take(self):
         """Points on either side within which the true level lies 19 times in 20; None where no level is named.
 
-        A handful of equal ratings has no spread of its own and would look certain, so the spread never counts as less than
-        a share of what good/bad ratings at this level would show.
+        A handful of equal ratings has no spread of its own and would look certain, so the spread never counts as less
+        than a share of what good/bad ratings at this level would show.
         """
         if not self.enough:
             return None
@@ -52,7 +55,10 @@ NOTHING = Csat()
 
 
 class Timeline:
-    """Daily sums of somebody over a run of days, read as windows. Days are ordinals; days before the first count as empty."""
+    """Daily sums of somebody over a run of days, read as windows.
+
+    Days are ordinals; days before the first count as empty.
+    """
 
     def __init__(self, first, last, sums=()):
         """`sums` are (ordinal, Csat) pairs; pairs outside first..last are left out."""

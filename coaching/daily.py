@@ -10,7 +10,7 @@ from itertools import count
 
 import numpy as np
 from django.db import connection
-from django.db.models import Aggregate, BinaryField, Sum
+from django.db.models import Aggregate, BinaryField
 
 from agents.models import Agent
 from coaching.trajectory import HISTORY_DAYS, MIN_TEAM, Days
@@ -58,7 +58,7 @@ def read(workspace, first, last):
     """What the database hands over: the packed days first..last, and (key, team, active) of every agent."""
     days = RatingDay.objects.filter(workspace=workspace, day__range=(first, last)).order_by().values_list("day")
     packed = days.annotate(
-        keys=_AgentKeys("agent_id"), sums=_PackedSums("n", "sum_hundredths"), squares=Sum("sum_squares")
+        keys=_AgentKeys("agent_id"), sums=_PackedSums("n", "sum_hundredths"), squares=_PackedNumbers("sum_squares")
     )
     agents = Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active")
     return list(packed), list(agents)
@@ -66,8 +66,7 @@ def read(workspace, first, last):
 
 def _unpacked(packed, agents, first_day):
     row_of = _Rows(agents)
-    n, u = np.zeros((HISTORY_DAYS, len(agents))), np.zeros((HISTORY_DAYS, len(agents)))
-    uu = np.zeros((HISTORY_DAYS, 1))
+    n, u, uu = (np.zeros((HISTORY_DAYS, len(agents))) for _ in range(3))
     for day, keys, sums, squares in packed:
         at = day.toordinal() - first_day
         rows, known = row_of(keys)
@@ -75,8 +74,7 @@ def _unpacked(packed, agents, first_day):
         ratings, scores = sums >> SUM_BITS, (sums & ((1 << SUM_BITS) - 1)) / 10_000
         n[at, rows] = ratings
         u[at, rows] = ratings - scores
-        # The sum of (1 - score) squared. The scan asks for it over the whole workspace only, so one row for all will do.
-        uu[at] = ratings.sum() - 2 * scores.sum() + float(squares) / 10_000**2
+        uu[at, rows] = ratings - 2 * scores + _numbers(squares)[known] / 10_000**2  # the sum of (1 - score) squared
     return Days(first_day, n.T, u.T, uu.T)
 
 
@@ -92,21 +90,26 @@ class _AgentKeys(Aggregate):
         return self.as_sql(compiler, connection, template="string_agg(uuid_send(%(expressions)s), '')")
 
 
-class _PackedSums(Aggregate):
-    """(ratings << SUM_BITS | sum) of each row of a group, in the order of _AgentKeys: decimal text, or eight bytes each."""
+class _PackedNumbers(Aggregate):
+    """A whole number of each row of a group, in the order of _AgentKeys: decimal text, or eight bytes each."""
 
     output_field = BinaryField()
-    arity = 2
-    arg_joiner = f" << {SUM_BITS} | "
 
     def as_sqlite(self, compiler, connection):
         return self.as_sql(compiler, connection, template="CAST(group_concat(%(expressions)s) AS BLOB)")
 
+    def as_postgresql(self, compiler, connection, **how):
+        return self.as_sql(compiler, connection, template="string_agg(int8send(%(expressions)s), '')", **how)
+
+
+class _PackedSums(_PackedNumbers):
+    """(ratings << SUM_BITS | sum) of each row of a group."""
+
+    arity = 2
+    arg_joiner = f" << {SUM_BITS} | "
+
     def as_postgresql(self, compiler, connection):
-        joiner = f"::bigint << {SUM_BITS} | "
-        return self.as_sql(
-            compiler, connection, template="string_agg(int8send(%(expressions)s), '')", arg_joiner=joiner
-        )
+        return super().as_postgresql(compiler, connection, arg_joiner=f"::bigint << {SUM_BITS} | ")
 
 
 def _numbers(packed):

@@ -102,7 +102,7 @@ def fields(old, new):
     An empty `old` is something new, an empty `new` something removed: then every field that says anything is told.
     """
     told = []
-    for field in LABELS:
+    for field in [*LABELS, *sorted({*old, *new} - LABELS.keys())]:
         before, after = old.get(field), new.get(field, old.get(field) if new else None)
         if before == after or (not before and not after and field != "active"):
             continue
@@ -112,7 +112,7 @@ def fields(old, new):
 
 def field_diff(field, before, after):
     """The FieldDiff of one field's two values."""
-    label = LABELS[field]
+    label = LABELS.get(field, field)
     if field in BY_LINES:
         return FieldDiff(field, label, "lines", before, after, lines=lines(before or "", after or ""))
     if isinstance(before, str) and isinstance(after, str) and before and after:

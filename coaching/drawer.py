@@ -8,8 +8,8 @@ from django.utils import timezone
 from agents.access import Right, may
 from agents.models import Agent
 from coaching import picture
+from coaching.actions import flags
 from coaching.csat import Csat, Timeline, said
-from coaching.flag_words import sentence
 from coaching.models import Flag, Note, Proposal, Sample
 from coaching.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS
 from helpdesk.models import RatingDay
@@ -32,17 +32,18 @@ class SampleLine:
 class Drawer:
     """Everything the drawer shows of `agent` to one member.
 
-    `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26 weeks.
-    `has_team_line` is False where the peers' level would give away single people. `more_notes` counts those not shown.
+    `sentence` is what the newest flag says: why it was raised or, without an open `flag`, how it ended. Flags are
+    leaders' business until they talk: members see their numbers, not the claim and not what leaders wrote about it.
+    `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26
+    weeks. `more_notes` counts those that are not shown.
     """
 
     agent: Agent
     flag: Flag | None
+    sentence: str
     csat: Csat
     before: Csat
-    past: Csat
     picture: picture.Trajectory | None
-    has_team_line: bool
     team_is_workspace: bool
     samples: list[SampleLine]
     notes: list[Note]
@@ -51,11 +52,10 @@ class Drawer:
     may_write: bool
 
     @property
-    def sentence(self):
-        """Why the agent is flagged: the leader's reason, or the claim with its numbers."""
-        if self.flag.kind == Flag.Kind.MANUAL:
-            return self.flag.reason
-        return sentence(self.agent.name, self.flag.evidence)
+    def causes(self):
+        """What may have been behind a fall, as (value, label): a person has no prompt, memories or procedures."""
+        only_ai = {Flag.Cause.PROMPT, Flag.Cause.MEMORY, Flag.Cause.PROCEDURE}
+        return [(cause.value, cause.label) for cause in Flag.Cause if self.agent.is_ai or cause not in only_ai]
 
 
 def load(member, agent):
@@ -65,7 +65,8 @@ def load(member, agent):
     own = _timeline(RatingDay.objects.filter(agent=agent), first, today)
     peers, team_is_workspace = _peers(member, agent)
     team = None if peers is None else _timeline(peers, first, today)
-    flag = Flag.objects.visible_to(member).open().filter(agent=agent).first()
+    newest = _newest_flag(agent) if may(member, Right.COACH_PEOPLE) else None
+    flag = newest if newest is not None and newest.status == Flag.Status.OPEN else None
     samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
     notes = (
         Note.objects.visible_to(member)
@@ -78,11 +79,10 @@ def load(member, agent):
     return Drawer(
         agent=agent,
         flag=flag,
+        sentence=flags.sentence(newest, today=today) if newest else "",
         csat=own.window(last - LEVEL_DAYS + 1, last),
         before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
-        past=own.window(first.toordinal(), last),
         picture=_picture(own, team, flag, first, today),
-        has_team_line=team is not None,
         team_is_workspace=team_is_workspace,
         samples=[_line(one) for one in samples.order_by("score_hundredths", "-closed_at", "pk")[:MOST_SAMPLES]],
         notes=list(notes.order_by("-created_at", "pk")[:MOST_NOTES]),
@@ -90,6 +90,11 @@ def load(member, agent):
         pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
         may_write=may(member, Right.COACH_PEOPLE),
     )
+
+
+def _newest_flag(agent):
+    """The open flag if there is one (no other is raised beside it), else the one that ended last, if any."""
+    return agent.flags.select_related("agent", "closed_by__user").order_by("-opened_at").first()
 
 
 def _line(sample):

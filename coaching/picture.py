@@ -1,7 +1,8 @@
 """The two pictures of CSAT over time as plain geometry: numbers in, coordinates out, drawn by a template.
 
-Pure functions: no clock, no database, no markup. Coordinates are in the units of the SVG's view box, y downwards, rounded to a
-tenth so that a page of many sparklines stays light. Scores are 0..100 and None where there is nothing to draw.
+Pure functions: no clock, no database, no markup. Coordinates are in the units of the SVG's view box, y downwards,
+rounded to a tenth so that a page of many sparklines stays light. Scores are 0..100 and None where there is nothing to
+draw.
 """
 
 import math
@@ -24,7 +25,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Sparkline:
-    """Path data of an agent's line and of its team's, and where the agent's line ends. `own` is empty without any value."""
+    """Path data of an agent's line and of its team's, and where the agent's line ends.
+
+    `own` is empty without any value.
+    """
 
     own: str
     team: str
@@ -34,7 +38,7 @@ class Sparkline:
 
 
 def shared_scale(series):
-    """The scale that shows every value of all `series` (iterables of scores or None); the whole range if there are none."""
+    """The scale that shows every value of all `series` (iterables of scores or None); 0..100 without any."""
     values = [value for one in series for value in one if value is not None]
     if not values:
         return Scale(0, 100)
@@ -91,7 +95,10 @@ class Dot:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Everything the template draws. Lines are path data; `window` is (x, width) of the review window, if there is one."""
+    """Everything the template draws.
+
+    Lines are path data; `window` is (x, width) of the review window, if there is one.
+    """
 
     dots: tuple[Dot, ...]
     expected: str
@@ -123,8 +130,8 @@ class Trajectory:
 def trajectory(weeks, *, since=None, recent=None, worst=None):
     """Lay out `weeks` (oldest first, without gaps) as dots sized by their ratings, with the expected and the team's line.
 
-    `since` is the first day of the review window, `recent` the mean level in it, `worst` the first day of the worst seven days.
-    Returns None where no week has a rating: then there is nothing to draw and the page says so in words.
+    `since` is the first day of the review window, `recent` the mean level in it, `worst` the first day of the worst
+    seven days. Returns None where no week has a rating: then there is nothing to draw and the page says so in words.
     """
     weeks = tuple(weeks)
     values = [v for w in weeks for v in (w.score, w.expected, w.team) if v is not None]
@@ -189,7 +196,7 @@ def _summary(weeks, since, recent):
 
 
 def _month_labels(weeks, xs):
-    """The first month, one in the middle where a month begins, and "now": few words, so they never run into each other."""
+    """The first month, one in the middle, and "now": so few that they never run into each other."""
     labels = [(round(xs[0], 1), weeks[0].start.strftime("%b"), "start")]
     if len(weeks) >= 12:
         begins = [i for i in range(4, len(weeks) - 3) if weeks[i].start.month != weeks[i - 1].start.month]

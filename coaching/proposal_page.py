@@ -1,7 +1,6 @@
 """What the proposals pages show, read at once: the queue with its filters, and one proposal from title to buttons."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -89,7 +88,7 @@ class Item:
     def is_stale(self):
         """Whether it waits and its target has moved on, or is gone, since it was written."""
         waits = self.proposal.status == Status.PENDING and not self.proposal.is_create
-        return waits and self.target_version != self.proposal.base_version
+        return waits and is_known(self.proposal) and self.target_version != self.proposal.base_version
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ class Detail:
 
     @property
     def is_known_type(self):
-        return self.proposal.type in Proposal.Type.values
+        return is_known(self.proposal)
 
     @property
     def is_stale(self):
@@ -176,7 +175,7 @@ class Detail:
 
     @property
     def may_take_back(self):
-        return self.proposal.status == Status.APPROVED and self.taken_back is None
+        return self.proposal.status == Status.APPROVED and self.taken_back is None and self.is_known_type
 
 
 def load_queue(member, question):
@@ -236,7 +235,12 @@ def load(member, proposal, texts=None):
 
 def may_decide(member, proposal):
     """Whether `member` can approve or reject it now. A type from another release can be read only."""
-    return may(member, Right.APPROVE) and proposal.status == Status.PENDING and proposal.type in Proposal.Type.values
+    return may(member, Right.APPROVE) and proposal.status == Status.PENDING and is_known(proposal)
+
+
+def is_known(proposal):
+    """Whether this release knows the type: another one may have written to the same database."""
+    return proposal.type in Proposal.Type.values
 
 
 def changes_of(proposal, change=None):
@@ -337,6 +341,6 @@ def _uuid(value):
 def decided_words(proposal):
     """ "already approved by Ana at 20 Nov 2026, 10:42 from Slack": what a late click is told."""
     by = proposal.decided_by.display_name if proposal.decided_by else "its author's newer proposal"
-    at: datetime = timezone.localtime(proposal.decided_at)
+    at = timezone.localtime(proposal.decided_at)
     door = f" from {proposal.get_decided_from_display()}" if proposal.decided_from else ""
     return f"already {proposal.get_status_display().lower()} by {by} at {at.day} {at:%b %Y, %H:%M}{door}"

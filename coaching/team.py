@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
 from agents.models import Agent, Team
-from coaching import picture
+from coaching import picture, sentences
 from coaching.csat import NOTHING, Csat, Timeline
-from coaching.flag_words import brief
 from coaching.models import Flag, Note, Proposal, Session
 from helpdesk.models import Rating, RatingDay
 
@@ -118,7 +117,8 @@ class Row:
     def words(self):
         """What the Status column says: the flag's claim, what cannot be seen in so few ratings, or nothing."""
         if self.flag is not None:
-            words = self.flag.reason if self.flag.kind == Flag.Kind.MANUAL else brief(self.flag.evidence)
+            by_hand = self.flag.kind == Flag.Kind.MANUAL
+            words = self.flag.reason if by_hand else sentences.brief(self.flag.evidence)
             waiting = f"{self.proposals} proposal{'' if self.proposals == 1 else 's'} waiting" if self.proposals else ""
             return "; ".join(filter(None, [words, waiting]))
         if self.csat.n >= THIN:
@@ -152,6 +152,7 @@ class TeamPage:
     n_found: int
     n_pages: int
     newest_at: datetime | None
+    since: date  # the first day of the last four weeks
     totals: list[TeamTotal] = field(default_factory=list)
 
     @property
@@ -184,6 +185,7 @@ def load(member, question):
         n_found=len(found),
         n_pages=n_pages,
         newest_at=_newest_rating(member),
+        since=today - FOUR_WEEKS + timedelta(days=1),
         totals=[] if member.is_leader else around.totals(),
     )
 
@@ -197,9 +199,9 @@ def _rows(member, today):
         days = days.filter(agent_id=member.agent_id)
     for agent, is_recent, *sums in days.values_list("agent", Q(day__gte=start)).annotate(*SUMS):
         (levels if is_recent else before)[agent] = Csat(*sums)
-    flags = {flag.agent_id: flag for flag in Flag.objects.visible_to(member).open()}
-    due, coached, proposals = {}, {}, {}
+    flags, due, coached, proposals = {}, {}, {}, {}
     if member.is_leader:
+        flags = {flag.agent_id: flag for flag in Flag.objects.visible_to(member).open()}
         notes = Note.objects.visible_to(member).current().order_by().values("agent")
         for agent, newest, open_ones in notes.annotate(
             newest=Max("created_at"),

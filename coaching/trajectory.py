@@ -106,11 +106,14 @@ class Days:
         shape = (self.n_agents, -(-(lead + n_days) // 7), 7)
         pad = ((0, 0), (lead, shape[1] * 7 - lead - n_days))
         n, u, uu = (np.pad(x, pad).reshape(shape) for x in (self.n, self.u, self.uu))
-        week_n, week_u = n.sum(2), u.sum(2)
-        mean = np.divide(week_u, week_n, out=np.zeros_like(week_n), where=week_n > 0)
-        came = ((u - n * mean[:, :, None]) ** 2).sum(2)
-        variance = np.maximum(uu.sum(2) - week_n * mean**2, 0.0) / np.maximum(week_n - 1, 1.0)
-        due = variance * (week_n - np.divide((n**2).sum(2), week_n, out=np.zeros_like(week_n), where=week_n > 0))
+        week = np.ones(7)
+        week_n, week_u = n @ week, u @ week
+        week_nn, week_nu, week_squares = ((x * y) @ week for x, y in ((n, n), (n, u), (u, u)))
+        over = 1 / np.maximum(week_n, 1e-9)
+        mean = week_u * over
+        came = week_squares - 2 * mean * week_nu + mean**2 * week_nn
+        variance = np.maximum(uu @ week - week_n * mean**2, 0.0) / np.maximum(week_n - 1, 1.0)
+        due = variance * (week_n - week_nn * over)
         return came.sum(0), due.sum(0)
 
     def clumping(self, day):
@@ -122,7 +125,7 @@ class Days:
         end = max((day + 1) // 7 - self.first_day // 7, 0)
         last = slice(max(end - HISTORY_WEEKS + 1, 0), end)
         came, due = (by_week[last].sum() for by_week in self._between_days)
-        return float(np.clip(came / due, 1.0, 4.0)) if due > 0 else 1.0
+        return float(np.clip(came / due, 1.0, 4.0)) if due > 1e-9 else 1.0
 
     def unhappiest_run(self, first, last, length, level, agents, happiest=False):
         """The `length` consecutive days within first..last that are furthest above `level` times their ratings.

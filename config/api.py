@@ -10,5 +10,6 @@ urlpatterns = [
     path("", include("agents.api")),
     path("", include("memories.api")),
     path("", include("helpdesk.api")),
+    path("", include("coaching.api")),
     re_path(r"^.*$", UnknownRoute.as_view(), name="api-unknown"),
 ]

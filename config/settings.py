@@ -193,13 +193,12 @@ CELERY_WORKER_CONCURRENCY = COACH_TURNS + 4
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "agents.api_base.authentication.TokenAuthentication",
-        "agents.api_base.authentication.PageAuthentication",
+        "agents.api_authentication.TokenAuthentication",
+        "agents.api_authentication.PageAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["agents.api_base.authentication.ScopePermission"],
+    "DEFAULT_PERMISSION_CLASSES": ["agents.api_authentication.ScopePermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["agents.api_base.parsing.StrictJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "agents.api_base.paging.CursorPage",
+    "DEFAULT_PARSER_CLASSES": ["agents.api_parsing.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "agents.api_base.schema.Schema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "agents.api_base.problems.problem",
@@ -216,6 +215,13 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": "/"}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "AgentKind": "agents.models.Agent.Kind",
+        "Door": "agents.models.Door",
+        "ProposalStatus": "coaching.models.Proposal.Status",
+        "FlagStatus": "coaching.models.Flag.Status",
+        "FlagKind": "coaching.models.Flag.Kind",
+    },
 }
 
 # --- Logs ------------------------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def json_lines(file: BinaryIO) -> Iterator[tuple[int, Any]]:
             while (rest := file.readline(LONGEST_JSON_LINE)) and not rest.endswith(b"\n"):
                 pass
             yield number, Refused("", f"The line is longer than {LONGEST_JSON_LINE // 1024 // 1024} MB.")
-        elif line.strip():
+        elif line := line.strip():
             yield number, _json(line)
 
 

@@ -26,7 +26,7 @@ from agents.api_base.filters import (
 )
 from agents.api_base.paging import CursorPage
 from agents.api_base.problems import Problem, flat_errors, problem_of
-from agents.api_base.references import AmbiguousAgent, UnknownAgent, find_agent
+from agents.api_base.references import AmbiguousAgent, UnknownAgent, UnknownRow, find_agent
 from agents.api_base.views import ApiView
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "StrictSerializer",
     "TextField",
     "UnknownAgent",
+    "UnknownRow",
     "WholeField",
     "YesNoField",
     "YesNoFilter",

@@ -4,7 +4,6 @@
 this module need not know them.
 """
 
-import re
 from dataclasses import dataclass, field
 from functools import singledispatch
 from http import HTTPStatus
@@ -17,8 +16,8 @@ from rest_framework.views import set_rollback
 
 from agents.access import NotAllowed, Refusal
 from agents.api_base.fields import camel, epoch_ms
-from agents.api_base.parsing import LIMIT_SENTENCE
-from agents.api_base.references import AmbiguousAgent, UnknownAgent
+from agents.api_base.references import AmbiguousAgent, UnknownRow
+from agents.api_parsing import LIMIT_SENTENCE
 from agents.versions import Conflict
 
 MEDIA_TYPE = "application/problem+json"
@@ -87,7 +86,9 @@ def _(exc: exceptions.ValidationError):
 
 @problem_of.register
 def _(exc: django_errors.ValidationError):
-    return _refused_fields(flat_errors(exc.message_dict if hasattr(exc, "error_dict") else exc.messages))
+    if not hasattr(exc, "error_dict"):
+        return _refused_fields({"": exc.messages})
+    return _refused_fields(flat_errors({_spoken_name(name): said for name, said in exc.message_dict.items()}))
 
 
 def _refused_fields(errors):
@@ -118,7 +119,7 @@ def _(exc):
 
 
 @problem_of.register
-def _(exc: UnknownAgent):
+def _(exc: UnknownRow):
     return Problem(404, str(exc), errors={exc.field: [str(exc)]})
 
 
@@ -160,11 +161,11 @@ def _(exc):
 
 
 def flat_errors(detail, path="") -> dict[str, list[str]]:
-    """{dotted camelCase path: [sentences]}; messages about the whole stand under the empty path."""
+    """{dotted path: [sentences]} of REST framework's nested errors; messages about the whole stand under the empty path."""
     if isinstance(detail, dict):
-        found: dict[str, list[str]] = {}
+        found = {}
         for key, inner in detail.items():
-            step = "" if key in WHOLE else _spoken_path(str(key))
+            step = "" if key in WHOLE else str(key)
             for where, said in flat_errors(inner, ".".join(filter(None, (path, step)))).items():
                 found.setdefault(where, []).extend(said)
         return found
@@ -173,5 +174,6 @@ def flat_errors(detail, path="") -> dict[str, list[str]]:
     return {path: [str(said) for said in (detail if isinstance(detail, (list, tuple)) else [detail])]}
 
 
-def _spoken_path(key):
-    return camel(key) if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", key) else key
+def _spoken_name(field):
+    """A model's field as clients know it."""
+    return field if field in WHOLE else camel(field)

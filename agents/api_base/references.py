@@ -13,12 +13,16 @@ class AmbiguousAgent(Exception):
         self.candidates = candidates
 
 
-class UnknownAgent(Exception):
-    """No agent of that id or name that the member may see. `field` is where the reference stood."""
+class UnknownRow(Exception):
+    """A reference to something that is not there, or not for this member's eyes. `field` is where it stood."""
 
-    def __init__(self, reference, field):
-        super().__init__(f"There is no agent {reference[:300]!r} here.")
+    def __init__(self, message, field):
+        super().__init__(message)
         self.field = field
+
+
+class UnknownAgent(UnknownRow):
+    """No agent of that id or name that the member may see."""
 
 
 def find_agent(member, reference: str, *, field="agent", agents=None) -> Agent:
@@ -37,5 +41,5 @@ def find_agent(member, reference: str, *, field="agent", agents=None) -> Agent:
     if len(named) > 1:
         raise AmbiguousAgent(reference, named)
     if not named:
-        raise UnknownAgent(reference, field)
+        raise UnknownAgent(f"There is no agent {reference[:300]!r} here.", field)
     return named[0]

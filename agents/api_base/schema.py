@@ -17,7 +17,7 @@ PROBLEM = {
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
-    target_class = "agents.api_base.authentication.TokenAuthentication"
+    target_class = "agents.api_authentication.TokenAuthentication"
     name = "token"
 
     def get_security_definition(self, auto_schema):
@@ -25,7 +25,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
 
 class SessionScheme(OpenApiAuthenticationExtension):
-    target_class = "agents.api_base.authentication.PageAuthentication"
+    target_class = "agents.api_authentication.PageAuthentication"
     name = "session"
 
     def get_security_definition(self, auto_schema):

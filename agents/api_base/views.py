@@ -7,6 +7,7 @@ from rest_framework.views import APIView
 
 from agents.access import require
 from agents.api_base import idempotency
+from agents.api_base.paging import CursorPage
 
 
 class AnsweredBefore(Exception):
@@ -33,6 +34,7 @@ class ApiView(GenericAPIView):
     filterset_class = None
     ordering = None
     filter_backends = ()
+    pagination_class = CursorPage
     _first = None  # the idempotency row of a request that is at work
 
     @property
@@ -76,14 +78,18 @@ class ApiView(GenericAPIView):
 
     def page(self, rows, serializer_class):
         """One page of `rows`: filtered by the view's filter set, in its `ordering`."""
-        if self.filterset_class is not None:
-            filters = self.filterset_class(data=self.request.query_params, queryset=rows, request=self.request)
-            if not filters.is_valid():
-                raise ValidationError({name: list(said) for name, said in filters.errors.items()})
-            rows = filters.qs
-        items = self.paginate_queryset(rows)
+        items = self.paginate_queryset(self.filtered(rows))
         serializer = serializer_class(items, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(serializer.data)
+
+    def filtered(self, rows):
+        """What the view's filter set leaves of `rows`. Raises ValidationError."""
+        if self.filterset_class is None:
+            return rows
+        filters = self.filterset_class(data=self.request.query_params, queryset=rows, request=self.request)
+        if not filters.is_valid():
+            raise ValidationError({name: list(said) for name, said in filters.errors.items()})
+        return filters.qs
 
     def known_parameters(self, method):
         known = set(self.parameters.get(method, ()))

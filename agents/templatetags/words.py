@@ -31,7 +31,10 @@ def ago(at):
 
 @register.filter
 def age(at):
-    """How long ago a moment was, as bare words ("2 h"): for places inside a link, where nothing else can take the focus."""
+    """How long ago a moment was, as bare words ("2 h").
+
+    For places inside a link, where nothing else can take the focus.
+    """
     return _distance((timezone.now() - at).total_seconds()) or "now"
 
 

@@ -155,10 +155,10 @@ def _put_off(sample, error, pause):
 def _summary(sample):
     conversation = sample.conversation
     # The practice model reads no bodies, so none is fetched for it.
-    turns = [] if llm.is_practice() else transcripts.read(conversation).as_json()
+    transcript = transcripts.Transcript(()) if llm.is_practice() else transcripts.read(conversation)
     closed_at = sample.closed_at
     return summaries.write(
-        turns,
+        transcript,
         channel=conversation.channel,
         closed_on=closed_at.astimezone(sample.workspace.zone).date() if closed_at else None,
         score=sample.score,

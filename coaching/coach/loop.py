@@ -19,6 +19,7 @@ from coaching import llm
 logger = logging.getLogger(__name__)
 
 CALLS_A_ROUND = 64
+UNKNOWN_TOOL = "unknown"  # a name that a model made up is not stored: it could hold anything
 LAST_ROUND = "This is the last round of this turn: no tool can be called any more. Answer now with what you have."
 
 
@@ -113,48 +114,16 @@ def run(
     happen. Exceptions of `emit` and `should_stop` pass through: the caller has lost its turn, not the model.
     """
     watch = llm.Watch(limits.stall_seconds, time.monotonic() + limits.seconds, should_stop)
-    outcome = Outcome(State.DONE)
+    turn = _Turn(client, model, system, list(messages), toolbox, limits, _Said(emit), watch)
     try:
-        outcome.error = _rounds(client, model, system, list(messages), toolbox, limits, emit, watch, outcome.usage)
+        turn.outcome.error = turn.rounds()
     except llm.Stopped:
-        outcome.state = State.STOPPED
+        turn.outcome.state = State.STOPPED
     except llm.ModelError as error:
-        outcome.error = error.sentence
-    if outcome.error:
-        outcome.state = State.FAILED
-    return outcome
-
-
-def _rounds(
-    client: anthropic.Anthropic,
-    model: str,
-    system: list[dict[str, Any]],
-    messages: list[dict[str, Any]],
-    toolbox: Toolbox,
-    limits: Limits,
-    emit: Callable[..., None],
-    watch: llm.Watch,
-    usage: llm.Usage,
-) -> str:
-    """The rounds of a turn, adding to `usage`; returns the sentence it failed with, empty when it went well."""
-    said = _Said(emit)
-    for number in range(1, limits.rounds + 1):
-        last = number == limits.rounds > 1
-        request = _request(model, system, messages, toolbox.schemas, limits.answer_tokens, last=last)
-        said.new_round()
-        answer = llm.ask(client, request, watch=watch, on_text=said)
-        usage.add(answer.usage)
-        after = AFTER.get(answer.stop_reason, UNKNOWN_STOP)
-        if isinstance(after, str):
-            return after
-        if after is Next.END or (after is Next.TOOLS and not answer.calls):
-            return "" if said.anything else EMPTY
-        if usage.total_tokens >= limits.tokens:
-            return OUT_OF_TOKENS
-        messages.append({"role": "assistant", "content": answer.content})
-        if after is Next.TOOLS and not last:
-            messages.append({"role": "user", "content": _results(answer.calls, toolbox, said, watch)})
-    return OUT_OF_ROUNDS
+        turn.outcome.error = error.sentence
+    if turn.outcome.error:
+        turn.outcome.state = State.FAILED
+    return turn.outcome
 
 
 class _Said:
@@ -185,37 +154,79 @@ class _Said:
             self.proposal = True
 
 
-def _request(
-    model: str,
-    system: list[dict[str, Any]],
-    messages: list[dict[str, Any]],
-    tools: list[dict[str, Any]],
-    answer_tokens: int,
-    *,
-    last: bool,
-) -> dict[str, Any]:
-    """The request of a round. Cache marks close the three prefixes that the next round repeats: the tools, the
-    system blocks, and everything said so far."""
-    messages = list(messages)
-    if last:
-        said = messages[-1]
-        note = {"type": "text", "text": LAST_ROUND}
-        if said["role"] == "user":
-            messages[-1] = {**said, "content": [*_blocks(said["content"]), note]}
-        else:
-            messages.append({"role": "user", "content": [note]})
-    if messages[-1]["role"] == "user":
-        messages[-1] = {**messages[-1], "content": _marked(_blocks(messages[-1]["content"]))}
-    request = {
-        "model": model,
-        "max_tokens": answer_tokens,
-        "system": _marked(system),
-        "messages": messages,
-        "tools": _marked(tools),
-    }
-    if last:
-        request["tool_choice"] = {"type": "none"}
-    return request
+@dataclass
+class _Turn:
+    """A turn on its way: what it was given, and the talk as it grows."""
+
+    client: anthropic.Anthropic
+    model: str
+    system: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    toolbox: Toolbox
+    limits: Limits
+    said: _Said
+    watch: llm.Watch
+    outcome: Outcome = field(default_factory=lambda: Outcome(State.DONE))
+
+    def rounds(self) -> str:
+        """Ask, run tools and ask again; returns the sentence the turn fails with, empty when it went well."""
+        usage = self.outcome.usage
+        for number in range(1, self.limits.rounds + 1):
+            last = number == self.limits.rounds > 1
+            self.said.new_round()
+            answer = llm.ask(self.client, self.request(last=last), watch=self.watch, on_text=self.said)
+            usage.add(answer.usage)
+            after = AFTER.get(answer.stop_reason, UNKNOWN_STOP)
+            if isinstance(after, str):
+                return after
+            if after is Next.END or (after is Next.TOOLS and not answer.calls):
+                return "" if self.said.anything else EMPTY
+            if usage.total_tokens >= self.limits.tokens:
+                return OUT_OF_TOKENS
+            self.messages.append({"role": "assistant", "content": answer.content})
+            if after is Next.TOOLS and not last:
+                self.messages.append({"role": "user", "content": self.results(answer.calls)})
+        return OUT_OF_ROUNDS
+
+    def request(self, *, last: bool) -> dict[str, Any]:
+        """The request of a round. Cache marks close the three prefixes that the next round repeats: the tools, the
+        system blocks, and everything said so far."""
+        messages = list(self.messages)
+        if last:
+            note = {"type": "text", "text": LAST_ROUND}
+            if messages[-1]["role"] == "user":
+                messages[-1] = {**messages[-1], "content": [*_blocks(messages[-1]["content"]), note]}
+            else:
+                messages.append({"role": "user", "content": [note]})
+        if messages[-1]["role"] == "user":
+            messages[-1] = {**messages[-1], "content": _marked(_blocks(messages[-1]["content"]))}
+        request = {
+            "model": self.model,
+            "max_tokens": self.limits.answer_tokens,
+            "system": _marked(self.system),
+            "messages": messages,
+            "tools": _marked(self.toolbox.schemas),
+        }
+        if last:
+            request["tool_choice"] = {"type": "none"}
+        return request
+
+    def results(self, calls: list[llm.ToolCall]) -> list[dict[str, Any]]:
+        """Run the calls of one answer in their order; every call gets its result, as the protocol asks."""
+        known = {schema["name"] for schema in self.toolbox.schemas}
+        results = []
+        for index, call in enumerate(calls):
+            self.watch.check()
+            if index < CALLS_A_ROUND:
+                value, result = _run_tool(call, self.toolbox)
+                self.said.tool(call.name if call.name in known else UNKNOWN_TOOL, result)
+            else:
+                value, result = f"Only {CALLS_A_ROUND} tools run in one round. Call this one again in the next.", None
+            block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": value}
+            if result is None:
+                block["is_error"] = True
+            results.append(block)
+        return results
 
 
 def _blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -224,23 +235,6 @@ def _blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _marked(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [*blocks[:-1], {**blocks[-1], "cache_control": {"type": "ephemeral"}}]
-
-
-def _results(calls: list[llm.ToolCall], toolbox: Toolbox, said: _Said, watch: llm.Watch) -> list[dict[str, Any]]:
-    """Run the calls of one answer in their order; every call gets its result, as the protocol asks."""
-    results = []
-    for index, call in enumerate(calls):
-        watch.check()
-        if index < CALLS_A_ROUND:
-            value, result = _run_tool(call, toolbox)
-            said.tool(call.name, result)
-        else:
-            value, result = f"Only {CALLS_A_ROUND} tools run in one round. Call this one again in the next.", None
-        block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": value}
-        if result is None:
-            block["is_error"] = True
-        results.append(block)
-    return results
 
 
 def _run_tool(call: llm.ToolCall, toolbox: Toolbox) -> tuple[str, ToolResult | None]:

@@ -30,6 +30,7 @@ from coaching.verbatim import RUN, Guard
 from helpdesk import transcripts
 from helpdesk.models import Conversation, Rating
 from memories.models import Memory
+from memories.search.reading import search
 
 Type = Proposal.Type
 
@@ -78,12 +79,8 @@ class Toolbox:
         return {"version": prompt.version, "prompt": prompt.system_prompt}
 
     def search_memories(self, query: str, limit: int = 10) -> dict[str, Any]:
-        found = _nearest(query, self.agent.memories.served(), limit)
-        items = [
-            {"memory": str(memory.pk), "version": memory.version, "summary": memory.summary, "score": round(score, 3)}
-            for score, memory in found
-        ]
-        return {"items": items}
+        hits = search(self.agent, query, limit=limit)
+        return {"items": [{"memory": str(hit.id), "version": hit.version, "summary": hit.summary} for hit in hits]}
 
     def read_memory(self, memory: str) -> dict[str, Any]:
         return _memory(self._own(Memory, memory))
@@ -163,14 +160,12 @@ class Toolbox:
         **why: Any,
     ) -> ToolResult:
         near = [
-            memory
-            for score, memory in _nearest(summary, self.agent.memories.served(), 5)
-            if score >= NEARLY_THE_SAME and str(memory.pk) not in different_from
+            {"memory": str(hit.id), "summary": hit.summary}
+            for hit in search(self.agent, summary, limit=10)
+            if _alike(summary, hit.summary) >= NEARLY_THE_SAME and str(hit.id) not in different_from
         ]
         if near:
-            listed = json.dumps(
-                [{"memory": str(each.pk), "summary": each.summary} for each in near], ensure_ascii=False
-            )
+            listed = json.dumps(near, ensure_ascii=False)
             raise ToolError(
                 f"The memory base says nearly this already: {listed}. Update that one; or, if yours is another fact, call "
                 "again with these ids in different_from."
@@ -413,12 +408,6 @@ def _require_current(row: Any, base_version: int) -> None:
         raise ToolError(
             f"The {row.KIND} is at version {row.version} now, not {base_version}. Read it again, then propose."
         )
-
-
-def _nearest(query: str, rows: Any, limit: int) -> list[tuple[float, Memory]]:
-    scored = [(max(_alike(query, row.summary), _alike(query, row.text)), row) for row in rows.order_by("created_at")]
-    found = [each for each in scored if each[0] > 0]
-    return sorted(found, key=lambda each: -each[0])[:limit]
 
 
 def _alike(one: str, other: str) -> float:

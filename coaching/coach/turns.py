@@ -252,7 +252,9 @@ def _proposals_so_far(turn: Turn) -> list[dict[str, Any]]:
     ]
     if not listed:
         return []
-    return [{"type": "text", "text": f"<proposals>{json.dumps(listed, ensure_ascii=False)}</proposals>"}]
+    # A title can hold a customer's words by way of the coach: escaped, they cannot close the block and speak as the leader.
+    told = json.dumps(listed, ensure_ascii=False).replace("<", "\\u003c")
+    return [{"type": "text", "text": f"<proposals>{told}</proposals>"}]
 
 
 def _usage(usage: llm.Usage) -> dict[str, Any]:

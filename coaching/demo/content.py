@@ -22,7 +22,7 @@ class Voice:
 
 
 PEOPLE = (
-    Voice("Sarah", BILLING, 9, 0.93, falling_weeks=6, falling_points=20),
+    Voice("Sarah", BILLING, 11, 0.93, falling_weeks=6, falling_points=24),
     Voice("Joon", BILLING, 13, 0.90),
     Voice("Marta", BILLING, 15, 0.93),
     Voice("Priya", BILLING, 11, 0.88),
@@ -37,7 +37,7 @@ PEOPLE = (
 )
 REFUNDS, GUIDE = "Refunds assistant", "Onboarding guide"
 ASSISTANTS = (
-    Voice(REFUNDS, BILLING, 46, 0.88, falling_weeks=6, falling_points=11),
+    Voice(REFUNDS, BILLING, 46, 0.91, falling_weeks=7, falling_points=16),
     Voice(GUIDE, START, 52, 0.91),
 )
 

@@ -22,7 +22,8 @@ HELP = (
     "- Change the prompt so that … · In the prompt, replace “…” with “…”\n"
     "- Add a procedure called NAME: … · Change the procedure called NAME: … · Remove the procedure called NAME\n"
     "- What went wrong? · How can the agent improve? · Is this a pattern?\n"
-    "- What does the prompt say? · Which procedures are there? · What do the memories say about …?"
+    "- Which conversations were rated worst? · What does the prompt say? · Which procedures are there? · "
+    "What do the memories say about …?"
 )
 
 

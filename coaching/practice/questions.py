@@ -18,6 +18,7 @@ Handler = Callable[[Talk], Reply]
 
 QUOTE_WORDS = 11  # a quote never grows into a run of the transcript that we may not keep
 QUESTIONS_SHOWN = 5
+WORST_SHOWN = 10
 LOW_SCORE = 50
 LONGEST = 2_000  # characters of a message in which a question is looked for
 COMPARED = 500  # requests of one transcript that are compared with each other
@@ -118,6 +119,23 @@ def _pattern_question(talk: Talk) -> Reply:
         f"whether they have one cause is a judgement, and I make none. What I can count: {total} of this agent's "
         f"{rated} rated below {LOW_SCORE} of 100{span}. Open them one by one and ask “What went wrong?”."
     )
+
+
+def _worst(talk: Talk) -> Reply:
+    found = talk.found("find_conversations")
+    if found is None:
+        return call("find_conversations", score_below=100, limit=50)
+    if found.is_error:
+        return Reply(f"I cannot look for conversations. {found.value}")
+    rated = sorted(found.value["items"], key=lambda each: each["csat"]["score"])[:WORST_SHOWN]
+    if not rated:
+        return Reply("no conversation of this agent is rated below 100 of 100.")
+    newest = f" of the newest {len(found.value['items'])}" if found.value["total"] > len(found.value["items"]) else ""
+    lines = [
+        f"- {each['csat']['score']:g} of 100, closed on {each['closed_on']}: conversation {each['conversation']}"
+        for each in rated
+    ]
+    return Reply(f"these are rated lowest{newest}:\n\n" + "\n".join(lines))
 
 
 def _prompt(talk: Talk) -> Reply:
@@ -243,6 +261,7 @@ QUESTIONS: list[tuple[re.Pattern[str], Callable[..., Reply]]] = [
     (_question(r"\bwhat\s+(?:went|is|was)\s+wrong\b"), _what_went_wrong),
     (_question(r"\bhow\s+(?:can|could|should)\s+.*\bimprove\b"), _improve),
     (_question(r"\bis\s+(?:this|that|it|there)\s+a\s+pattern\b"), _pattern_question),
+    (_question(r"\bwhich\s+conversations\s+(?:were|are|was)\s+rated\s+(?:worst|lowest)\b"), _worst),
     (_question(r"\bwhat\s+does\s+the\s+(?:system\s+)?prompt\s+say\b"), _prompt),
     (_question(r"\b(?:which|what)\s+procedures\b"), _procedures),
     (_question(r"\bwhat\s+do(?:es)?\s+the\s+memor(?:ies|y)\s+(?:base\s+)?say\s+about\s+(.+)$"), _memories),

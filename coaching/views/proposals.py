@@ -39,7 +39,7 @@ def approve(request, proposal_id):
     """Apply it at once. With `edited=1` the typed fields are applied instead of the proposed ones."""
     found = _proposal(request, proposal_id)
     change = None
-    if request.POST.get("edited"):
+    if request.POST.get("edited") and proposal_page.is_known(found):
         form = forms.FORMS[found.target_kind](request.POST)
         if not form.is_valid():
             return _edit(request, found, form, HTTPStatus.BAD_REQUEST)
@@ -86,7 +86,7 @@ def edit(request, proposal_id):
 def take_back(request, proposal_id):
     """See what taking an applied change back would do, and do it: a new version with the fields of before."""
     found = _proposal(request, proposal_id)
-    if request.method != "POST":
+    if request.method != "POST" or not proposal_page.is_known(found):
         return _show(request, found, taking_back=True)
     try:
         made = actions.revert(found, by=request.member, door=Door.PAGE, note=_said(request, "note"))
@@ -105,6 +105,8 @@ def take_back(request, proposal_id):
 def renew(request, proposal_id):
     """Write a stale proposal anew against the current version: a new proposal that supersedes it."""
     found = _proposal(request, proposal_id)
+    if not proposal_page.is_known(found):
+        return _show(request, found, HTTPStatus.CONFLICT)
     form = forms.FORMS[found.target_kind](request.POST)
     if not form.is_valid():
         return _show(request, found, HTTPStatus.BAD_REQUEST, renewing=form)

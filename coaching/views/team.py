@@ -15,8 +15,8 @@ from agents.models import Agent
 from agents.pages import page, wants_fragment
 from coaching import drawer
 from coaching import team as team_page
-from coaching.actions import notes
-from coaching.models import Sample
+from coaching.actions import flags, notes
+from coaching.models import Flag, Sample
 
 
 @page()
@@ -63,9 +63,56 @@ def write_note(request, agent_id):
         return render(request, "coaching/drawer.html", context | {"section": "team", "whole_page": True}, status=400)
     kept = f"Kept, and shared with {found}." if note.shared_with_agent else "Kept, private to leaders."
     if wants_fragment(request):
-        return render(request, "coaching/_notes.html", _drawer(request, found) | {"kept": kept})
+        return _changed(render(request, "coaching/_notes.html", _drawer(request, found) | {"kept": kept}))
     messages.success(request, kept)
     return redirect(f"{reverse('team-agent', args=[found.pk])}#notes")
+
+
+@page("POST")
+def set_cause(request, flag_id):
+    """Say what was behind the fall; the same answer again takes it back."""
+    flag = _visible_flag(request, flag_id)
+    cause = request.POST.get("cause", "")
+    try:
+        flags.set_cause(flag, by=request.member, cause="" if cause == flag.cause else cause)
+    except ValidationError as refusal:
+        return _flag_answer(request, flag, " ".join(refusal.messages), status=400)
+    return _flag_answer(request, flag)
+
+
+@page("POST")
+def dismiss(request, flag_id):
+    """Close the flag with the reason that was typed."""
+    flag = _visible_flag(request, flag_id)
+    try:
+        flags.dismiss(flag, by=request.member, reason=request.POST.get("reason", ""))
+    except ValidationError as refusal:
+        return _flag_answer(request, flag, " ".join(refusal.messages), status=400)
+    except flags.AlreadyClosed as refusal:
+        return _flag_answer(request, flag, str(refusal), status=409)
+    return _flag_answer(request, flag, kept="Dismissed. The reason stays with the flag.")
+
+
+def _flag_answer(request, flag, errors="", *, kept="", status=200):
+    found = _visible_agent(request, flag.agent_id)
+    context = _drawer(request, found) | {"flag_errors": errors, "flag_kept": kept}
+    if wants_fragment(request):
+        return _changed(render(request, "coaching/_why.html", context | {"out_of_band": True}, status=status))
+    if errors:
+        return render(request, "coaching/drawer.html", context | {"section": "team", "whole_page": True}, status=status)
+    if kept:
+        messages.success(request, kept)
+    return redirect("team-agent", found.pk)
+
+
+def _changed(response):
+    """Tell the table behind the drawer that its row is out of date."""
+    response["HX-Trigger"] = "record-changed"
+    return response
+
+
+def _visible_flag(request, flag_id):
+    return get_object_or_404(Flag.objects.visible_to(request.member).select_related("agent", "workspace"), pk=flag_id)
 
 
 def _drawer(request, found):

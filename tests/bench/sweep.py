@@ -54,8 +54,9 @@ def fill(rng) -> Workspace:
             for at in rng.permutation(AGENTS)
         )
         RatingDay.objects.bulk_create(rows, batch_size=5_000)
-    columns = "workspace_id, agent_id, n, sum_hundredths, sum_squares"
-    copy = f"INSERT INTO {RatingDay._meta.db_table} ({columns}, day) SELECT {columns}, %s FROM {RatingDay._meta.db_table} WHERE day = %s"
+    table, columns = RatingDay._meta.db_table, "workspace_id, agent_id, n, sum_hundredths, sum_squares"
+    only = f"workspace_id = (SELECT id FROM {Workspace._meta.db_table})"  # as the index begins
+    copy = f"INSERT INTO {table} ({columns}, day) SELECT {columns}, %s FROM {table} WHERE {only} AND day = %s"
     with connection.cursor() as cursor:
         for back in range(
             7, DAYS

@@ -31,7 +31,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """One browser for all tests. Its client runs a loop in this thread, where Django then wants to be told that we know."""
+    """One browser for all tests.
+
+    Its client runs a loop in this thread, where Django then wants to be told that we know.
+    """
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
@@ -61,7 +64,10 @@ def address(transactional_db):
 
 @pytest.fixture
 def open_browser(chromium, address):
-    """A function: context options -> page. At the end no page may have complained: no error, nothing the policy refused."""
+    """A function: context options -> page.
+
+    At the end no page may have complained: no error, nothing the policy refused.
+    """
     contexts, complaints = [], []
 
     def open_page(**options):

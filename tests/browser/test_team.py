@@ -186,6 +186,24 @@ def test_note_is_written_in_the_drawer(sarah, owner, sign_in):
     assert Note.objects.filter(body="Role-play one in our 1:1.", shared_with_agent=True).count() == 1
 
 
+def test_cause_and_dismissal_show_in_the_drawer_and_in_the_table_behind_it(sarah, others, owner, sign_in):
+    page = sign_in(owner)
+    page.get_by_role("link", name="Sarah", exact=True).click()
+
+    drawer(page).get_by_role("button", name="Wait").click()
+    expect(drawer(page).get_by_role("button", name="Wait", pressed=True)).to_be_focused()
+    drawer(page).get_by_text("Dismiss this flag").click()
+    drawer(page).get_by_label("Why is it not worth a talk?").fill("She covers the hard queue.")
+    drawer(page).get_by_role("button", name="Dismiss").click()
+
+    expect(drawer(page).get_by_role("status").filter(has_text="Dismissed.")).to_be_visible()
+    expect(drawer(page).get_by_text("Not flagged now. Dismissed by")).to_be_visible()
+    expect(drawer(page).locator(".pill-falling")).to_have_count(0)
+    expect(page.locator("#team .pill-falling")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Sarah", exact=True)).to_be_focused()
+
+
 def test_draft_survives_closing_reload_and_a_refusal(sarah, owner, sign_in):
     page = sign_in(owner)
     page.get_by_role("link", name="Sarah", exact=True).click()

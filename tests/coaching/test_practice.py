@@ -1,5 +1,6 @@
 """The practice model, talked to as a leader does: through a session, the worker's run and the real SDK."""
 
+import re
 import time
 
 import pytest
@@ -249,6 +250,19 @@ def test_a_question_of_judgement_is_answered_with_counts_only(about_parcel, ques
     assert answered.turn.state == "done"
     assert answered.proposals == []
     assert "judgement" in answered.text or "nothing to compare" in answered.text
+
+
+def test_the_worst_rated_conversations_are_listed(session, workspace, agent):
+    for score in (7_500, 0, 2_500, 10_000):
+        row = talks.conversation(agent)
+        Rating.objects.create(
+            workspace=workspace, conversation=row, agent=agent, value="1", scale="stars5", score_hundredths=score,
+            rated_at=row.closed_at,
+        )  # fmt: skip
+
+    answered = talks.ask(session, "Which conversations were rated worst?")
+
+    assert re.findall(r"- ([\d.]+) of 100, closed on", answered.text) == ["0", "25", "75"]
 
 
 def test_anything_else_is_answered_with_what_it_can_do(session):

@@ -1,7 +1,7 @@
 """A real worker on the real queue: what the clock finds gets done once, also when workers die."""
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -97,13 +97,11 @@ def test_the_clock_sends_out_only_what_is_due(owner):
 def waiting():
     """Tasks in the queue, as (name, arguments)."""
     found = []
-    with app.connection_for_read() as connection:
-        queue = connection.SimpleQueue(app.conf.task_default_queue)
-        while len(queue):
-            message = queue.get(timeout=5)
+    name = app.conf.task_default_queue
+    with app.connection_for_read() as broker, broker.SimpleQueue(name) as queue, suppress(queue.Empty):
+        while message := queue.get(block=False):
             message.ack()
             found.append((message.headers["task"], message.payload[0]))
-        queue.close()
     return found
 
 

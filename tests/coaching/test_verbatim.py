@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coaching.verbatim import RUN, Guard, shares_run
 
@@ -68,3 +70,19 @@ def test_what_is_held_back_is_less_than_a_run():
     text = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
 
     assert len(text.split()) - len(guard.add(text).split()) < RUN
+
+
+few_words = st.lists(st.sampled_from(["a", "b", "it's", "Ü", "灯", "x-y"]), max_size=40).map(" ".join)
+
+
+@given(body=few_words, before=few_words, after=few_words, copied=st.booleans(), data=st.data())
+def test_no_run_passes_the_guard_and_nothing_else_is_held_back(body, before, after, copied, data):
+    text = f"{before} {body if copied else ''} {after}"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+    stored = guarded(pieces, {3: body})
+
+    assert not shares_run(stored, body)
+    if not shares_run(text, body):
+        assert stored == text

@@ -12,13 +12,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.models import Member, Team
-from coaching.actions import notes
+from coaching.actions import flags, notes
 from coaching.models import Flag, Note, Sample
 from helpdesk.models import RatingDay
 from tests import factories
 
 EVIDENCE = {
     "weeks": 5,
+    "peers": "team",
+    "rarity": 150,
     "ratings": 38,
     "observed": 83.4,
     "expected": 91.2,
@@ -49,10 +51,11 @@ def rate(agent, *, score=90, n=2, days=112):
     )
 
 
-def flag(agent, **fields):
+def flag(agent, **found):
+    """An automatic flag on the last five weeks of an agent."""
     today = timezone.localdate()
-    defaults = {"kind": "auto", "since": today - timedelta(days=34), "opened_on": today, "evidence": EVIDENCE}
-    return Flag.objects.create(workspace_id=agent.workspace_id, agent=agent, **defaults | fields)
+    since = today - timedelta(days=34)
+    return flags.raise_flag(agent, EVIDENCE | {"day": today.isoformat(), "since": since.isoformat()} | found)
 
 
 def sample(agent, **fields):
@@ -118,14 +121,28 @@ def test_flagged_agent_stands_first_with_the_claim(owner, signed_in):
 
 def test_linked_member_sees_own_row_and_nobody_else(linked_member, signed_in):
     other = factories.human(linked_member.workspace, name="Somebody else")
-    rate(other)
-    flag(other)
+    for one in (other, linked_member.agent):
+        rate(one)
+        flag(one)
 
     page = signed_in(linked_member).get("/team")
 
     assert names(page) == [linked_member.agent.name]
     assert b"Somebody else" not in page.content
     assert b"lagged" not in page.content
+
+
+def test_linked_member_reads_their_numbers_and_not_what_leaders_say_of_a_flag(linked_member, signed_in):
+    owner = factories.owner(linked_member.workspace)
+    rate(linked_member.agent)
+    flags.dismiss(flag(linked_member.agent), by=owner, reason="Knows about it already.")
+    flags.raise_manual(linked_member.agent, by=owner, reason="Three complaints by phone.")
+
+    text = signed_in(linked_member).get(f"/team/{linked_member.agent.pk}").content.decode()
+
+    assert "90.0 %" in text
+    for hidden in ("lagged", "complaints", "already", "What was it"):
+        assert hidden not in text
 
 
 def test_unlinked_member_sees_totals_and_what_to_ask_for(unlinked_member, signed_in):
@@ -355,9 +372,9 @@ def test_drawer_says_why_with_numbers_picture_and_samples(owner, signed_in):
     text = signed_in(owner).get(f"/team/{person.pk}").content.decode()
 
     assert (
-        "In the last 5 weeks Sarah’s 38 ratings average 83.4; their own previous 21 weeks and what their team got in "
-        "these weeks point to 91.2. Below that in 4 of the 5 weeks, and it holds without the worst 7 days. A steady "
-        "agent shows this in fewer than 1 in 200 quarters."
+        "In the last 5 weeks Sarah’s 38 ratings average 83 %; their own previous 21 weeks and what their team got in "
+        "these weeks point to 91 %. Below that in 4 of the 5 weeks, and it holds without the worst 7 days. A steady "
+        "agent shows this in fewer than 1 in 150 quarters."
     ) in text
     assert text.count("data-point") == 16
     assert '<a href="https://desk.example/1" rel="noopener noreferrer" target="_blank">' in text
@@ -367,7 +384,7 @@ def test_drawer_says_why_with_numbers_picture_and_samples(owner, signed_in):
 
 def test_manual_flag_shows_the_leaders_reason(owner, signed_in):
     person = factories.human(owner.workspace)
-    flag(person, kind="manual", opened_by=owner, reason="Three complaints by phone.", evidence={})
+    flags.raise_manual(person, by=owner, reason="Three complaints by phone.")
     client = signed_in(owner)
 
     assert "Three complaints by phone." in client.get(f"/team/{person.pk}").content.decode()
@@ -411,6 +428,57 @@ def test_pages_carry_nothing_inline(owner, signed_in):
         assert parser.found == []
         assert "default-src 'self'" in response["Content-Security-Policy"]
         assert "unsafe" not in response["Content-Security-Policy"]
+
+
+# --- What a leader says of a flag -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("headers", [{}, PARTIAL])
+def test_cause_is_kept_and_taken_back_by_saying_it_again(headers, owner, signed_in):
+    found = flag(factories.human(owner.workspace))
+    client = signed_in(owner)
+
+    client.post(f"/flags/{found.pk}/cause", {"cause": "wait"}, headers=headers)
+    assert Flag.objects.get().cause == "wait"
+    client.post(f"/flags/{found.pk}/cause", {"cause": "wait"}, headers=headers)
+
+    assert Flag.objects.get().cause == ""
+
+
+def test_person_has_no_prompt_that_could_be_the_cause(owner, signed_in):
+    client = signed_in(owner)
+    person, bot = factories.human(owner.workspace), factories.ai_agent(owner.workspace)
+    flag(person)
+    flag(bot)
+
+    assert b'value="prompt"' not in client.get(f"/team/{person.pk}").content
+    assert b'value="prompt"' in client.get(f"/team/{bot.pk}").content
+
+
+@pytest.mark.parametrize("headers", [{}, PARTIAL])
+def test_flag_is_dismissed_with_its_reason_and_only_once(headers, owner, signed_in):
+    found = flag(factories.human(owner.workspace))
+    client = signed_in(owner)
+
+    refused = client.post(f"/flags/{found.pk}/dismiss", {"reason": " "}, headers=headers)
+    client.post(f"/flags/{found.pk}/dismiss", {"reason": "She covers the hard queue."}, headers=headers)
+    late = client.post(f"/flags/{found.pk}/dismiss", {"reason": "Again."}, headers=headers)
+
+    assert (refused.status_code, late.status_code) == (400, 409)
+    assert "Say why, in a few words." in refused.content.decode()
+    found.refresh_from_db()
+    assert (found.status, found.close_reason, found.closed_by) == ("dismissed", "She covers the hard queue.", owner)
+
+
+@pytest.mark.parametrize("what", ["cause", "dismiss"])
+def test_only_leaders_say_what_a_flag_was(what, linked_member, stranger, signed_in):
+    found = flag(linked_member.agent)
+    said = {"cause": "wait", "reason": "Mine."}
+
+    assert signed_in(linked_member).post(f"/flags/{found.pk}/{what}", said).status_code == 403
+    assert signed_in(stranger).post(f"/flags/{found.pk}/{what}", said).status_code == 404
+    found.refresh_from_db()
+    assert (found.status, found.cause) == ("open", "")
 
 
 # --- Notes ------------------------------------------------------------------------------------------------------------

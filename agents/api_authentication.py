@@ -1,4 +1,7 @@
-"""Who speaks: a script by its token, a page by its session. Either way `request.member` is set afterwards."""
+"""Who speaks: a script by its token, a page by its session. Either way `request.member` is set afterwards.
+
+Outside of `api_base`, as `api_parsing`: REST framework loads both before its own views, on which `api_base` stands.
+"""
 
 from datetime import timedelta
 

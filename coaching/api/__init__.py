@@ -1,0 +1,12 @@
+"""Routes of coaching: people (drawer, notes, samples, follow-ups), flags, the coach's sessions, proposals, decisions."""
+
+from coaching.api import decisions, flags, people, proposals, sessions
+from coaching.api import problems as problems  # teaches the API what coaching refuses
+
+urlpatterns = [
+    *people.urlpatterns,
+    *flags.urlpatterns,
+    *sessions.urlpatterns,
+    *proposals.urlpatterns,
+    *decisions.urlpatterns,
+]

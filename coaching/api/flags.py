@@ -1,0 +1,118 @@
+"""Routes of flags."""
+
+from datetime import datetime, time
+
+import django_filters
+from django.db import models
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.response import Response
+
+from agents.access import Right
+from agents.api_base import (
+    AgentField,
+    AgentFilter,
+    ApiView,
+    ChoiceField,
+    IdField,
+    InstantField,
+    InstantFilter,
+    PersonField,
+    StrictFilterSet,
+    StrictSerializer,
+    TextField,
+    epoch_ms,
+)
+from agents.api_base.fields import camel
+from coaching.actions import flags
+from coaching.models import Flag
+
+
+class AgentNamed(StrictSerializer):
+    id = IdField()
+    name = TextField()
+
+
+class FlagShown(StrictSerializer):
+    id = IdField()
+    agent = AgentNamed()
+    kind = ChoiceField(choices=Flag.Kind.choices)
+    status = ChoiceField(choices=Flag.Status.choices)
+    since = serializers.SerializerMethodField(help_text="Start of the review window's first day, epoch milliseconds.")
+    opened_at = InstantField()
+    opened_by = PersonField(allow_null=True)
+    closed_at = InstantField(allow_null=True)
+    closed_by = PersonField(allow_null=True)
+    close_reason = TextField()
+    sentence = serializers.SerializerMethodField()
+    evidence = serializers.SerializerMethodField()
+    cause = ChoiceField(choices=Flag.Cause.choices, allow_null=True)
+
+    def get_since(self, flag) -> int:
+        return epoch_ms(datetime.combine(flag.since, time(), flag.workspace.zone))
+
+    def get_sentence(self, flag) -> str:
+        return flags.sentence(flag)
+
+    def get_evidence(self, flag) -> dict:
+        return {camel(name): value for name, value in flag.evidence.items()}
+
+    def to_representation(self, flag):
+        return super().to_representation(flag) | {"cause": flag.cause or None}
+
+
+class FlagAsked(StrictSerializer):
+    agent = AgentField()
+    reason = TextField(max_length=flags.LONGEST_REASON)
+
+
+class DismissalAsked(StrictSerializer):
+    reason = TextField(max_length=flags.LONGEST_REASON)
+
+
+class FlagFilters(StrictFilterSet):
+    agent = AgentFilter(field_name="agent")
+    kind = django_filters.ChoiceFilter(choices=Flag.Kind.choices)
+    status = django_filters.ChoiceFilter(choices=Flag.Status.choices)
+    openedAfter = InstantFilter(field_name="opened_at", lookup_expr="gte")  # noqa: N815
+    openedBefore = InstantFilter(field_name="opened_at", lookup_expr="lt")  # noqa: N815
+
+
+def visible_flags(member) -> models.QuerySet[Flag]:
+    """The flags that `member` may see, with what an answer needs of them."""
+    return Flag.objects.visible_to(member).select_related("agent", "workspace", "opened_by__user", "closed_by__user")
+
+
+class Flags(ApiView):
+    rights = {"POST": Right.COACH_PEOPLE}
+    filterset_class = FlagFilters
+    ordering = ("-opened_at", "-id")
+    queryset = Flag.objects.none()
+
+    @extend_schema(responses=FlagShown(many=True))
+    def get(self, request):
+        return self.page(visible_flags(request.member), FlagShown)
+
+    @extend_schema(request=FlagAsked, responses={201: FlagShown})
+    def post(self, request):
+        asked = self.read(FlagAsked)
+        flag = flags.raise_manual(asked["agent"], by=request.member, reason=asked["reason"])
+        return Response(FlagShown(flag).data, status=status.HTTP_201_CREATED)
+
+
+class DismissFlag(ApiView):
+    scopes = {"POST": "approve"}
+
+    @extend_schema(request=DismissalAsked, responses=FlagShown)
+    def post(self, request, flag_id):
+        flag = get_object_or_404(visible_flags(request.member), pk=flag_id)
+        flag = flags.dismiss(flag, by=request.member, **self.read(DismissalAsked))
+        return Response(FlagShown(flag).data)
+
+
+urlpatterns = [
+    path("flags", Flags.as_view(), name="api-flags"),
+    path("flags/<uuid:flag_id>/dismiss", DismissFlag.as_view(), name="api-flag-dismiss"),
+]

@@ -1,0 +1,269 @@
+"""Routes of coaching people: the drawer, notes, samples, follow-ups."""
+
+from functools import partial
+
+from django.db import transaction
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.response import Response
+
+from agents.access import Right
+from agents.api_base import (
+    AgentField,
+    AgentFilter,
+    ApiView,
+    ChoiceField,
+    IdField,
+    InstantField,
+    PersonField,
+    StrictFilterSet,
+    StrictSerializer,
+    TextField,
+    UnknownRow,
+    YesNoField,
+    find_agent,
+)
+from agents.models import Agent
+from coaching import calendar
+from coaching.actions import notes, samples
+from coaching.api.flags import FlagShown, visible_flags
+from coaching.models import Note, Sample
+from coaching.models.notes import NOTE_LIMIT
+from coaching.tasks import capture_sample
+from helpdesk.models import Scale
+
+MOST = 200  # samples and notes of one agent in one answer
+
+
+class NoteShown(StrictSerializer):
+    id = IdField()
+    agent = TextField(source="agent.name")
+    agent_id = IdField()
+    body = TextField()
+    sample_id = IdField(allow_null=True)
+    shared_with_agent = YesNoField()
+    follow_up_at = InstantField(allow_null=True)
+    author = PersonField()
+    created_at = InstantField()
+    updated_at = InstantField()
+    archived_at = InstantField(allow_null=True)
+
+
+class NoteSent(StrictSerializer):
+    agent = AgentField()
+    body = TextField(max_length=NOTE_LIMIT)
+    sample_id = IdField(required=False, allow_null=True, default=None)
+    follow_up_at = InstantField(future=True, required=False, allow_null=True, default=None)
+    shared_with_agent = YesNoField(default=False)
+
+
+class NoteChange(StrictSerializer):
+    body = TextField(max_length=NOTE_LIMIT, required=False)
+    follow_up_at = InstantField(future=True, required=False, allow_null=True)
+    shared_with_agent = YesNoField(required=False)
+
+
+class SampleShown(StrictSerializer):
+    id = IdField()
+    agent = TextField(source="agent.name")
+    agent_id = IdField()
+    source = TextField(source="conversation.source")
+    external_id = TextField(source="conversation.external_id")
+    url = serializers.SerializerMethodField()
+    csat = serializers.SerializerMethodField()
+    scale = ChoiceField(choices=Scale.choices, allow_null=True)
+    closed_at = InstantField(allow_null=True)
+    summary = serializers.SerializerMethodField()
+    summary_state = ChoiceField(choices=Sample.Summary.choices)
+    captured_by = PersonField(allow_null=True, help_text="Null: the flag did.")
+
+    def get_url(self, sample) -> str | None:
+        return sample.url or None
+
+    def get_csat(self, sample) -> float | str | None:
+        """The value as the source gave it, a number where it is one."""
+        try:
+            return float(sample.value) if not sample.value.lstrip("-").isdecimal() else int(sample.value)
+        except ValueError:
+            return sample.value or None
+
+    def get_summary(self, sample) -> str | None:
+        return sample.summary or None
+
+    def to_representation(self, sample):
+        return super().to_representation(sample) | {"scale": sample.scale or None}
+
+
+class SampleSent(StrictSerializer):
+    source = TextField(max_length=50)
+    external_id = TextField(max_length=300)
+    agent = AgentField(required=False)
+
+
+class PersonCoached(StrictSerializer):
+    id = IdField()
+    name = TextField()
+    kind = ChoiceField(choices=Agent.Kind.choices)
+    team = TextField(source="team.name", default=None, allow_null=True)
+
+
+class CoachingShown(StrictSerializer):
+    agent = PersonCoached()
+    flag = FlagShown(allow_null=True)
+    samples = SampleShown(many=True)
+    notes = NoteShown(many=True)
+
+
+class FollowUps(StrictSerializer):
+    items = NoteShown(many=True)
+    next_cursor = TextField(allow_null=True)
+    feed_url = TextField(help_text="A private calendar address of the one who asks.")
+
+
+class FollowUpFilters(StrictFilterSet):
+    agent = AgentFilter(field_name="agent")
+
+
+def visible_notes(member):
+    return Note.objects.visible_to(member).select_related("agent", "author__user")
+
+
+def visible_samples(member):
+    return Sample.objects.visible_to(member).select_related("agent", "conversation", "captured_by__user")
+
+
+class Coaching(ApiView):
+    """One agent's open flag, samples (worst first) and notes (newest first), at most 200 of each."""
+
+    parameters = {"GET": ("agent",)}
+
+    @extend_schema(responses=CoachingShown)
+    def get(self, request):
+        reference = request.query_params.get("agent")
+        if reference is None:
+            raise ValidationError({"agent": "Say whose: an id or an exact name."})
+        agent = find_agent(request.member, reference)
+        kept = visible_samples(request.member).kept().filter(agent=agent)
+        written = visible_notes(request.member).current().filter(agent=agent)
+        answer = {
+            "agent": agent,
+            "flag": visible_flags(request.member).open().filter(agent=agent).first(),
+            "samples": kept.order_by("score_hundredths", "-closed_at", "pk")[:MOST],
+            "notes": written.order_by("-created_at", "pk")[:MOST],
+        }
+        return Response(CoachingShown(answer).data)
+
+
+class Notes(ApiView):
+    rights = {"POST": Right.COACH_PEOPLE}
+
+    @extend_schema(request=NoteSent, responses={201: NoteShown})
+    def post(self, request):
+        sent = self.read(NoteSent)
+        sample, sample_id = None, sent.pop("sample_id")
+        if sample_id is not None:
+            sample = Sample.objects.visible_to(request.member).filter(pk=sample_id).first()
+            if sample is None:
+                raise UnknownRow("There is no such sample here.", "sampleId")
+        note = notes.write(sent.pop("agent"), by=request.member, sample=sample, **sent)
+        return Response(NoteShown(note).data, status=status.HTTP_201_CREATED)
+
+
+class OneNote(ApiView):
+    @extend_schema(responses=NoteShown)
+    def get(self, request, note_id):
+        return Response(NoteShown(self.note(note_id)).data)
+
+    @extend_schema(request=NoteChange, responses=NoteShown)
+    def patch(self, request, note_id):
+        note = self.note(note_id)
+        changes = self.read(NoteChange)
+        if not changes:
+            raise ValidationError("This changes nothing.")
+        return Response(NoteShown(notes.edit(note, by=request.member, **changes)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request, note_id):
+        notes.archive(self.note(note_id), by=request.member)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def note(self, note_id):
+        return get_object_or_404(visible_notes(self.member), pk=note_id)
+
+
+class Samples(ApiView):
+    rights = {"POST": Right.COACH_PEOPLE}
+
+    @extend_schema(request=SampleSent, responses={201: SampleShown})
+    def post(self, request):
+        sent = self.read(SampleSent)
+        with transaction.atomic():
+            sample = samples.pin_by_reference(
+                sent["source"], sent["external_id"], by=request.member, agent=sent.get("agent")
+            )
+            transaction.on_commit(partial(capture_sample.delay, str(sample.pk)), robust=True)
+        shown = SampleShown(visible_samples(request.member).get(pk=sample.pk))
+        return Response(shown.data, status=status.HTTP_201_CREATED)
+
+
+class OneSample(ApiView):
+    @extend_schema(responses=SampleShown)
+    def get(self, request, sample_id):
+        return Response(SampleShown(self.sample(sample_id)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request, sample_id):
+        samples.unpin(self.sample(sample_id), by=request.member)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def sample(self, sample_id):
+        return get_object_or_404(visible_samples(self.member).kept(), pk=sample_id)
+
+
+class FollowUpList(ApiView):
+    """Follow-ups that are not done yet, the next one first."""
+
+    rights = {"GET": Right.COACH_PEOPLE}
+    filterset_class = FollowUpFilters
+    ordering = ("follow_up_at", "id")
+    queryset = Note.objects.none()
+
+    @extend_schema(responses=FollowUps)
+    def get(self, request):
+        response = self.page(visible_notes(request.member).following_up(), NoteShown)
+        response.data["feedUrl"] = calendar.feed_url(request.member)
+        return response
+
+
+class FollowUpFeed(ApiView):
+    """The follow-ups of the leader whose key this is, for calendar programs, which can send no token."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    parameters = {"GET": ("key",)}
+
+    @extend_schema(responses={(200, "text/calendar"): OpenApiTypes.STR}, auth=[])
+    def get(self, request):
+        member = calendar.reader_of(request.query_params.get("key", ""))
+        if member is None:
+            raise Http404
+        return HttpResponse(calendar.feed(member), content_type="text/calendar; charset=utf-8")
+
+    def perform_content_negotiation(self, request, force=False):
+        return super().perform_content_negotiation(request, force=True)  # calendar programs ask for anything
+
+
+urlpatterns = [
+    path("coaching", Coaching.as_view(), name="api-coaching"),
+    path("coaching/notes", Notes.as_view(), name="api-notes"),
+    path("coaching/notes/<uuid:note_id>", OneNote.as_view(), name="api-note"),
+    path("coaching/samples", Samples.as_view(), name="api-samples"),
+    path("coaching/samples/<uuid:sample_id>", OneSample.as_view(), name="api-sample"),
+    path("coaching/follow-ups", FollowUpList.as_view(), name="api-follow-ups"),
+    path("coaching/follow-ups.ics", FollowUpFeed.as_view(), name="api-follow-up-feed"),
+]

@@ -1,0 +1,251 @@
+"""Routes of talks with the coach: start, ask, follow, retry, stop."""
+
+from functools import partial
+
+from django.db import close_old_connections, transaction
+from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+
+from agents.access import Right
+from agents.api_base import (
+    AgentField,
+    AgentFilter,
+    ApiView,
+    ChoiceField,
+    IdField,
+    InstantField,
+    StrictFilterSet,
+    StrictSerializer,
+    TextField,
+    UnknownRow,
+    WholeField,
+    whole_parameter,
+)
+from agents.api_versions import NothingMore
+from coaching.actions import sessions
+from coaching.api import stream
+from coaching.models import Message, Session, Turn
+from coaching.models.sessions import MESSAGE_LIMIT
+from coaching.tasks import run_turn
+from helpdesk.models import Conversation
+from helpdesk.transcripts import MOST_TURNS
+
+
+class SessionSent(StrictSerializer):
+    agent = AgentField()
+    conversation = IdField(required=False, allow_null=True, default=None)
+
+
+class Focus(StrictSerializer):
+    turns = serializers.ListField(child=WholeField(max_value=MOST_TURNS), max_length=MOST_TURNS)
+
+
+class MessageSent(StrictSerializer):
+    text = TextField(max_length=MESSAGE_LIMIT)
+    focus = Focus(required=False, allow_null=True)
+
+
+class MessageShown(StrictSerializer):
+    id = IdField()
+    turn = IdField(source="turn_id")
+    role = ChoiceField(choices=Message.Role.choices)
+    text = TextField()
+    focus = serializers.SerializerMethodField()
+    created_at = InstantField()
+
+    @extend_schema_field(Focus(allow_null=True))
+    def get_focus(self, message):
+        return {"turns": message.focus} if message.focus else None
+
+
+class Usage(serializers.Serializer):
+    """Over all rounds of the turn; empty until it has ended."""
+
+    inputTokens = WholeField()  # noqa: N815
+    outputTokens = WholeField()  # noqa: N815
+    cacheReadTokens = WholeField()  # noqa: N815
+    cacheCreationTokens = WholeField()  # noqa: N815
+    rounds = WholeField()
+    model = TextField()
+    latencyMs = WholeField()  # noqa: N815
+
+
+class TurnShown(StrictSerializer):
+    id = IdField()
+    state = ChoiceField(choices=Turn.State.choices)
+    error = TextField(required=False, help_text="One plain sentence, where the turn failed.")
+    usage = serializers.SerializerMethodField()
+    retry_of = IdField(source="retry_of_id", allow_null=True)
+    created_at = InstantField()
+
+    @extend_schema_field(Usage)
+    def get_usage(self, turn):
+        return turn.usage
+
+    def to_representation(self, turn):
+        shown = super().to_representation(turn)
+        if not turn.error:
+            del shown["error"]
+        return shown
+
+
+class TurnTaken(StrictSerializer):
+    turn = TurnShown()
+
+
+class SessionShown(StrictSerializer):
+    id = IdField()
+    agent = TextField(source="agent.name")
+    agent_id = IdField()
+    conversation = IdField(source="conversation_id", allow_null=True)
+    created_at = InstantField()
+    updated_at = InstantField()
+
+
+class SessionInFull(SessionShown):
+    messages = MessageShown(many=True)
+    turns = TurnShown(many=True)
+    proposals = serializers.ListField(child=IdField())
+
+
+class SessionFilters(StrictFilterSet):
+    agent = AgentFilter(field_name="agent")
+
+
+def in_full(session):
+    """The session with everything said in it, oldest first; four queries."""
+    return SessionShown(session).data | {
+        "messages": MessageShown(session.messages.order_by("turn__number", "created_at", "role"), many=True).data,
+        "turns": TurnShown(session.turns.order_by("number"), many=True).data,
+        "proposals": [str(pk) for pk in session.proposals.order_by("created_at", "id").values_list("pk", flat=True)],
+    }
+
+
+def start_work(turn):
+    """Tell a worker once the turn is stored. The row is what is owed: a message that is lost is found again by the clock."""
+    transaction.on_commit(partial(run_turn.delay, str(turn.pk)), robust=True)
+
+
+def find(member, session_id):
+    """The session the member may see. Raises Http404."""
+    rows = Session.objects.visible_to(member).select_related("agent", "conversation")
+    return get_object_or_404(rows, pk=session_id)
+
+
+class Sessions(ApiView):
+    rights = {"GET": Right.COACH_AI, "POST": Right.COACH_AI}
+    filterset_class = SessionFilters
+    ordering = ("-created_at", "-id")
+    queryset = Session.objects.none()
+
+    @extend_schema(responses=SessionShown(many=True))
+    def get(self, request):
+        return self.page(Session.objects.visible_to(request.member).select_related("agent"), SessionShown)
+
+    @extend_schema(request=SessionSent, responses={201: SessionInFull})
+    def post(self, request):
+        sent = self.read(SessionSent)
+        conversation = None
+        if sent["conversation"] is not None:
+            conversation = Conversation.objects.visible_to(request.member).filter(pk=sent["conversation"]).first()
+            if conversation is None:
+                raise UnknownRow("There is no such conversation here.", "conversation")
+        session = sessions.start(sent["agent"], by=request.member, conversation=conversation)
+        return Response(in_full(session), status=status.HTTP_201_CREATED)
+
+
+class OneSession(ApiView):
+    @extend_schema(responses=SessionInFull)
+    def get(self, request, session_id):
+        return Response(in_full(find(request.member, session_id)))
+
+
+class Messages(ApiView):
+    """Ask the coach. The answer comes as events; 202 says that the question is stored."""
+
+    @extend_schema(request=MessageSent, responses={202: TurnTaken})
+    def post(self, request, session_id):
+        session = find(request.member, session_id)
+        sent = self.read(MessageSent)
+        focus = (sent.get("focus") or {}).get("turns", ())
+        with transaction.atomic():
+            turn = sessions.ask(session, by=request.member, text=sent["text"], focus=focus)
+            start_work(turn)
+        return Response({"turn": TurnShown(turn).data}, status=status.HTTP_202_ACCEPTED)
+
+
+class TurnAction(ApiView):
+    def turn(self, session_id, turn_id):
+        rows = Turn.objects.visible_to(self.member).select_related("session__agent", "session__conversation")
+        return get_object_or_404(rows, pk=turn_id, session_id=session_id)
+
+
+class RetryTurn(TurnAction):
+    @extend_schema(request=NothingMore, responses={202: TurnTaken})
+    def post(self, request, session_id, turn_id):
+        turn = self.turn(session_id, turn_id)
+        self.read(NothingMore)
+        with transaction.atomic():
+            again = sessions.retry(turn, by=request.member)
+            start_work(again)
+        return Response({"turn": TurnShown(again).data}, status=status.HTTP_202_ACCEPTED)
+
+
+class StopTurn(TurnAction):
+    @extend_schema(request=NothingMore, responses={202: TurnTaken})
+    def post(self, request, session_id, turn_id):
+        turn = self.turn(session_id, turn_id)
+        self.read(NothingMore)
+        turn = sessions.stop(turn, by=request.member)
+        return Response({"turn": TurnShown(turn).data}, status=status.HTTP_202_ACCEPTED)
+
+
+class EventStreamRenderer(JSONRenderer):
+    """Chosen for `Accept: text/event-stream`, and where nothing is asked for; what it renders itself are refusals."""
+
+    media_type, format = "text/event-stream", "sse"
+
+
+class Events(ApiView):
+    """What happens in a session, as server-sent events; with `Accept: application/json` what has happened since `after`.
+
+    Each event is {id, turn, type, …}, the same in both. A stream begins behind the `Last-Event-ID` header, else behind
+    `after`, else at the beginning; it ends after some minutes, and clients take it up where it ended.
+    """
+
+    renderer_classes = (EventStreamRenderer, JSONRenderer)
+    parameters = {"GET": ("after",)}
+
+    @extend_schema(
+        responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): stream.EventsShown}
+    )
+    def get(self, request, session_id):
+        session = find(request.member, session_id)
+        after = whole_parameter(request, "after") or 0
+        if not isinstance(request.accepted_renderer, EventStreamRenderer):
+            return Response({"items": stream.events_after(session.pk, after)})
+        last = request.headers.get("Last-Event-ID", "")
+        if last.isascii() and last.isdigit() and len(last) < 10:
+            after = int(last)
+        close_old_connections()  # the stream stays for minutes, and its own look-ups open what they need
+        return StreamingHttpResponse(
+            stream.follow(session.pk, after),
+            content_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+
+urlpatterns = [
+    path("coach/sessions", Sessions.as_view(), name="api-sessions"),
+    path("coach/sessions/<uuid:session_id>", OneSession.as_view(), name="api-session"),
+    path("coach/sessions/<uuid:session_id>/messages", Messages.as_view(), name="api-session-messages"),
+    path("coach/sessions/<uuid:session_id>/events", Events.as_view(), name="api-session-events"),
+    path("coach/sessions/<uuid:session_id>/turns/<uuid:turn_id>/retry", RetryTurn.as_view(), name="api-turn-retry"),
+    path("coach/sessions/<uuid:session_id>/turns/<uuid:turn_id>/stop", StopTurn.as_view(), name="api-turn-stop"),
+]

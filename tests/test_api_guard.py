@@ -1,0 +1,178 @@
+"""Who gets what on every route under /api/v1: one line a route and method, asked as everybody."""
+
+import re
+
+import pytest
+from django.urls import URLPattern
+
+from agents import actions
+from agents.models import ApiToken
+from coaching.actions import flags, notes, samples, sessions
+from config import api
+from tests import factories
+from tests.calls import Script
+
+pytestmark = pytest.mark.django_db
+
+# Roles in the order of a line's answers: anonymous, stranger (owner elsewhere), member without an agent, member with one,
+# admin. `own` and `hers` are the linked member's agent and a colleague's.
+ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin")
+FREE = {"follow-ups.ics", "^.*$"}  # opened by a key of their own; and what is no route
+
+LINES = [
+    # route, method, body, answers
+    ("schema", "GET", None, (401, 200, 200, 200, 200)),
+    ("agents", "GET", None, (401, 200, 200, 200, 200)),
+    ("agents", "POST", {"name": "New"}, (401, 201, 403, 403, 201)),
+    ("agents/{ai}", "GET", None, (401, 404, 404, 404, 200)),
+    ("agents/{own}", "GET", None, (401, 404, 404, 200, 200)),
+    ("agents/{hers}", "GET", None, (401, 404, 404, 404, 200)),
+    ("agents/{ai}", "PATCH", {"active": True}, (401, 404, 404, 404, 200)),
+    ("agents/{own}", "PATCH", {"active": True}, (401, 404, 404, 403, 200)),
+    ("agents/{ai}/configuration", "GET", None, (401, 404, 403, 403, 200)),
+    ("agents/{ai}/versions", "GET", None, (401, 404, 403, 403, 200)),
+    ("agents/{ai}/procedures", "GET", None, (401, 404, 403, 403, 200)),
+    ("agents/{ai}/procedures", "POST", {"name": "New", "content": "1."}, (401, 404, 403, 403, 201)),
+    ("procedures/{procedure}", "GET", None, (401, 404, 404, 404, 200)),
+    ("procedures/{procedure}", "PATCH", {"baseVersion": 1, "content": "2."}, (401, 404, 404, 404, 200)),
+    ("procedures/{procedure}?baseVersion=1", "DELETE", None, (401, 404, 404, 404, 204)),
+    ("procedures/{procedure}/versions", "GET", None, (401, 404, 404, 404, 200)),
+    ("procedures/{gone}/restore", "POST", {}, (401, 404, 404, 404, 200)),
+    ("agents/{ai}/memories", "GET", None, (401, 404, 403, 403, 200)),
+    ("agents/{ai}/memories", "POST", {"summary": "New."}, (401, 404, 403, 403, 201)),
+    ("agents/{ai}/memories/search", "POST", {"query": "refund"}, (401, 404, 403, 403, 200)),
+    ("memories/{memory}", "GET", None, (401, 404, 404, 404, 200)),
+    ("memories/{memory}", "PATCH", {"baseVersion": 1, "text": "2."}, (401, 404, 404, 404, 200)),
+    ("memories/{memory}?baseVersion=1", "DELETE", None, (401, 404, 404, 404, 204)),
+    ("memories/{memory}/versions", "GET", None, (401, 404, 404, 404, 200)),
+    ("memories/{memory}/restore", "POST", {}, (401, 404, 404, 404, 409)),
+    ("coaching?agent={own}", "GET", None, (401, 404, 404, 200, 200)),
+    ("coaching?agent={hers}", "GET", None, (401, 404, 404, 404, 200)),
+    ("coaching/notes", "POST", {"agent": "{own}", "body": "x"}, (401, 404, 403, 403, 201)),
+    ("coaching/notes/{note}", "GET", None, (401, 404, 404, 404, 200)),
+    ("coaching/notes/{shared}", "GET", None, (401, 404, 404, 200, 200)),
+    ("coaching/notes/{note}", "PATCH", {"body": "y"}, (401, 404, 404, 404, 200)),
+    ("coaching/notes/{shared}", "PATCH", {"body": "y"}, (401, 404, 404, 403, 200)),
+    ("coaching/notes/{note}", "DELETE", None, (401, 404, 404, 404, 204)),
+    ("coaching/samples", "POST", {"source": "desk", "externalId": "77", "agent": "{own}"}, (401, 404, 403, 403, 201)),
+    ("coaching/samples/{sample}", "GET", None, (401, 404, 404, 200, 200)),
+    ("coaching/samples/{sample}", "DELETE", None, (401, 404, 404, 403, 204)),
+    ("coaching/follow-ups", "GET", None, (401, 200, 403, 403, 200)),
+    ("flags", "GET", None, (401, 200, 200, 200, 200)),
+    ("flags", "POST", {"agent": "{hers}", "reason": "x"}, (401, 404, 403, 403, 201)),
+    ("flags/{flag}/dismiss", "POST", {"reason": "x"}, (401, 404, 404, 403, 200)),
+    ("coach/sessions", "GET", None, (401, 200, 403, 403, 200)),
+    ("coach/sessions", "POST", {"agent": "{ai}"}, (401, 404, 403, 403, 201)),
+    ("coach/sessions/{session}", "GET", None, (401, 404, 404, 404, 200)),
+    ("coach/sessions/{session}/messages", "POST", {"text": "Why?"}, (401, 404, 404, 404, 202)),
+    ("coach/sessions/{session}/events", "GET", None, (401, 404, 404, 404, 200)),
+    ("coach/sessions/{session}/turns/{turn}/retry", "POST", {}, (401, 404, 404, 404, 409)),
+    ("coach/sessions/{session}/turns/{turn}/stop", "POST", {}, (401, 404, 404, 404, 202)),
+    ("proposals", "GET", None, (401, 200, 403, 403, 200)),
+    (
+        "proposals",
+        "POST",
+        {"agent": "{ai}", "type": "memory_entry_create", "change": {"summary": "New."}, "rationale": "Why."},
+        (401, 404, 403, 403, 201),
+    ),
+    ("proposals/{proposal}", "GET", None, (401, 404, 404, 404, 200)),
+    ("proposals/{proposal}/approve", "POST", {}, (401, 404, 404, 404, 200)),
+    ("proposals/{proposal}/reject", "POST", {}, (401, 404, 404, 404, 200)),
+    ("decisions", "GET", None, (401, 200, 403, 403, 200)),
+]
+SCOPE_OF = {"approve": "approve", "reject": "approve", "dismiss": "approve"}
+READS_BY_POST = {"search"}
+WIDTH = {"GET": "read", "POST": "write", "PATCH": "write", "DELETE": "write"}
+
+
+@pytest.fixture
+def world(workspace, owner, agent, linked_member):
+    """One row of everything, by the names that the lines use."""
+    own, hers = linked_member.agent, factories.human(workspace)
+    gone = factories.procedure(agent, owner)
+    rows = {
+        "ai": agent,
+        "own": own,
+        "hers": hers,
+        "memory": factories.memory(agent, owner),
+        "procedure": factories.procedure(agent, owner),
+        "gone": gone,
+        "note": notes.write(own, by=owner, body="private"),
+        "shared": notes.write(own, by=owner, body="shared", shared_with_agent=True),
+        "sample": samples.pin(factories.conversation(own), by=owner),
+        "flag": flags.raise_manual(own, by=owner, reason="Talk."),
+        "session": factories.session(agent, owner),
+        "proposal": factories.proposal(agent),
+    }
+    actions.remove(gone, base_version=1, by=owner, door="page")
+    rows["turn"] = sessions.ask(rows["session"], by=owner, text="What went wrong?")
+    return {name: str(row.pk) for name, row in rows.items()}
+
+
+def routes():
+    """The patterns under /api/v1 of the apps above helpdesk, as they are written."""
+    waiting = [("", pattern) for pattern in api.urlpatterns]
+    while waiting:
+        prefix, pattern = waiting.pop()
+        where = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield where, pattern
+        else:
+            waiting += [(where, inner) for inner in pattern.url_patterns]
+
+
+@pytest.fixture
+def people(owner, stranger, unlinked_member, linked_member, admin):
+    return {"stranger": stranger, "unlinked": unlinked_member, "linked": linked_member, "admin": admin}
+
+
+def ask(script, method, route, body, world):
+    def filled(value):
+        return value.format(**world) if isinstance(value, str) else value
+
+    told = body and {name: filled(value) for name, value in body.items()}
+    return script.call(method, "/" + filled(route), told, Accept="application/json")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("route", "method", "body", "answers"), LINES, ids=[f"{m} {r}" for r, m, *_ in LINES])
+def test_route_answers_each_role_as_its_line_says(world, people, role, route, method, body, answers):
+    script = Script(people.get(role))
+
+    response = ask(script, method, route, body, world)
+
+    assert response.status_code == answers[ROLES.index(role)], response.content
+
+
+@pytest.mark.parametrize(
+    ("route", "method", "body"), [line[:3] for line in LINES], ids=[f"{m} {r}" for r, m, *_ in LINES]
+)
+def test_route_needs_its_scope(world, owner, route, method, body):
+    last = route.partition("?")[0].rpartition("/")[2]
+    needed = "read" if last in READS_BY_POST else SCOPE_OF.get(last, WIDTH[method])
+    if route == "schema":
+        pytest.skip("the description needs no scope")
+
+    with_others = Script(owner, set(ApiToken.SCOPES) - {needed, "runtime"})
+    with_it = Script(owner, {needed})
+
+    assert ask(with_others, method, route, body, world).status_code == 403
+    assert ask(with_it, method, route, body, world).status_code not in (401, 403)
+
+
+def test_every_route_and_method_has_its_line():
+    asked = {(shape(route), method) for route, method, *_ in LINES}
+    written = {
+        (shape(where), method.upper())
+        for where, pattern in routes()
+        if not pattern.callback.__module__.startswith("helpdesk") and not any(free in where for free in FREE)
+        for method in ("get", "post", "put", "patch", "delete")
+        if hasattr(pattern.callback.view_class, method)
+    }
+
+    assert written - asked == set()
+
+
+def shape(route):
+    """The route with every id left open: `agents/{}/memories`."""
+    return re.sub(r"<[^>]*>|\{[^}]*\}", "{}", route.partition("?")[0])

@@ -36,6 +36,7 @@ class UserBack(UserAdmin, Back):
     """Logins. A login may belong to several workspaces, so only superusers change one; staff see those of their people."""
 
     group = "People"
+    one, many = "Login", "Logins"
     workspace_path = "memberships__workspace"
     change_form_template = None
     ordering = ("email",)
@@ -232,12 +233,14 @@ class ProcedureBack(VersionedBack):
 
 @admin.register(Procedure.history.model)
 class ProcedureVersions(HistoryBack):
+    one, many = "Procedure version", "Procedure versions"
     title_field = "name"
     search_fields = ("name", "agent__name")
 
 
 @admin.register(Prompt.history.model)
 class PromptVersions(HistoryBack):
+    one, many = "Prompt version", "Prompt versions"
     title_field = "agent"
     search_fields = ("agent__name",)
 
@@ -255,6 +258,7 @@ class ConfigurationBack(ReadOnly):
 @admin.register(Decision)
 class DecisionBack(ReadOnly):
     group = "Record"
+    many = "Decision log"
     list_display = ("number", "at", "by_name", "door", "action", "agent_name", "title", "result_version")
     list_filter = ("action", "door", ("workspace", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("workspace",)
@@ -265,6 +269,7 @@ class DecisionBack(ReadOnly):
 @admin.register(ApiToken)
 class ApiTokenBack(ReadOnly):
     group = "People"
+    one, many = "API token", "API tokens"
     list_display = ("name", "member", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
     list_filter = ("created_at", ("workspace", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("member__user",)

@@ -9,8 +9,6 @@ class VersionHistory(HistoricalRecords):
 
     def get_meta_options(self, model):
         options = super().get_meta_options(model)
-        options["verbose_name"] = f"{model._meta.verbose_name} version"
-        options["verbose_name_plural"] = f"{model._meta.verbose_name} versions"
         options["constraints"] = [
             models.UniqueConstraint(fields=["id", "version"], name=f"{model._meta.model_name}_version_once")
         ]

@@ -1,7 +1,5 @@
 """Flags, samples, notes, sessions and proposals in the back office. Buttons call the actions of every other door."""
 
-import json
-
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -37,19 +35,14 @@ class ProposalBack(ReadOnly):
 
     @admin.display(description="What changes")
     def what_changes(self, row):
-        whole = row.approved_change or row.change
-        if row.type.endswith("_delete"):
-            whole = dict.fromkeys(row.base, "")
-        found = [
-            (name.replace("_", " "), lines(readable(row.base.get(name)), readable(new)))
-            for name, new in whole.items()
-            if row.base.get(name) != new
-        ]
-        return format_html_join("", "<h3>{}</h3>{}", ((name, drawn(diff)) for name, diff in found))
+        after = dict.fromkeys(row.base, "") if row.type.endswith("_delete") else row.approved_change or row.change
+        found = [(name, lines(readable(row.base.get(name)), readable(new))) for name, new in after.items()]
+        drawn = ((name.replace("_", " "), drawn_lines(diff)) for name, diff in found if diff)
+        return format_html_join("", "<h3>{}</h3>{}", drawn)
 
     @admin.display(description="Evidence")
     def evidence_told(self, row):
-        return format_html_join("", '<p class="evidence">{}</p>', ((json.dumps(one, ensure_ascii=False),) for one in row.evidence))
+        return format_html_join("", "<p>{}</p>", ((told(one),) for one in row.evidence))
 
     def buttons_for(self, row):
         if row.status == Proposal.Status.PENDING:
@@ -72,12 +65,21 @@ class ProposalBack(ReadOnly):
         return f"Taken back as version {made.target_version}."
 
 
-def drawn(diff):
+def drawn_lines(diff):
     """Lines of a diff, each with its sign as well as its colour."""
     rows = format_html_join(
         "", '<li class="line {}"><span class="sign">{}</span>{}</li>', ((word, sign, line) for sign, word, line in diff)
     )
     return format_html('<ol class="diff">{}</ol>', rows)
+
+
+def told(evidence):
+    """One piece of evidence with the way to it: a quote of a turn, or the leader's own message."""
+    if "conversation" not in evidence:
+        return "The leader asked for it in so many words."
+    address = reverse("conversation", args=[evidence["conversation"]])
+    quote = f"“{evidence['quote']}”" if evidence.get("quote") else "A passage"
+    return format_html('{} – <a href="{}">turn {} of the conversation</a>', quote, address, evidence["turn"])
 
 
 @admin.register(Flag)
@@ -113,6 +115,7 @@ class FlagBack(ReadOnly):
 @admin.register(Sweep)
 class SweepBack(OwedBack):
     group = "Coaching"
+    one, many = "Flag sweep", "Flag sweeps"
     list_display = ("workspace", "swept_on", "ratings_seen_at", *OwedBack.owed_columns)
     list_filter = (Owes,)
     list_select_related = ("workspace",)
@@ -147,6 +150,7 @@ class SampleBack(OwedBack):
 @admin.register(Turn)
 class TurnBack(OwedBack):
     group = "Coaching"
+    one, many = "Turn of the coach", "Turns of the coach"
     list_display = ("session", "number", "state", "asked_by", "created_at", "ended_at", "error", *OwedBack.owed_columns)
     list_filter = (Owes, "state", "created_at")
     list_select_related = ("session__agent", "asked_by__user")
@@ -175,6 +179,7 @@ class TurnBack(OwedBack):
 @admin.register(Session)
 class SessionBack(ReadOnly):
     group = "Coaching"
+    one, many = "Coach session", "Coach sessions"
     list_display = ("agent", "conversation", "started_by", "turns_asked", "created_at", "updated_at")
     list_filter = (AGENT, "created_at")
     list_select_related = ("agent", "conversation", "started_by__user")

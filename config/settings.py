@@ -173,6 +173,7 @@ vars().update(EMAIL_CONFIG)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 # --- Model -----------------------------------------------------------------------------------------------------------
 

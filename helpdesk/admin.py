@@ -37,6 +37,7 @@ class RatingBack(ReadOnly):
 @admin.register(RatingDay)
 class RatingDayBack(ReadOnly):
     group = "Conversations"
+    one, many = "Daily sum", "Daily sums of ratings"
     list_display = ("day", "agent", "n", "mean")
     list_filter = ("agent__kind", TEAM)
     list_select_related = ("agent",)

@@ -17,15 +17,16 @@ class MemoryBack(VersionedBack):
     ordering = ("-updated_at", "pk")
     also_shown = ("source",)
 
-    def create(self, row, by):
+    def create(self, row, **how):
         fields = {name: getattr(row, name) for name in row.FIELDS}
-        actions.create(row.agent, by=by, door=Door.ADMIN, id=row.pk, **fields)
+        actions.create(row.agent, id=row.pk, **fields, **how)
 
-    def revise(self, row, changes, base_version, by):
-        actions.revise(row, changes=changes, base_version=base_version, by=by, door=Door.ADMIN)
+    def revise(self, row, **how):
+        actions.revise(row, **how)
 
 
 @admin.register(Memory.history.model)
 class MemoryVersions(HistoryBack):
+    one, many = "Memory version", "Memory versions"
     title_field = "summary"
     search_fields = ("summary", "text", "agent__name")

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from agents.access import NotAllowed, Refusal
 from agents.models import Member, User, Workspace
@@ -27,7 +28,9 @@ def acting(request, workspace):
     """The membership as which this person acts in `workspace`. Raises NotAllowed where they have none there."""
     member = Member.objects.current().filter(user=request.user, workspace=workspace).select_related("user").first()
     if member is None:
-        raise NotAllowed(f"Only the owner and admins of {workspace} do this: every change there carries a member's name.")
+        raise NotAllowed(
+            f"Only the owner and admins of {workspace} do this: every change there carries a member's name."
+        )
     return member
 
 
@@ -36,7 +39,9 @@ def in_words(refusal):
     if isinstance(refusal, ValidationError):
         return " ".join(refusal.messages)
     if isinstance(refusal, Conflict):
-        fields = " and ".join(told["field"].replace("_", " ") for told in refusal.fields if told["base"] != told["current"])
+        fields = " and ".join(
+            told["field"].replace("_", " ") for told in refusal.fields if told["base"] != told["current"]
+        )
         return f"{refusal} Changed since: {fields}." if refusal.current and fields else str(refusal)
     return str(refusal)
 
@@ -142,15 +147,24 @@ def button(label, *, asks=False, danger=False):
 
 
 class Back(Scope, admin.ModelAdmin):
-    """One kind of row. `group` says under which heading its list stands, `buttons_for` which buttons a row has now."""
+    """One kind of row. `group` says under which heading its list stands, `buttons_for` which buttons a row has now.
+
+    `one` and `many` are what pages call the rows; by default, what the model is called.
+    """
 
     group = ""
+    one = many = ""
     form = RowForm
     change_form_template = "admin/with_buttons.html"
-    words_label = "Words"
+    words_label = ""
     show_full_result_count = False
     list_per_page = 50
     empty_value_display = "–"
+
+    def __init__(self, model, admin_site):
+        super().__init__(model, admin_site)
+        self.one = self.one or capfirst(self.opts.verbose_name)
+        self.many = self.many or capfirst(self.opts.verbose_name_plural)
 
     def acting(self, request, row):
         return acting(request, row if isinstance(row, Workspace) else row.workspace)
@@ -169,20 +183,38 @@ class Back(Scope, admin.ModelAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         return type(form.__name__, (form,), {"request": request}) if issubclass(form, RowForm) else form
 
+    def name_of(self, row):
+        """What the row's page is headed."""
+        return str(row)
+
     def buttons_for(self, row):
         """Names of the methods marked as buttons that make sense for the row as it is now."""
         return ()
 
+    def asks_words(self, row, shown):
+        """Whether a field for words stands beside the buttons `shown`."""
+        return any(getattr(self, name).asks for name in shown)
+
+    def changelist_view(self, request, extra_context=None):
+        return super().changelist_view(request, {"title": self.many, "many": self.many, **(extra_context or {})})
+
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         row = self.get_object(request, unquote(object_id)) if object_id else None
-        shown = [{"name": name, "does": getattr(self, name)} for name in self.buttons_for(row)] if row else []
         pressed = request.POST.get("_button", "")
         if row and hasattr(getattr(self, pressed, None), "asks"):
             return self.press(request, row, pressed)
+        shown = self.buttons_for(row) if row else ()
         extra_context = {
+            "title": self.name_of(row) if row else f"Add to {self.many[0].lower()}{self.many[1:]}",
+            "subtitle": self.one if row else None,
+            "many": self.many,
+            "buttons": [
+                {"name": name, "label": getattr(self, name).label, "danger": getattr(self, name).danger}
+                for name in shown
+            ],
+            "words": request.POST.get("_words", ""),
+            "words_label": self.words_label if self.asks_words(row, shown) else "",
             **(extra_context or {}),
-            "buttons": shown,
-            "words_label": self.words_label if any(one["does"].asks for one in shown) else "",
         }
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -211,17 +243,23 @@ class Back(Scope, admin.ModelAdmin):
             return HttpResponseRedirect(request.path)
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
+    def history_view(self, request, object_id, extra_context=None):
+        row = self.get_object(request, unquote(object_id))
+        named = {} if row is None else {"title": self.name_of(row), "subtitle": "History"}
+        return super().history_view(request, object_id, {"many": self.many, **named, **(extra_context or {})})
+
     def _get_obj_does_not_exist_redirect(self, request, opts, object_id):
         raise Http404  # the same answer for a row of another workspace and for none
 
 
 class ReadOnly(Back):
-    """Rows that only actions write. Every column is shown, but those in `never_shown`."""
+    """Rows that only actions write. Every column that says something is shown, but those in `never_shown`."""
 
     never_shown: tuple[str, ...] = ()
 
     def get_fields(self, request, obj=None):
-        return self.fields or [f.name for f in self.opts.concrete_fields if f.name not in self.never_shown]
+        fields = self.fields or [f.name for f in self.opts.concrete_fields if f.name not in self.never_shown]
+        return [name for name in fields if getattr(obj, name, True) not in (None, "", [], {})]
 
     def get_readonly_fields(self, request, obj=None):
         return self.get_fields(request, obj)

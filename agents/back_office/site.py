@@ -5,6 +5,7 @@ from django.contrib.auth.views import LogoutView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
@@ -17,6 +18,7 @@ class BackOffice(AdminSite):
     site_header = site_title = "Touchline back office"
     index_title = "Back office"
 
+    @method_decorator(never_cache)
     def login(self, request, extra_context=None):
         wanted = request.GET.get("next", "")
         if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()):
@@ -26,8 +28,6 @@ class BackOffice(AdminSite):
         if request.user.is_authenticated:
             raise PermissionDenied("The back office is for the people who run this installation.")
         return redirect_to_login(wanted, reverse("sign-in"))
-
-    login = never_cache(login)
 
     def logout(self, request, extra_context=None):
         return LogoutView.as_view()(request)
@@ -40,7 +40,8 @@ class BackOffice(AdminSite):
         groups = {name: [] for name in GROUPS}
         for app in apps:
             for shown in app["models"]:
-                groups[self._registry[shown["model"]].group].append(shown)
+                back = self._registry[shown["model"]]
+                groups[back.group].append({**shown, "name": back.many})
         return [
             {"name": name, "app_label": name.lower().replace(" ", "-"), "app_url": "", "has_module_perms": True, "models": models}
             for name, models in groups.items()

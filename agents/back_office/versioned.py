@@ -57,7 +57,7 @@ class VersionsShown:
     def history_view(self, request, object_id, extra_context=None):
         row = self.get_object(request, unquote(object_id))
         shown = {} if row is None else {"versions": self.versions_of(row), "shown_versions": SHOWN_VERSIONS}
-        return super().history_view(request, object_id, {**shown, "title": f"Versions of {row}", **(extra_context or {})})
+        return super().history_view(request, object_id, {**shown, "subtitle": "Versions", **(extra_context or {})})
 
     def versions_of(self, row):
         """The newest versions first, each with what it changed as {label: [(sign, words, line)]}."""
@@ -103,7 +103,7 @@ class VersionedBack(VersionsShown, Back):
     readonly_fields = ("version", "updated_at")
     list_select_related = ("agent", "workspace")
     autocomplete_fields = ("agent",)
-    words_label = "Why? (kept with the version)"
+    words_label = "Why? Kept with the version"
     also_shown: tuple[str, ...] = ()
 
     def get_fields(self, request, obj=None):
@@ -114,9 +114,9 @@ class VersionedBack(VersionsShown, Back):
         return (*super().get_readonly_fields(request, obj), "agent", *self.also_shown) if obj else ()
 
     def save_model(self, request, obj, form, change):
-        by = self.acting(request, obj)
+        how = {"by": self.acting(request, obj), "door": Door.ADMIN, "reason": request.POST.get("_words", "").strip()}
         if not change:
-            self.create(obj, by)
+            self.create(obj, **how)
             return
         changes = {name: form.cleaned_data[name] for name in obj.FIELDS if name in form.changed_data}
         base_version = form.cleaned_data["base_version"]
@@ -125,13 +125,16 @@ class VersionedBack(VersionsShown, Back):
             stored = self.model._default_manager.filter(pk=obj.pk).first()
             if stored is None:
                 raise versions.conflict(obj, base_version, changes)
-            self.revise(stored, changes, base_version, by)
+            self.revise(stored, changes=changes, base_version=base_version, **how)
 
-    def create(self, row, by):
-        actions.create(row, by=by, door=Door.ADMIN)
+    def create(self, row, **how):
+        actions.create(row, **how)
 
-    def revise(self, row, changes, base_version, by):
-        actions.revise(row, changes=changes, base_version=base_version, by=by, door=Door.ADMIN)
+    def revise(self, row, **how):
+        actions.revise(row, **how)
+
+    def asks_words(self, row, shown):
+        return True  # a change may say why, as a removal may
 
     def buttons_for(self, row):
         return ("remove",)
@@ -158,6 +161,9 @@ class HistoryBack(ReadOnly):
     @admin.display(description="What")
     def what(self, row):
         return str(getattr(row, self.title_field))[:120]
+
+    def name_of(self, row):
+        return f"{self.what(row)}, version {row.version}"
 
     def buttons_for(self, row):
         return ("restore",) if row.history_type == "-" else ()

@@ -106,9 +106,9 @@ class MemberForm(RowForm):
 
     def clean(self):
         cleaned = super().clean()
-        if cleaned.get("role") == Member.Role.OWNER and cleaned.get("workspace"):
-            if Member.objects.filter(workspace=cleaned["workspace"], role=Member.Role.OWNER).exists():
-                self.add_error("role", f"{cleaned['workspace']} has an owner already.")
+        owners = Member.objects.filter(workspace=cleaned.get("workspace"), role=Member.Role.OWNER)
+        if cleaned.get("role") == Member.Role.OWNER and owners.exists():
+            self.add_error("role", f"{cleaned['workspace']} has an owner already.")
         return cleaned
 
 

@@ -3,7 +3,6 @@
 from django.contrib import admin
 
 from agents.back_office.versioned import HistoryBack, VersionedBack
-from agents.models import Door
 from memories import actions
 from memories.models import Memory
 

@@ -6,6 +6,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from agents import actions
 from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button
@@ -38,7 +39,7 @@ class UserBack(UserAdmin, Back):
     group = "People"
     one, many = "Login", "Logins"
     workspace_path = "memberships__workspace"
-    change_form_template = None
+    change_form_template = Back.change_form_template
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff")
@@ -49,16 +50,23 @@ class UserBack(UserAdmin, Back):
         ("May", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("Times", {"fields": ("last_login", "created_at")}),
     )
-    fieldsets = ((None, {"fields": ("email", "name", "password")}), *seen[1:])
+    fieldsets = ((None, {"fields": ("email", "name", "password_kept")}), *seen[1:])
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
-    readonly_fields = ("last_login", "created_at")
+    readonly_fields = ("password_kept", "last_login", "created_at")
+
+    @admin.display(description="Password")
+    def password_kept(self, row):
+        """Whether there is one and where it is changed; not even a part of its hash."""
+        if row.pk is None:
+            return ""
+        address = reverse("admin:auth_user_password_change", args=[row.pk])
+        return format_html('{} <a href="{}">Set another</a>', "Set." if row.has_usable_password() else "None.", address)
 
     def get_queryset(self, request):
         rows = super().get_queryset(request)
         return rows if request.user.is_superuser else rows.distinct()
 
     def get_fieldsets(self, request, obj=None):
-        """Not even the hash of a password is shown to those who cannot set one."""
         return super().get_fieldsets(request, obj) if request.user.is_superuser else self.seen
 
     def get_fields(self, request, obj=None):
@@ -148,11 +156,11 @@ class TeamBack(Back):
     fields = ("workspace", "name")
 
 
-class ExternalIdInline(Scope, admin.TabularInline):
+class ExternalIdInline(Scope, admin.StackedInline):
     model = ExternalId
     form = RowForm
     extra = 0
-    fields = ("source", "value")
+    fields = (("source", "value"),)
 
     def has_delete_permission(self, request, obj=None):
         return self.may(request)

@@ -18,7 +18,7 @@ AGENT = ("agent", admin.RelatedOnlyFieldListFilter)
 @admin.register(Proposal)
 class ProposalBack(ReadOnly):
     group = "To decide"
-    list_display = ("title", "type", "agent", "status", "risk_level", "created_at", "decided_by", "decided_at")
+    list_display = ("title", "type", "agent", "status", "risk_level", "created_at", "decided_by")
     list_filter = ("status", "type", "risk_level", AGENT)
     list_select_related = ("agent", "decided_by__user")
     search_fields = ("title", "rationale", "agent__name")
@@ -151,7 +151,7 @@ class SampleBack(OwedBack):
 class TurnBack(OwedBack):
     group = "Coaching"
     one, many = "Turn of the coach", "Turns of the coach"
-    list_display = ("session", "number", "state", "asked_by", "created_at", "ended_at", "error", *OwedBack.owed_columns)
+    list_display = ("session", "number", "state", "asked_by", "created_at", "error", *OwedBack.owed_columns)
     list_filter = (Owes, "state", "created_at")
     list_select_related = ("session__agent", "asked_by__user")
     search_fields = ("session__agent__name", "error")

@@ -3,8 +3,9 @@
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.http import Http404, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.text import capfirst
@@ -94,6 +95,15 @@ class RowForm(forms.ModelForm):
         return exclusions
 
 
+class Instant(forms.DateTimeInput):
+    """The browser's own field for a day and a time (UTC here), with one label."""
+
+    input_type = "datetime-local"
+
+    def __init__(self, attrs=None):
+        super().__init__({"step": 1, **(attrs or {})}, format="%Y-%m-%dT%H:%M:%S")
+
+
 class Scope:
     """Staff see and choose from rows of the workspaces that they lead; superusers from all."""
 
@@ -116,6 +126,13 @@ class Scope:
             path = {Workspace: "pk__in", User: "memberships__workspace__in"}.get(target, "workspace__in")
             kwargs["queryset"] = target._default_manager.filter(**{path: led(request)}).distinct()
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Beside a choice stands the way to add one, and no further icons."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            field.widget.can_change_related = field.widget.can_view_related = field.widget.can_delete_related = False
+        return field
 
     def has_module_permission(self, request):
         return self.may(request)
@@ -156,6 +173,7 @@ class Back(Scope, admin.ModelAdmin):
     one = many = ""
     form = RowForm
     change_form_template = "admin/with_buttons.html"
+    formfield_overrides = {models.DateTimeField: {"form_class": forms.DateTimeField, "widget": Instant}}
     words_label = ""
     show_full_result_count = False
     list_per_page = 50

@@ -40,11 +40,19 @@ def test_sign_out_is_by_post(client, staff):
     assert client.get("/admin/").status_code == 302
 
 
+def staff_of(workspace):
+    return workspace.members.get(role="owner").user
+
+
 def test_no_secret_is_shown_or_guessed(client, ours, operator, theirs):
     token = ours.tokens.get()
     assert token.hash not in client.get(f"/admin/agents/apitoken/{token.pk}/change/").content.decode()
     guess = client.get("/admin/agents/apitoken/", {"hash__startswith": token.hash[:4]})
     assert guess.status_code == 400
+    login = staff_of(ours)
+    html = client.get(f"/admin/agents/user/{login.pk}/change/").content.decode()
+    assert "Set." in html
+    assert login.password.rsplit("$", 1)[1][:6] not in html
 
 
 def test_staff_see_no_password_and_cannot_change_a_login(client, ours, staff):

@@ -22,7 +22,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 NO_IDS = {"external_ids-TOTAL_FORMS": 0, "external_ids-INITIAL_FORMS": 0}
-NO_EXPIRY = {"expires_at_0": "", "expires_at_1": ""}
+NO_EXPIRY = {"expires_at": ""}
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_version_page_tells_who_when_why_and_what(client, staff, memory):
     ("sent", "said"),
     [
         ({"summary": "Two sentences. In one."}, "A summary is one sentence; the rest belongs in the text."),
-        ({"expires_at_0": "2020-01-01", "expires_at_1": "10:00"}, "An expiry lies ahead."),
+        ({"expires_at": "2020-01-01T10:00:00"}, "An expiry lies ahead."),
         ({"base_version": "x"}, "Enter a whole number."),
         ({"base_version": ""}, "This field is required."),
     ],

@@ -45,29 +45,29 @@ class UserBack(UserAdmin, Back):
     list_filter = ("is_active", "is_staff")
     search_fields = ("email", "name")
     filter_horizontal = ()
-    seen = (
-        (None, {"fields": ("email", "name")}),
+    fieldsets = (
+        (None, {"fields": ("email", "name", "password_kept")}),
         ("May", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("Times", {"fields": ("last_login", "created_at")}),
     )
-    fieldsets = ((None, {"fields": ("email", "name", "password_kept")}), *seen[1:])
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
     readonly_fields = ("password_kept", "last_login", "created_at")
 
     @admin.display(description="Password")
     def password_kept(self, row):
-        """Whether there is one and where it is changed; not even a part of its hash."""
-        if row.pk is None:
-            return ""
-        address = reverse("admin:auth_user_password_change", args=[row.pk])
-        return format_html('{} <a href="{}">Set another</a>', "Set." if row.has_usable_password() else "None.", address)
+        """Whether there is one and where a superuser changes it; not even a part of its hash."""
+        kept = "Set." if row.has_usable_password() else "None."
+        return format_html(
+            '{} <a href="{}">Set another</a>', kept, reverse("admin:auth_user_password_change", args=[row.pk])
+        )
 
     def get_queryset(self, request):
         rows = super().get_queryset(request)
         return rows if request.user.is_superuser else rows.distinct()
 
     def get_fieldsets(self, request, obj=None):
-        return super().get_fieldsets(request, obj) if request.user.is_superuser else self.seen
+        sets = super().get_fieldsets(request, obj)
+        return sets if request.user.is_superuser else [(None, {"fields": ("email", "name")}), *sets[1:]]
 
     def get_fields(self, request, obj=None):
         return flatten_fieldsets(self.get_fieldsets(request, obj))

@@ -390,7 +390,9 @@ def check_days(workspace: Workspace) -> Iterator[DayDifference]:
             right.add(rating)
         stored = {
             (agent_id, day): (n, total, squares)
-            for agent_id, day, n, total, squares in RatingDay.objects.filter(agent__in=portion).values_list("agent", "day", *SUMS)
+            for agent_id, day, n, total, squares in RatingDay.objects.filter(agent__in=portion).values_list(
+                "agent", "day", *SUMS
+            )
         }
         for agent_id, day in sorted(stored.keys() | right.deltas.keys()):
             n, total, squares = right.deltas.get((agent_id, day), (0, 0, 0))

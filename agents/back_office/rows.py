@@ -217,7 +217,7 @@ class Back(Scope, admin.ModelAdmin):
         return super().changelist_view(request, {"title": self.many, "many": self.many, **(extra_context or {})})
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
-        row = self.get_object(request, unquote(object_id)) if object_id else None
+        row = self.row(request, object_id) if object_id else None
         pressed = request.POST.get("_button", "")
         if row and hasattr(getattr(self, pressed, None), "asks"):
             return self.press(request, row, pressed)
@@ -262,12 +262,18 @@ class Back(Scope, admin.ModelAdmin):
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
     def history_view(self, request, object_id, extra_context=None):
-        row = self.get_object(request, unquote(object_id))
-        named = {} if row is None else {"title": self.name_of(row), "subtitle": "History"}
-        return super().history_view(request, object_id, {"many": self.many, **named, **(extra_context or {})})
+        named = {"title": self.name_of(self.row(request, object_id)), "subtitle": "History", "many": self.many}
+        return super().history_view(request, object_id, named | (extra_context or {}))
+
+    def row(self, request, object_id):
+        """The row of an address. Raises Http404: the same answer for a row of another workspace and for none."""
+        found = self.get_object(request, unquote(object_id))
+        if found is None:
+            raise Http404
+        return found
 
     def _get_obj_does_not_exist_redirect(self, request, opts, object_id):
-        raise Http404  # the same answer for a row of another workspace and for none
+        raise Http404
 
 
 class ReadOnly(Back):

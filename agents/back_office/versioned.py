@@ -4,7 +4,6 @@ import difflib
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.utils import timezone
 
 from agents import actions, versions
@@ -48,16 +47,16 @@ class VersionedForm(RowForm):
         self.data["base_version"] = current.version
 
 
-class VersionsShown:
+class VersionsShown(Back):
     """The history page of a row shows its versions: who, when, why, and what each changed."""
 
     object_history_template = "admin/versions.html"
     version_fields: tuple[str, ...] = ()
 
     def history_view(self, request, object_id, extra_context=None):
-        row = self.get_object(request, unquote(object_id))
-        shown = {} if row is None else {"versions": self.versions_of(row), "shown_versions": SHOWN_VERSIONS}
-        return super().history_view(request, object_id, {**shown, "subtitle": "Versions", **(extra_context or {})})
+        found = self.versions_of(self.row(request, object_id))
+        shown = {"versions": found, "shown_versions": SHOWN_VERSIONS, "subtitle": "Versions"}
+        return super().history_view(request, object_id, shown | (extra_context or {}))
 
     def versions_of(self, row):
         """The newest versions first, each with what it changed as {label: [(sign, words, line)]}."""
@@ -98,7 +97,7 @@ def lines(old, new):
     ]
 
 
-class VersionedBack(VersionsShown, Back):
+class VersionedBack(VersionsShown):
     form = VersionedForm
     readonly_fields = ("version", "updated_at")
     list_select_related = ("agent", "workspace")

@@ -21,7 +21,7 @@ SERVICES := $(SCRATCH) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.
 	FIELD_KEYS="$$($(PY) -c '$(NEW_FIELD_KEY)')" &&
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-services lint bench flag-eval
+.PHONY: help up test test-services lint bench bench-services flag-eval
 
 help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,11 @@ lint: $(DEV) $(POSTGRES) ## check style, types, templates, direction of imports,
 	.venv/bin/lint-imports
 	@$(EMBEDDED) $(PY) manage.py makemigrations --check --dry-run
 
-bench: $(DEV) ## measure, as ratios to a floor in the same run
+bench: $(DEV) ## measure on SQLite, as ratios to a floor in the same run; ARGS="startup imports sweep" chooses
 	@$(EMBEDDED) $(PY) -m tests.bench $(ARGS)
+
+bench-services: $(DEV) $(POSTGRES) ## measure imports and the sweep on PostgreSQL
+	@$(SERVICES) $(PY) -m tests.bench $(or $(ARGS),imports sweep)
 
 flag-eval: $(DEV) ## measure the flag against its scenarios
 	@$(EMBEDDED) $(PY) -m tests.bench.flag_eval $(ARGS)

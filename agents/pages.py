@@ -3,7 +3,7 @@
 from functools import wraps
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -30,6 +30,10 @@ def page(*methods):
         def answer(request, *args, **kwargs):
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
+            if any("\0" in value for values in dict(request.POST.lists()).values() for value in values):
+                raise BadRequest(
+                    "A NUL character cannot be stored."
+                )  # no keyboard sends one; PostgreSQL refuses it late
             if not request.member:
                 return render(request, "agents/no_workspace.html", status=403)
             try:

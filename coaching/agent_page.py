@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, Subquery, Sum
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
@@ -46,7 +46,8 @@ def tabs(agent):
 
 @dataclass(frozen=True)
 class Overview:
-    """One agent at a glance. `changes` are its newest configurations, `counts` what it is told."""
+    """One agent at a glance. `csat` adds up the last four weeks, `before` the four before them; `changes` are the newest
+    configurations. What only AI agents have is empty for a person."""
 
     agent: Agent
     csat: Csat
@@ -163,7 +164,7 @@ class HistoryQuestion:
             score=score if score in dict(cls.SCORES) else "",
             flagged=query.get("flagged") == "1",
             transcript=query.get("transcript") == "1",
-            agent=agent if len(agent) == 36 and agent.replace("-", "").isalnum() else "",
+            agent=str(proposal_page.uuid_or_none(agent) or ""),
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )
@@ -256,13 +257,14 @@ def load_history(member, question, agent=None):
                 "none": Q(hundredths=None),
             }[question.score]
         )
+    samples = Sample.objects.kept().filter(conversation=OuterRef("pk"))
     if question.transcript:
         found = found.filter(turn_count__gt=0)
     if question.flagged:
-        found = found.filter(samples__unpinned_at=None, samples__isnull=False)
+        found = found.filter(Exists(samples))
     if question.search:
         found = found.filter(
-            Q(external_id=question.search) | Q(samples__summary__icontains=question.search, samples__unpinned_at=None)
+            Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
     n_found = found.count()
     n_pages = max(1, -(-n_found // PAGE_SIZE))
@@ -529,8 +531,3 @@ def load_coaching(member, agent):
         counts=dict(rows.order_by().values_list("status").annotate(Count("pk"))),
         sessions=list(sessions[:PAGE_SIZE]),
     )
-
-
-def conflict_panes(clash):
-    """The three values of each field of a lost race, for a form that was typed against an older version."""
-    return proposal_page.told(clash)

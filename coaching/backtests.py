@@ -35,7 +35,7 @@ class Found:
 class Ratings:
     """The ratings of a file, a few bytes each; of a conversation the latest counts. Days are ordinals, in UTC."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.rows: list[tuple[int, int, int]] = []  # agent, day, hundredths
         self.agents: dict[str, int] = {}
         self.teams: dict[str, int] = {}
@@ -128,7 +128,7 @@ def _found(flag, name, first_rated, team, h):
         "peers": "team" if in_team else "workspace",
         "weeks_rated": flag.weeks_rated,
         "weeks_below": flag.weeks_below,
-        "holds_without_worst": flag.evidence_without_worst >= h - trajectory.WORST_DAYS_ALLOWANCE,
+        "holds_without_worst": flag.statistic >= h,  # which counts the fall without them
         "rarity": sentences.RARITY.get(h),
     }
     return Found(

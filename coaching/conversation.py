@@ -1,5 +1,6 @@
 """What the conversation page shows, read at once: the transcript on the left, the talk with the coach on the right."""
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,15 +10,18 @@ from agents.models import Agent
 from coaching import llm, proposal_page
 from coaching.csat import said
 from coaching.models import Message, Proposal, Sample, Session, Turn, TurnEvent
-from helpdesk import transcripts
+from helpdesk import deeplinks, transcripts
 from helpdesk.models import Conversation, Rating
 from memories.models import Memory
 
 PROMPTS = ("What went wrong?", "How can the agent improve?", "Is this a pattern?")
-PROMPTS_ALONE = ("How can the agent improve?", "Which conversations were rated worst?")
+PROMPTS_ALONE = ("How can the agent improve?", "Is there a pattern?")
 SESSIONS = 20
 ROLES = {"customer": "Customer", "agent": "Agent", "tool": "Tool", "system": "System"}
-TOOL_LINE = 90  # characters of a folded tool turn that stay in sight
+TOOL_LINE = 90  # characters of a folded turn that stay in sight
+ONLY_CALLS = re.compile(
+    r"\[calls .+\]", re.DOTALL
+)  # a turn in which the agent says nothing and calls tools, as imported
 
 # What the coach's reading tools read, for one and for several calls.
 READ = {
@@ -42,7 +46,7 @@ class Span:
 
 @dataclass(frozen=True)
 class TurnLine:
-    """One turn of the transcript. `label` says who spoke, `glimpse` what a folded tool turn shows."""
+    """One turn of the transcript. `label` says who spoke, `glimpse` what stays in sight of a folded one."""
 
     number: int
     role: str
@@ -50,6 +54,12 @@ class TurnLine:
     at: object
     spans: tuple[Span, ...]
     glimpse: str
+    is_folded: bool
+
+    @property
+    def key(self):
+        """The number as text: a long transcript shows it many times, and numbers are dear to render."""
+        return str(self.number)
 
     @property
     def is_empty(self):
@@ -70,9 +80,13 @@ class Card:
         return self.item.proposal
 
     @property
-    def outcome(self):
-        """What an approval would make, in words."""
-        return proposal_page.outcome(self.proposal)
+    def prospect(self):
+        """What it would be once approved, in words."""
+        return "would be taken out" if self.proposal.type.endswith("_delete") else f"would be version {self.version}"
+
+    @property
+    def version(self):
+        return (self.proposal.base_version or 0) + 1
 
 
 @dataclass
@@ -123,7 +137,8 @@ class Panel:
 
 @dataclass(frozen=True)
 class ConversationPage:
-    """Both sides. `trouble` says why there is no transcript to show; `said` is the rating in the words of its scale."""
+    """Both sides. `trouble` says why there is no transcript to show; `said` is the rating in the words of its scale; `url`
+    opens the conversation in its helpdesk; `picked` are the turns chosen in the address, as text."""
 
     conversation: Conversation
     agent: Agent | None
@@ -135,6 +150,7 @@ class ConversationPage:
     lines: list[TurnLine]
     trouble: str
     panel: Panel | None
+    url: str
     picked: set = field(default_factory=set)
 
 
@@ -164,7 +180,8 @@ def load(member, conversation, session=None, picked=(), new=False):
         lines=_lines(turns, _cited(texts, panel, conversation)),
         trouble=trouble,
         panel=panel,
-        picked=set(picked) & set(texts),
+        url=sample.url if sample is not None and sample.url else deeplinks.conversation_url(conversation),
+        picked={str(number) for number in picked if number in texts},
     )
 
 
@@ -193,7 +210,7 @@ def load_panel(member, agent, conversation, session, texts=None, new=False):
 
 def exchanges(member, session, texts=None, turn=None):
     """The questions and answers of a session in order, or of one turn of it alone; six queries, however many there are."""
-    turns = session.turns.select_related("asked_by__user").order_by("number")
+    turns = session.turns.select_related("asked_by__user", "session").order_by("number")
     events = TurnEvent.objects.filter(session=session).order_by("number")
     messages = Message.objects.filter(session=session)
     rows = (
@@ -241,7 +258,7 @@ def _exchange(turn, question, answer, happened, cards):
         elif type_ == TurnEvent.Type.PROPOSAL and data.get("proposal") in cards:
             parts.append(Part(card=cards[data["proposal"]]))
             shown.add(data["proposal"])
-        elif type_ == TurnEvent.Type.TOOL:
+        elif type_ == TurnEvent.Type.TOOL and data.get("ok"):
             tools[data.get("name", "")] += 1
     if answer is not None and not any(part.text for part in parts):
         parts.insert(0, Part(text=answer.text))
@@ -284,15 +301,16 @@ def _lines(turns, cited):
 
 
 def _line(number, turn, cited):
-    label = ROLES[turn.role]
-    if turn.name:
-        label = turn.name if turn.role == "tool" else f"{turn.name} ({label.lower()})"
+    label, glimpse = ROLES[turn.role], " ".join(turn.text.split())
+    if turn.name and turn.role == "tool":
+        glimpse = f"{turn.name} · {glimpse}" if glimpse else turn.name
+    elif turn.name:
+        label = f"{turn.name} ({label.lower()})"
     spans, at = [], 0
     for start, end in cited:
         spans += [Span(turn.text[at:start])] * (start > at) + [Span(turn.text[start:end], cited=True)]
         at = end
     spans += [Span(turn.text[at:])] * (at < len(turn.text))
-    glimpse = " ".join(turn.text.split())
     return TurnLine(
         number=number,
         role=turn.role,
@@ -300,6 +318,7 @@ def _line(number, turn, cited):
         at=None if turn.at is None else datetime.fromtimestamp(turn.at / 1000, UTC),
         spans=tuple(spans),
         glimpse=glimpse if len(glimpse) <= TOOL_LINE else f"{glimpse[:TOOL_LINE].rstrip()} …",
+        is_folded=turn.role in ("tool", "system") or bool(ONLY_CALLS.fullmatch(turn.text.strip())),
     )
 
 

@@ -4,6 +4,8 @@ A large workspace has two million rows in 26 weeks: fetched one by one they take
 database packs each day into one row, the agents' keys and their sums as two runs of bytes, and numpy takes them apart.
 """
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -16,6 +18,7 @@ from agents.models import Agent
 from coaching.trajectory import HISTORY_DAYS, MIN_TEAM, Days
 from helpdesk.models import RatingDay
 
+DAYS_AT_ONCE = 7  # fetched together where rows come while the database is at work
 SUM_BITS = 40  # of a packed number hold the sum of hundredths, those above them the number of ratings
 
 
@@ -44,30 +47,32 @@ class History:
 def load(workspace, day):
     """The History of the 26 weeks up to and including `day` (a date): two queries."""
     first = day - timedelta(days=HISTORY_DAYS - 1)
-    packed, rows = read(workspace, first, day)
+    rows = list(Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active"))
     agents = [pk for pk, _, _ in rows]
     return History(
         agents=agents,
         active=np.array([active for _, _, active in rows], bool),
         team=np.array([team_id if active and team_id is not None else -1 for _, team_id, active in rows], np.int64),
-        days=_unpacked(packed, agents, first.toordinal()),
+        days=_unpacked(packed(workspace, first, day), agents, first.toordinal()),
     )
 
 
-def read(workspace, first, last):
-    """What the database hands over: the packed days first..last, and (key, team, active) of every agent."""
+def packed(workspace, first, last):
+    """Yield what the database packs: for each of the days first..last that has ratings (day, keys, sums, squares)."""
     days = RatingDay.objects.filter(workspace=workspace, day__range=(first, last)).order_by().values_list("day")
-    packed = days.annotate(
+    days = days.annotate(
         keys=_AgentKeys("agent_id"), sums=_PackedSums("n", "sum_hundredths"), squares=_PackedNumbers("sum_squares")
     )
-    agents = Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active")
-    return list(packed), list(agents)
+    # SQLite works while rows are fetched; a server would have to keep a cursor for it, and has done the work by then.
+    return days.iterator(chunk_size=DAYS_AT_ONCE) if connection.vendor == "sqlite" else days
 
 
-def _unpacked(packed, agents, first_day):
+def _unpacked(packed_days, agents, first_day):
     row_of = _Rows(agents)
     n, u, uu = (np.zeros((HISTORY_DAYS, len(agents))) for _ in range(3))
-    for day, keys, sums, squares in packed:
+
+    def unpack(packed_day):
+        day, keys, sums, squares = packed_day
         at = day.toordinal() - first_day
         rows, known = row_of(keys)
         sums = _numbers(sums)[known]
@@ -75,6 +80,9 @@ def _unpacked(packed, agents, first_day):
         n[at, rows] = ratings
         u[at, rows] = ratings - scores
         uu[at, rows] = ratings - 2 * scores + _numbers(squares)[known] / 10_000**2  # the sum of (1 - score) squared
+
+    with ThreadPoolExecutor(1) as pool:  # takes one day apart while this thread waits for the next
+        deque(pool.map(unpack, packed_days), maxlen=0)
     return Days(first_day, n.T, u.T, uu.T)
 
 
@@ -143,4 +151,4 @@ class _Rows:
 
     def _fold(self, keys):
         words = np.frombuffer(keys, np.uint64).reshape(-1, self.words)
-        return (words * self.factors).sum(1, dtype=np.uint64)
+        return sum(words[:, at] * factor for at, factor in enumerate(self.factors))

@@ -1,7 +1,7 @@
 """What the drawer of one agent shows, read at once: a fixed number of queries, whatever stands in it."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
@@ -17,15 +17,17 @@ from helpdesk.models import RatingDay
 WEEKS = 26
 MOST_SAMPLES = 20
 MOST_NOTES = 50
+LOW = 50  # a rating under this is shown as a bad one
 
 
 @dataclass(frozen=True)
 class SampleLine:
-    """A sample as it is read: its rating in the words of its scale, and how bad that is."""
+    """A sample as it is read: its rating in the words of its scale, how bad that is, and when a late summary is tried."""
 
     sample: Sample
     said: str
     is_low: bool
+    next_try_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,20 @@ def _newest_flag(agent):
 
 
 def _line(sample):
-    return SampleLine(sample, said(sample.value, sample.scale), is_low=sample.score is not None and sample.score < 50)
+    waits = sample.next_try_at is not None and sample.next_try_at > timezone.now()
+    return SampleLine(
+        sample,
+        said=said(sample.value, sample.scale),
+        is_low=sample.score is not None and sample.score < LOW,
+        next_try_at=sample.next_try_at if waits else None,
+    )
 
 
 def _peers(member, agent):
-    """The daily rows of the agent's peers, and whether these are the whole workspace: a team of fewer than four counts as that.
+    """The daily rows of the agent's peers, and whether these are the whole workspace.
 
-    None where even the workspace is so small that its level would give away single people to a member.
+    A team of fewer than four counts as the whole workspace. None where even that is so small that its level would give
+    away single people to a member.
     """
     active = Agent.objects.filter(workspace_id=agent.workspace_id).active()
     if agent.team_id is not None and active.filter(team=agent.team_id).count() >= SMALLEST_TEAM:

@@ -25,6 +25,13 @@ class Versioned(Typed):
     base_version = forms.IntegerField(min_value=0, widget=forms.HiddenInput, required=False)
     reason = forms.CharField(label="Why", required=False, max_length=300, help_text="For the history; one line.")
 
+    def clean(self):
+        """Browsers send CR LF; what is kept has plain line feeds, or every line would count as changed."""
+        for name, value in self.cleaned_data.items():
+            if isinstance(value, str):
+                self.cleaned_data[name] = value.replace("\r\n", "\n")
+        return self.cleaned_data
+
     @property
     def changes(self):
         """The versioned fields, {field: value}."""
@@ -52,6 +59,11 @@ class MemoryForm(Versioned):
     )
     field_order = ("summary", "text", "expires_at", "reason", "base_version")
 
+    def clean_expires_at(self):
+        """The instant as it was before (`initial`) where only the seconds differ, which the field does not show."""
+        typed, known = self.cleaned_data["expires_at"], self.initial.get("expires_at")
+        return known if known and typed == known.replace(second=0, microsecond=0) else typed
+
 
 class ProcedureForm(Versioned):
     name = forms.CharField(label="Name", required=False, max_length=200)
@@ -68,10 +80,6 @@ class PromptForm(Versioned):
         label="System prompt", required=False, widget=_area(24, maxlength=TEXT_LIMIT, **{"class": "mono"}), strip=False
     )
     field_order = ("system_prompt", "reason", "base_version")
-
-    def clean_system_prompt(self):
-        """Browsers send CR LF; the prompt keeps plain line feeds, or every line would count as changed."""
-        return self.cleaned_data["system_prompt"].replace("\r\n", "\n")
 
 
 class SettingsForm(Typed):

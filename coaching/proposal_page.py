@@ -34,14 +34,10 @@ class Question:
     def parse(cls, query, shown=Status.PENDING):
         """From a QueryDict; `shown` is the status where it names none."""
         status, type_, agent, page = (query.get(key, "") for key in ("status", "type", "agent", "page"))
-        try:
-            agent = UUID(agent) if agent else None
-        except ValueError:
-            agent = None
         return cls(
             status=status if status in Status.values else shown,
             type=type_ if type_ in Proposal.Type.values else "",
-            agent=agent,
+            agent=uuid_or_none(agent),
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )
 
@@ -159,6 +155,13 @@ class Detail:
     @property
     def is_known_type(self):
         return is_known(self.proposal)
+
+    @property
+    def has_lines(self):
+        """Whether anything is told by lines, so that it can stand side by side."""
+        return (
+            not self.proposal.is_create and any(change.lines for change in self.changes) and bool(self.proposal.change)
+        )
 
     @property
     def is_stale(self):
@@ -288,7 +291,7 @@ def _pane(field, base, current, proposed):
 def evidence_of(member, rows, texts):
     """{proposal id: [Evidence]}, in one query. Quotes that are stored as references are read from `texts`."""
     given = {p.pk: [e for e in p.evidence if isinstance(e, dict)] for p in rows}
-    ids = {_uuid(e.get("conversation")) for items_ in given.values() for e in items_} - {None}
+    ids = {uuid_or_none(e.get("conversation")) for items_ in given.values() for e in items_} - {None}
     known = {c.pk: c for c in Conversation.objects.visible_to(member).filter(pk__in=ids)} if ids else {}
     return {pk: [_evidence(one, known, texts) for one in items_] for pk, items_ in given.items()}
 
@@ -296,7 +299,7 @@ def evidence_of(member, rows, texts):
 def _evidence(one, known, texts):
     if "message" in one:
         return Evidence(is_message=True)
-    conversation = known.get(_uuid(one.get("conversation")))
+    conversation = known.get(uuid_or_none(one.get("conversation")))
     quote = one.get("quote") or ""
     if not quote and conversation is not None and {"start", "end", "sha256"} <= set(one):
         quote = Quote(one["turn"], one["start"], one["end"], one["sha256"]).of(texts.get(conversation.pk, {}))
@@ -331,7 +334,8 @@ def _taken_back(proposal):
     return rows.filter(agent_id=proposal.agent_id).select_related("by__user").order_by("number").first()
 
 
-def _uuid(value):
+def uuid_or_none(value):
+    """The UUID that somebody typed or stored as text; None where it is none."""
     try:
         return UUID(str(value)) if value else None
     except ValueError:

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 
 FRESH = timedelta(days=7)  # for so long "the last 5 weeks" are still the weeks that were meant
 
-# How rarely the scan flags an agent whose level does not change, one quarter each, by the threshold h it was swept with:
-# measured in simulated workspaces with seasons, holidays and teams' weather, rounded to the careful side.
-RARITY = {3.4: 150, 3.65: 400}
+# How rarely the scan flags an agent who keeps their level, one quarter each, by the threshold h it was swept with. Measured
+# in simulated workspaces with seasons, holidays and teams' weather (the scenario nochange of `make flag-eval`: 2.6 and 0.8 in
+# 1,000, of 8,000 agents each) and rounded to the careful side of what chance leaves open.
+RARITY = {3.4: 200, 3.65: 500}
 
 
 def sentence(name, evidence, *, today=None):

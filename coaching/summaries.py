@@ -14,8 +14,7 @@ from typing import Any
 import anthropic
 from django.conf import settings
 
-from coaching import llm
-from coaching.coach import prompts
+from coaching import llm, prompts
 from coaching.models import Sample
 from coaching.risk import links
 from coaching.verbatim import RUN, shares_run

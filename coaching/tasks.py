@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from coaching.actions import samples, sessions, sweeps
-from coaching.coach import turns
+from coaching.actions import sessions, sweeps
+from coaching.coach import captures, turns
 from coaching.models import Sample, Sweep, Turn
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
@@ -19,7 +19,7 @@ def run_turn(turn_id):
 
 @shared_task
 def capture_sample(sample_id):
-    samples.summarise(sample_id)
+    captures.summarise(sample_id)
 
 
 @shared_task

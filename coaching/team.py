@@ -37,6 +37,7 @@ COLUMNS = (
 )
 # What a first click sorts upwards; the others start with the most.
 UPWARDS_FIRST = ("change", "score", "name", "status")
+FOR_LEADERS = ("due", "coached")
 SORTS = {f"{sign}{key}" for key, _, _ in COLUMNS if key for sign in ("", "-")}
 
 
@@ -177,7 +178,7 @@ def load(member, question):
     _draw(shown, around, today)
     return TeamPage(
         question=question,
-        columns=[_column(question, *column) for column in COLUMNS],
+        columns=[_column(question, *one) for one in COLUMNS if member.is_leader or one[0] not in FOR_LEADERS],
         rows=shown,
         teams=around.teams,
         n_agents=len(rows),

@@ -38,7 +38,7 @@ RUN_DAYS = 7
 WORST_RUN_ALLOWANCE = 0.7
 BEST_RUN_ALLOWANCE = 0.2
 LONG_WINDOW_BONUS = 0.03  # a week: short windows are many independent chances to be wrong, and bad spells fill them
-LONG_WINDOW_WEEKS = 9
+LONG_WINDOW_WEEKS = 6
 MIN_TEAM = 4
 
 EXPIRE_DAYS = 84
@@ -280,7 +280,7 @@ def scan(days, team, day):
     return Scan(
         day=day,
         statistic=chosen(statistic),
-        enough=enough.any(0),
+        enough=np.asarray(enough.any(0)),
         weeks=weeks,
         since=day - 7 * weeks + 1,
         rate28=1 - _ratio(u28, n28),
@@ -330,7 +330,8 @@ def threshold(n_agents):
 def replay(days, team, sweep_days, h=DEFAULT_H):
     """Every Flag that a sweep on each of `sweep_days` (ascending) would have raised, in the order of raising."""
     state = State.empty(days.n_agents)
-    flags, current = [], {}
+    flags: list[Flag] = []
+    current: dict[int, int] = {}
     for day in _checked_sweeps(sweep_days):
         evidence = scan(days, team, day)
         state, events = step(state, evidence, h)

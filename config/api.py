@@ -4,8 +4,10 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from agents.api_base.views import UnknownRoute
+from config import docs
 
 urlpatterns = [
+    path("docs", docs.docs, name="api-docs"),
     path("schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
     path("", include("agents.api")),
     path("", include("memories.api")),

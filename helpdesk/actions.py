@@ -29,6 +29,7 @@ from helpdesk.rows import ConversationRow, RatingRow, Refused
 from helpdesk.transcripts import Transcript
 
 BATCH = 1_000  # rows that one transaction takes
+SURENESS = (Rating.Credit.LAST_REPLY, Rating.Credit.ASSIGNEE, Rating.Credit.RATED)
 AGENTS_AT_ONCE = 200  # whose days are compared together
 SUMS = ("n", "sum_hundredths", "sum_squares")  # of the daily table
 
@@ -141,7 +142,7 @@ class _Batch:
             raise Refused("closedAt", "It lies before the conversation was opened.")
         self.cases[key] = case
         known = case.events.get((row.rated_at, row.scale, row.score))
-        outcome = self._credit(case, known, agent_id) if known else self._add(case, row, agent_id)
+        outcome = self._credit(case, known, agent_id, row.credit) if known else self._add(case, row, agent_id)
         if outcome is not Outcome.SUPERSEDED and known in (None, case.latest) and self._correct(case, row):
             return Outcome.UPDATED if outcome is Outcome.UNCHANGED else outcome
         return outcome
@@ -183,15 +184,17 @@ class _Batch:
         self.days.add(rating)
         return Outcome.UPDATED if former else Outcome.ACCEPTED
 
-    def _credit(self, case, rating, agent_id):
-        """The same rating again; somebody else may be named as the one who was rated."""
-        if rating.agent_id == agent_id:
+    def _credit(self, case, rating, agent_id, credit):
+        """The same rating again; somebody else may be named, if it is known at least as surely that it was them."""
+        if rating.agent_id is not None and SURENESS.index(credit) < SURENESS.index(rating.credit):
+            return Outcome.UNCHANGED
+        if (rating.agent_id, rating.credit) == (agent_id, credit):
             return Outcome.UNCHANGED
         if rating is case.latest:
             self._follow(case, rating.agent_id, agent_id)
         if rating.counts:
             self.days.subtract(rating)
-        rating.agent_id = agent_id
+        rating.agent_id, rating.credit = agent_id, credit
         if rating.counts:
             self.days.add(rating)
         if rating.pk is not None:
@@ -231,7 +234,7 @@ class _Batch:
         if self.displaced:
             Rating.objects.filter(pk__in=self.displaced).update(counts=False)
         if self.credited:
-            Rating.objects.bulk_update(self.credited.values(), ["agent"])
+            Rating.objects.bulk_update(self.credited.values(), ["agent", "credit"])
         Rating.objects.bulk_create(self.added)
         self.days.store()
 

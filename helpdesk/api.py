@@ -26,6 +26,7 @@ from agents.api_base import (
     YesNoFilter,
     problem_of,
 )
+from agents.api_parsing import StrictJSONParser
 from agents.models import Door
 from helpdesk import actions, deeplinks, rows, transcripts
 from helpdesk.actions import Outcome
@@ -89,8 +90,15 @@ class RatingsTaken(StrictSerializer):
     rejected = RejectedRow(many=True)
 
 
+class ItemsParser(StrictJSONParser):
+    """Leaves NUL characters and lone surrogates to the reader of each item, so that they refuse no other."""
+
+    checks_characters = False
+
+
 class Ratings(ApiView):
     rights = {"POST": Right.IMPORT}
+    parser_classes = (ItemsParser,)
 
     @extend_schema(request=RatingsSent, responses=RatingsTaken)
     def post(self, request):
@@ -122,7 +130,7 @@ def _items(body):
     """The list of items; each is read on its own, so that one that is refused stops no other."""
     if not isinstance(body, dict):
         raise ValidationError("This must be a JSON object.")
-    unknown = {name[:100]: "There is no such field." for name in body if name != "items"}
+    unknown = {rows.storable(name)[:100]: "There is no such field." for name in body if name != "items"}
     if unknown:
         raise ValidationError(unknown)
     items = body.get("items")

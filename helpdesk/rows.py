@@ -56,7 +56,7 @@ class RatingRow:
     closed_at: datetime | None = None
     team: str = ""
     channel: str = ""
-    credit: str = Rating.Credit.RATED
+    credit: str = Rating.Credit.RATED  # how sure it is that `agent` is who was rated
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +222,11 @@ def clean(text: str, field: str) -> str:
     return text
 
 
+def storable(text: str) -> str:
+    """The text with a question mark for each character that no database can hold, to be shown in a message."""
+    return SURROGATE.sub("?", text.replace("\0", "?"))
+
+
 def _rating(fields, now):
     value = fields.get("value")
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
@@ -242,7 +247,7 @@ def _object(value, allowed):
         raise Refused("", "It is not an object.")
     unknown = [name for name in value if name not in allowed]
     if unknown:
-        raise Refused(SURROGATE.sub("?", unknown[0])[:50], "No such field.")
+        raise Refused(storable(unknown[0])[:50], "No such field.")
     return value
 
 
@@ -292,7 +297,7 @@ def _written_time(text, name, zone, now):
     try:
         return times.from_text(text, zone=zone, now=now)
     except times.NotATime as error:
-        raise Refused(name, SURROGATE.sub("?", str(error))) from None
+        raise Refused(name, storable(str(error))) from None
 
 
 def _memories(served):

@@ -45,11 +45,13 @@ def hundredths(value: str, scale: str) -> int:
 def guess(values: Iterable[str]) -> str | None:
     """The one scale that all values fit, or None where none or more than one does.
 
-    A value that fits no scale at all says nothing about the others and is left out: it is refused in any case. Up to 10
-    a number is never taken for a percentage: that could as well be a scale that is not known here.
+    A value that fits no scale at all says nothing about the others and is left out: it is refused in any case. Numbers
+    are taken for percentages only where at least half of the different ones are above 10: else they could as well be of
+    a scale that is not known here, or stars with one that was mistyped.
     """
     shared: set[str] | None = None
-    largest, seen = Decimal(0), set()
+    large, small = 0, 0
+    seen: set[str] = set()
     for value in values:
         if value in seen:
             continue
@@ -58,8 +60,9 @@ def guess(values: Iterable[str]) -> str | None:
         fitting = {str(scale) for scale in Scale.values if _fits(value, scale) is not None}
         if fitting:
             shared = fitting if shared is None else shared & fitting
-            largest = max(largest, _number(value) or Decimal(0))
-    if shared and largest <= 10:
+            large += (number := _number(value)) is not None and number > 10
+            small += number is not None and number <= 10
+    if shared and (not large or large < small):
         shared.discard(Scale.PERCENT)
     return shared.pop() if shared and len(shared) == 1 else None
 

@@ -39,7 +39,8 @@ def conversation_from_tau(
     messages = item.get("messages")
     if not isinstance(messages, list):
         raise Refused("messages", "It is a list.")
-    turns, called = [], {}
+    turns = []
+    called: dict[str, str] = {}
     for number, message in enumerate(messages):
         try:
             turn = _turn(message, called)

@@ -1,5 +1,5 @@
-/* The queue by keyboard: j and k move, a approves, e edits, r rejects, n goes to the next change. Single keys can be
-   switched off, for they get in the way of speech input; the choice is kept in this browser. */
+/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change. Single
+   keys can be switched off, for they get in the way of speech input; the choice is kept in this browser. */
 (() => {
   "use strict";
 
@@ -15,8 +15,8 @@
   }
 
   function nextChange() {
-    const rows = [...document.querySelectorAll(".diff-add, .diff-del, .diff-words ins, .diff-words del")];
-    const starts = rows.filter((row) => !row.previousElementSibling?.matches(".diff-add, .diff-del, ins, del"));
+    const rows = [...document.querySelectorAll("tr.diff-add, tr.diff-del, .diff-side tr:has(.diff-add, .diff-del), .diff-words ins, .diff-words del")];
+    const starts = rows.filter((row) => !rows.includes(row.previousElementSibling));
     if (!starts.length) return;
     const line = document.querySelector(".topbar").offsetHeight + 24;
     const next = starts.find((row) => row.getBoundingClientRect().top > line + 8) ?? starts[0];
@@ -36,7 +36,8 @@
     const act = {
       j: () => move(1),
       k: () => move(-1),
-      n: nextChange,
+      n: () => press("n"),
+      d: () => press("d"),
       a: () => press("a"),
       e: () => press("e"),
       r: () => press("r"),
@@ -46,7 +47,12 @@
     act();
   });
 
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest('button[data-key="n"]')) nextChange();
+  });
+
   function ready() {
+    for (const button of document.querySelectorAll('button[data-key="n"]')) button.hidden = false;
     const box = document.getElementById("keys-off");
     if (box) {
       box.checked = isOff();

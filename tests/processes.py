@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import connection
+
+PATIENCE = 120  # seconds: what a dead worker left is found again within these; most things take two
 
 
 def environment(**extra) -> dict:
@@ -30,3 +34,26 @@ def start(*command, **extra) -> subprocess.Popen:
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+@contextmanager
+def worker(threads=4, **environment):
+    """A real Celery worker on the test's queue, killed at the end."""
+    command = ["-m", "celery", "--quiet", "-A", "config.celery", "worker", "--loglevel", "WARNING", "--pool", "threads"]
+    bounds = ["--concurrency", str(threads), "--prefetch-multiplier", "1"]
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    child = start(*command, *bounds, *alone, **environment)
+    try:
+        yield child
+    finally:
+        child.kill()
+        print(child.communicate()[0])  # shown where the test fails
+
+
+def until(happened, look=lambda: None):
+    """Wait for it, looking for owed work as the clock does."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        look()
+        time.sleep(0.5)

@@ -163,7 +163,7 @@ def _(exc):
 def flat_errors(detail, path="") -> dict[str, list[str]]:
     """{dotted path: [sentences]} of REST framework's nested errors; messages about the whole stand under the empty path."""
     if isinstance(detail, dict):
-        found = {}
+        found: dict[str, list[str]] = {}
         for key, inner in detail.items():
             step = "" if key in WHOLE else str(key)
             for where, said in flat_errors(inner, ".".join(filter(None, (path, step)))).items():

@@ -1,13 +1,17 @@
 """The view on which every route stands."""
 
+from typing import ClassVar
+
 from django.http import Http404
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.views import APIView
 
-from agents.access import require
+from agents.access import Right, require
 from agents.api_base import idempotency
+from agents.api_base.filters import StrictFilterSet
 from agents.api_base.paging import CursorPage
+from agents.api_parsing import LengthRequired
 
 
 class AnsweredBefore(Exception):
@@ -28,11 +32,11 @@ class ApiView(GenericAPIView):
     `filterset_class`, `ordering`, `queryset` for lists, which a GET handler answers with `self.page(rows, serializer)`.
     """
 
-    scopes: dict = {}
-    rights: dict = {}
-    parameters: dict = {}
-    filterset_class = None
-    ordering = None
+    scopes: ClassVar[dict[str, str | tuple[str, ...]]] = {}
+    rights: ClassVar[dict[str, Right]] = {}
+    parameters: ClassVar[dict[str, tuple[str, ...]]] = {}
+    filterset_class: type[StrictFilterSet] | None = None
+    ordering: tuple[str, ...] | None = None
     filter_backends = ()
     pagination_class = CursorPage
     _first = None  # the idempotency row of a request that is at work
@@ -43,6 +47,8 @@ class ApiView(GenericAPIView):
 
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            raise LengthRequired
         self._refuse_unknown_parameters(request)
         method = "GET" if request.method == "HEAD" else request.method
         if method in self.rights:

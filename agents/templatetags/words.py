@@ -19,7 +19,9 @@ def ago(at):
         return ""
     seconds = (timezone.now() - at).total_seconds()
     distance = _distance(abs(seconds))
-    words = "now" if not distance else f"{distance} ago" if seconds > 0 else f"in {distance}"
+    words = f"{distance} ago" if seconds > 0 else f"in {distance}"
+    if not distance:
+        words = "just now" if seconds > 0 else "in a moment"
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}" data-exact="{}" tabindex="0">{}</time>',

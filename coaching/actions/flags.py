@@ -162,7 +162,7 @@ def evidence_of(scan, row, *, h, first_rated, in_team):
         "weeks_rated": int(scan.weeks_rated[row]),
         "weeks_below": int(scan.weeks_below[row]),
         "worst_start": None if worst == trajectory.NO_DAY else _iso(worst),
-        "holds_without_worst": bool(scan.evidence_without_worst[row] >= h - trajectory.WORST_RUN_ALLOWANCE),
+        "holds_without_worst": bool(scan.statistic[row] >= h),  # the statistic counts the fall without them
         "statistic": _rounded(scan.statistic[row]),
         "evidence": _rounded(scan.evidence[row]),
         "evidence_without_worst": _rounded(scan.evidence_without_worst[row]),

@@ -86,7 +86,7 @@ def visible_flags(member) -> models.QuerySet[Flag]:
 
 
 class Flags(ApiView):
-    rights = {"POST": Right.COACH_PEOPLE}
+    rights = {"GET": Right.COACH_PEOPLE, "POST": Right.COACH_PEOPLE}
     filterset_class = FlagFilters
     ordering = ("-opened_at", "-id")
     queryset = Flag.objects.none()

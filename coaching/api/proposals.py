@@ -188,7 +188,7 @@ def _diff(change: diffs.FieldDiff):
     told = {"field": camel(change.field), "old": _spoken(change.old), "new": _spoken(change.new)}
     if change.style == "words":
         told["words"] = _pieces(change.words)
-    if change.style == "lines":
+    if change.lines is not None:
         told["lines"] = [_line(row) for row in change.lines.rows]
     return told
 

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from agents import work
-from coaching import llm
+from coaching import llm, prompts
 from coaching.actions import sessions
-from coaching.coach import loop, prompts
+from coaching.coach import loop
 from coaching.coach.tools import Toolbox, made_before
 from coaching.models import Message, Proposal, Turn, TurnEvent
 from coaching.verbatim import Guard

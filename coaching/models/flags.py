@@ -10,7 +10,7 @@ from agents.models import Agent, Member, Workspace
 
 
 class FlagQuerySet(Scoped):
-    own = "agent_id"
+    """Flags are what leaders see of others: a member sees their own samples and shared notes, not the claim about them."""
 
     def open(self):
         return self.filter(status=Flag.Status.OPEN)

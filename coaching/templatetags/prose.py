@@ -1,5 +1,7 @@
 """Text that a model or a customer wrote, made safe to stand on a page."""
 
+import re
+
 import nh3
 from django import template
 from django.utils.safestring import mark_safe
@@ -11,6 +13,15 @@ register = template.Library()
 # fetched, and its address is in plain sight.
 RENDER = MarkdownIt("commonmark").disable(["link", "image", "autolink", "reference", "html_inline", "html_block"])
 TAGS = {"p", "br", "hr", "ul", "ol", "li", "strong", "em", "code", "pre", "blockquote", "h3", "h4", "h5", "h6"}
+
+
+TURN = re.compile(r"\bturn (\d{1,4})\b", re.IGNORECASE)
+
+
+@register.filter
+def turn_links(html):
+    """Prose about a conversation that stands on the same page, with "turn 7" as a link to that turn."""
+    return mark_safe(TURN.sub(r'<a href="#turn-\1" data-turn-link="\1">\g<0></a>', html))  # noqa: S308 (digits only)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """The conversation page with the coach beside the transcript, the coach's sessions, and the questions put in them."""
 
+import contextlib
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -86,11 +87,9 @@ def turn(request, turn_id):
 def stop(request, turn_id):
     """End a turn that waits or runs."""
     found = _turn(request, turn_id)
-    try:
+    with contextlib.suppress(sessions.NotRunning):  # it ended by itself meanwhile: the page shows how
         sessions.stop(found, by=request.member)
-    except sessions.NotRunning as late:
-        messages.info(request, str(late))
-    return _show_turn(request, found) if wants_fragment(request) else redirect(_address(found.session))
+    return _show_turn(request, found)
 
 
 @page("POST")
@@ -122,7 +121,7 @@ def _ask(request, agent, about, chosen):
         return _refused(request, agent, about, chosen, typed, HTTPStatus.BAD_REQUEST)
     except sessions.CoachOff as refusal:
         return _refused(request, agent, about, chosen, {"text": text, "error": str(refusal)}, HTTPStatus.CONFLICT)
-    return _after_asking(request, found)
+    return _after_asking(request, found, unsent=request.POST.get("text", "") if request.POST.get("quick") else "")
 
 
 def _start_work(asked):
@@ -130,12 +129,13 @@ def _start_work(asked):
     transaction.on_commit(partial(run_turn.delay, str(asked.pk)), robust=True)
 
 
-def _after_asking(request, found):
+def _after_asking(request, found, unsent=""):
+    """The talk with the new question in it; `unsent` are words in the composer that were not part of it."""
     address = _address(found)
     if not wants_fragment(request):
         return redirect(f"{address}#coach-end")
     panel = conversation_page.load_panel(request.member, found.agent, found.conversation, found)
-    answer = render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": {}})
+    answer = render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": {"text": unsent}})
     answer["HX-Replace-Url"] = address
     return answer
 

@@ -14,8 +14,8 @@ from django.shortcuts import get_object_or_404, redirect
 from agents import actions as configuration
 from agents.models import Agent, Door, Procedure, Prompt
 from agents.pages import page
-from agents.versions import Conflict, at_version
-from coaching import agent_page, forms
+from agents.versions import Conflict, at_version, fields_of
+from coaching import agent_page, forms, proposal_page
 from coaching.views.agent import find, show
 from memories import actions as memories
 from memories.models import Memory
@@ -85,13 +85,14 @@ def edit(request, agent_id, kind, pk=None):
     """Make a new version by hand. A lost race shows the three values of each field and keeps what was typed."""
     agent, about = find(request, agent_id, ai=True), KINDS[kind]
     row = get_object_or_404(about.model.objects.filter(agent=agent), pk=_pk(agent, kind, pk))
+    fields = fields_of(row)
     if request.method != "POST":
-        initial = {name: getattr(row, name) for name in about.model.FIELDS} | {"base_version": row.version}
-        return _show_form(request, agent, about, forms.FORMS[kind](initial=initial), row)
-    form = forms.FORMS[kind](request.POST)
+        form = forms.FORMS[kind](initial={**fields, "base_version": row.version})
+        return _show_form(request, agent, about, form, row)
+    form = forms.FORMS[kind](request.POST, initial=fields)
     if not form.is_valid():
         return _show_form(request, agent, about, form, row, HTTPStatus.BAD_REQUEST)
-    if form.changes == {name: getattr(row, name) for name in about.model.FIELDS}:
+    if form.changes == fields:
         messages.info(request, "Nothing was changed.")
         return redirect(*_address(about, agent, row))
     base = form.cleaned_data["base_version"] or 0
@@ -120,7 +121,7 @@ def remove(request, agent_id, kind, pk):
         configuration.remove(row, base_version=_base(request), by=request.member, door=Door.PAGE)
     except Conflict as clash:
         refused = "It was not removed: it has been changed since you opened it. Look at it again first."
-        return _show_entry(request, agent, about, pk, refused, agent_page.conflict_panes(clash), HTTPStatus.CONFLICT)
+        return _show_entry(request, agent, about, pk, refused, proposal_page.told(clash), HTTPStatus.CONFLICT)
     messages.success(request, f"Removed: {row}. It can be restored.")
     return redirect(about.tab, agent.pk)
 
@@ -159,7 +160,7 @@ def bring_back(request, agent_id, kind, pk=None):
         )  # fmt: skip
     except Conflict as clash:
         refused = "It was not brought back: somebody has changed it since you opened this page."
-        panes = agent_page.conflict_panes(clash)
+        panes = proposal_page.told(clash)
         return _show_entry(request, agent, about, row.pk, refused, panes, HTTPStatus.CONFLICT)
     except ValidationError as refusal:
         refused = "It was not brought back. " + " ".join(refusal.messages)
@@ -193,7 +194,7 @@ def _lost_race(request, agent, about, form, clash):
     else:
         form.data = form.data.copy()
         form.data["base_version"] = clash.current.version
-    panes = agent_page.conflict_panes(clash)
+    panes = proposal_page.told(clash)
     return _show_form(request, agent, about, form, clash.current, HTTPStatus.CONFLICT, panes)
 
 

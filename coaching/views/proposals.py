@@ -40,7 +40,7 @@ def approve(request, proposal_id):
     found = _proposal(request, proposal_id)
     change = None
     if request.POST.get("edited") and proposal_page.is_known(found):
-        form = forms.FORMS[found.target_kind](request.POST)
+        form = _form(found, request.POST)
         if not form.is_valid():
             return _edit(request, found, form, HTTPStatus.BAD_REQUEST)
         change = form.changes
@@ -65,11 +65,11 @@ def edit(request, proposal_id):
     """Change the words before approving: type, see the final change, approve it."""
     found = _proposal(request, proposal_id)
     require(request.member, Right.APPROVE)
-    if found.status != Proposal.Status.PENDING or not proposal_page.may_decide(request.member, found):
+    if not proposal_page.may_decide(request.member, found):
         return redirect("proposal", found.pk)
     if request.method != "POST":
-        return _edit(request, found, forms.FORMS[found.target_kind](initial=actions.fields_to_apply(found)))
-    form = forms.FORMS[found.target_kind](request.POST)
+        return _edit(request, found, _form(found))
+    form = _form(found, request.POST)
     if not form.is_valid():
         return _edit(request, found, form, HTTPStatus.BAD_REQUEST)
     if request.POST.get("again"):
@@ -107,13 +107,13 @@ def renew(request, proposal_id):
     found = _proposal(request, proposal_id)
     if not proposal_page.is_known(found):
         return _show(request, found, HTTPStatus.CONFLICT)
-    form = forms.FORMS[found.target_kind](request.POST)
+    form = _form(found, request.POST)
     if not form.is_valid():
         return _show(request, found, HTTPStatus.BAD_REQUEST, renewing=form)
     try:
         made = actions.create(
             found.agent, type=found.type, change=form.changes, target_id=found.target_id, rationale=found.rationale,
-            base_version=form.cleaned_data["base_version"], evidence=found.evidence, proposed_by=request.member,
+            base_version=form.cleaned_data["base_version"] or 0, evidence=found.evidence, proposed_by=request.member,
             session=found.session, replaces=found,
         )  # fmt: skip
     except ValidationError as refusal:
@@ -179,9 +179,7 @@ def _show(request, found, status=HTTPStatus.OK, *, refused="", clash=(), taking_
         and renewing is None
         and not found.type.endswith("_delete")
     ):
-        renewing = forms.FORMS[found.target_kind](
-            initial={**actions.fields_to_apply(found), "base_version": detail.item.target_version}
-        )
+        renewing = _form(found, base_version=detail.item.target_version)
     context = {
         "section": "proposals",
         "types": Proposal.Type.choices,
@@ -189,6 +187,8 @@ def _show(request, found, status=HTTPStatus.OK, *, refused="", clash=(), taking_
             request.member, proposal_page.Question.parse(request.GET, shown=found.status)
         ),
         "detail": detail,
+        "side": request.GET.get("view") == "side",
+        "side_query": _with_side(request),
         "refused": refused,
         "panes": clash or detail.panes,
         "taking_back": taking_back and detail.may_take_back,
@@ -205,6 +205,13 @@ def _show_card(request, found, words="", status=HTTPStatus.OK):
         return redirect(_in_chat(found))
     card = conversation_page.load_cards(request.member, [found], None, None)[0]
     return render(request, "coaching/_proposal_card.html", {"card": card, "refused": words}, status=status)
+
+
+def _with_side(request):
+    """The query string of this page with old and new side by side."""
+    given = request.GET.copy()
+    given["view"] = "side"
+    return f"?{given.urlencode()}"
 
 
 def _in_chat(found):
@@ -226,6 +233,11 @@ def _edit(request, found, form, status=HTTPStatus.OK, final=None):
     return render(request, "coaching/proposal_edit.html", context, status=status)
 
 
+def _form(found, typed=None, **initial):
+    """The fields of what is proposed, to be typed over."""
+    return forms.FORMS[found.target_kind](typed, initial={**actions.fields_to_apply(found), **initial})
+
+
 def _proposal(request, pk):
     rows = Proposal.objects.visible_to(request.member).select_related(
         "agent", "session__conversation", "turn__asked_by__user", "decided_by__user", "proposed_by__user", "replaces"
@@ -234,7 +246,7 @@ def _proposal(request, pk):
 
 
 def _said(request, field):
-    return request.POST.get(field, "").replace("\0", "").strip()[:5_000]
+    return request.POST.get(field, "").strip()[:5_000]
 
 
 def _words(refusal):

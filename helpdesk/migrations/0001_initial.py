@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ratingday',
-            index=models.Index(fields=['workspace', 'day'], name='rating_day_by_workspace'),
+            index=models.Index(fields=['workspace', 'day', 'agent', 'n', 'sum_hundredths', 'sum_squares'], name='rating_day_by_workspace'),
         ),
         migrations.AddConstraint(
             model_name='ratingday',

@@ -12,17 +12,18 @@ INSTALL = (
     f"ALTER TABLE memories_memory ADD COLUMN IF NOT EXISTS search tsvector GENERATED ALWAYS AS ({VECTOR}) STORED",
     "CREATE INDEX IF NOT EXISTS memory_search ON memories_memory USING gin (search)",
 )
-CURRENT = "SELECT id, search FROM memories_memory WHERE agent_id = %s AND (expires_at IS NULL OR expires_at > %s)"
+# Vectors of long texts lie compressed beside their rows; `|| ''` unpacks each once instead of once a word.
+CURRENT = "SELECT id, search || '' AS search FROM memories_memory WHERE agent_id = %s AND (expires_at IS NULL OR expires_at > %s)"
 RANKED = """
     WITH entry AS MATERIALIZED ({entries}),
     word AS (SELECT DISTINCT lexeme, quote_literal(lexeme)::tsquery AS query
              FROM unnest(to_tsvector('english', %s)) AS said (lexeme, positions, weights)),
-    hit AS (SELECT entry.id, word.lexeme, ts_rank('{weights}', entry.search, word.query, 1) AS rank
+    hit AS (SELECT entry.id, ts_rank('{weights}', entry.search, word.query, 1) AS rank,
+                   count(*) OVER (PARTITION BY word.lexeme) AS holders
             FROM entry JOIN word ON entry.search @@ word.query),
-    rarity AS (SELECT lexeme, ln(1 + (total - count(*) + 0.5) / (count(*) + 0.5)) AS value
-               FROM hit, (SELECT count(*) AS total FROM entry) AS all_entries GROUP BY lexeme, total)
-    SELECT hit.id, sum(hit.rank * rarity.value) AS score
-    FROM hit JOIN rarity USING (lexeme) GROUP BY hit.id ORDER BY score DESC, hit.id LIMIT %s
+    everything AS MATERIALIZED (SELECT count(*)::float AS entries FROM entry)
+    SELECT hit.id, sum(hit.rank * ln(1 + (everything.entries - hit.holders + 0.5) / (hit.holders + 0.5))) AS score
+    FROM hit, everything GROUP BY hit.id ORDER BY score DESC, hit.id LIMIT %s
 """
 
 

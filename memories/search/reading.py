@@ -37,7 +37,10 @@ def search(agent, query: str, *, limit: int = 10, as_of: datetime | None = None,
         ranked = engine.ranked(agent.pk, words, timezone.now(), limit)
         rows = {row.pk: row for row in Memory.objects.filter(pk__in=[pk for pk, _ in ranked])}
     else:
-        past = _known_at(agent, as_of)
+        number = number_at(agent, as_of)
+        if number is None:
+            return []
+        past = versions_at(Memory, agent, number).filter(served_at(as_of))
         ranked = engine.ranked_past(past, words, limit)
         rows = {row.id: row for row in past.filter(id__in=[pk for pk, _ in ranked])}
     return [
@@ -45,11 +48,3 @@ def search(agent, query: str, *, limit: int = 10, as_of: datetime | None = None,
         for pk, score in ranked
         if pk in rows  # removed between the two queries
     ]
-
-
-def _known_at(agent, as_of):
-    """The history rows that `agent` was served at that instant."""
-    number = number_at(agent, as_of)
-    if number is None:
-        return Memory.history.none()
-    return versions_at(Memory, agent, number).filter(served_at(as_of))

@@ -187,6 +187,13 @@ def test_body_above_10_mb_is_refused_whether_or_not_its_length_is_told(script):
     assert problem(script.send("/agents", body))[0] == 413
 
 
+def test_body_in_chunks_is_refused_rather_than_taken_for_none(script):
+    chunked = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    response = script.generic("POST", "/api/v1/agents", b'{"name": "Ana"}', "application/json", **chunked)
+
+    assert problem(response)[0] == 411
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -1,6 +1,6 @@
 """How long the product takes to its first page, and how much memory it holds, beside a bare uvicorn that serves one line.
 
-    python -m tests.bench.startup
+    python -m tests.bench startup
 
 Exits with 1 where the start takes more than 10 seconds or the running product more than 400 MB.
 """
@@ -99,7 +99,3 @@ def main() -> int:
     print(f"bare uvicorn in memory           {floor_megabytes:6.0f} MB")
     print(f"running product in memory        {total:6.0f} MB  {total / floor_megabytes:5.1f} times bare ({parts})")
     return int(max(first, second) > MOST_SECONDS or total > MOST_MEGABYTES)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,18 +1,14 @@
 """The product in a real browser: uvicorn in a thread of the tests, Chromium without a window."""
 
 import os
-import socket
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 from django.db import connections
 from playwright.sync_api import sync_playwright
 
-from config.asgi import application
 from tests import factories
+from tests.serving import serving
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -46,19 +42,8 @@ def chromium():
 @pytest.fixture
 def address(transactional_db):
     """The address of the product, serving the test's own database over real ASGI."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(application, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        assert time.monotonic() < deadline, "the server did not start within 10 seconds"
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=10)
+    with serving() as (host, port):
+        yield f"http://{host}:{port}"
     connections.close_all()
 
 

@@ -75,6 +75,9 @@ def test_every_state_is_accessible(colours, sarah, others, owner, open_browser):
     assert_accessible(page)
     page.goto("/team?q=nobody")
     assert_accessible(page)
+    page.goto("/nowhere")
+    assert_accessible(page)
+    page.complaints.clear()  # Chromium reports the status 404
 
 
 def test_drawer_opens_by_mouse_over_the_table_and_closes(sarah, others, owner, sign_in):

@@ -12,6 +12,7 @@ from agents import work
 from agents.access import NotAllowed
 from coaching import llm
 from coaching.actions import flags, samples
+from coaching.coach import captures
 from coaching.models import Sample
 from helpdesk import deeplinks
 from helpdesk.actions import record_ratings
@@ -140,7 +141,7 @@ def test_pinning_twice_is_one_sample_and_unpinned_comes_back(noor, owner, admin)
 
 def test_a_summarised_sample_that_is_pinned_again_keeps_its_summary(noor, owner):
     sample = samples.pin(factories.conversation(noor), by=owner)
-    samples.summarise(sample.pk)
+    captures.summarise(sample.pk)
     samples.unpin(sample, by=owner)
 
     again = samples.pin(sample.conversation, by=owner)
@@ -202,19 +203,19 @@ def test_members_pin_nothing(noor, linked_member, owner):
 def test_without_a_model_the_summary_is_a_sentence_from_metadata(noor, owner):
     sample = samples.pin(factories.conversation(noor, channel="chat"), by=owner)
 
-    done = samples.summarise(sample.pk)
+    done = captures.summarise(sample.pk)
 
     assert (done.summary_state, done.next_try_at, done.last_error) == ("metadata", None, "")
     assert "chat" in done.summary
-    assert samples.summarise(sample.pk) is None
+    assert captures.summarise(sample.pk) is None
 
 
 def test_a_sample_at_work_or_put_away_is_left_alone(noor, owner):
     sample = samples.pin(factories.conversation(noor), by=owner)
     assert work.claim(Sample.objects.kept(), sample.pk)
-    assert samples.summarise(sample.pk) is None
+    assert captures.summarise(sample.pk) is None
     Sample.objects.update(claimed_until=None, unpinned_at=timezone.now())
-    assert samples.summarise(sample.pk) is None
+    assert captures.summarise(sample.pk) is None
 
 
 BODY = [
@@ -252,7 +253,7 @@ def model(settings, *plays):
 
 def test_a_models_summary_is_kept_and_nothing_of_the_body(settings, pinned):
     with model(settings, model_server.text(GOOD)) as server:
-        done = samples.summarise(pinned.pk)
+        done = captures.summarise(pinned.pk)
 
     assert BODY[0]["text"] in json.dumps(server.requests[0])
     assert (done.summary, done.summary_state, done.next_try_at) == (GOOD, "captured", None)
@@ -260,7 +261,7 @@ def test_a_models_summary_is_kept_and_nothing_of_the_body(settings, pinned):
 
 def test_a_summary_that_breaks_the_rules_twice_is_refused_and_not_kept(settings, pinned):
     with model(settings, model_server.text(BODY[0]["text"])) as server:
-        done = samples.summarise(pinned.pk)
+        done = captures.summarise(pinned.pk)
 
     assert len(server.requests) == 2
     assert (done.summary, done.summary_state, done.next_try_at) == ("", "refused", None)
@@ -270,10 +271,10 @@ def test_a_summary_that_breaks_the_rules_twice_is_refused_and_not_kept(settings,
 def test_while_the_model_cannot_be_reached_the_summary_stays_pending_and_is_tried_later(settings, pinned, monkeypatch):
     monkeypatch.setattr(llm, "RETRIES", 0)
     with model(settings, model_server.status(529, "overloaded_error"), model_server.text(GOOD)):
-        first = samples.summarise(pinned.pk)
-        assert samples.summarise(pinned.pk) is None  # not due yet
+        first = captures.summarise(pinned.pk)
+        assert captures.summarise(pinned.pk) is None  # not due yet
         Sample.objects.update(next_try_at=timezone.now())
-        second = samples.summarise(pinned.pk)
+        second = captures.summarise(pinned.pk)
 
     assert (first.summary_state, first.attempts, first.claimed_until) == ("pending", 1, None)
     assert first.last_error.startswith("The model's service is overloaded just now.")
@@ -283,16 +284,16 @@ def test_while_the_model_cannot_be_reached_the_summary_stays_pending_and_is_trie
 
 def test_a_key_that_is_not_accepted_is_tried_again_in_an_hour(settings, pinned):
     with model(settings, model_server.status(401, "authentication_error")):
-        done = samples.summarise(pinned.pk)
+        done = captures.summarise(pinned.pk)
 
     assert done.summary_state == "pending"
     assert done.next_try_at > timezone.now() + timedelta(minutes=59)
 
 
 def test_after_many_tries_it_is_given_up_in_words(settings, pinned):
-    Sample.objects.update(attempts=samples.MOST_TRIES - 1)
+    Sample.objects.update(attempts=captures.MOST_TRIES - 1)
     with model(settings, model_server.status(401, "authentication_error")):
-        done = samples.summarise(pinned.pk)
+        done = captures.summarise(pinned.pk)
 
     assert (done.summary_state, done.next_try_at) == ("failed", None)
     assert done.last_error.startswith("Given up after 60 tries. The model did not accept our key.")
@@ -301,7 +302,7 @@ def test_after_many_tries_it_is_given_up_in_words(settings, pinned):
 def test_a_conversation_that_cannot_be_read_says_so(settings, noor, owner):
     sample = samples.pin(factories.conversation(noor), by=owner)
     with model(settings, model_server.text(GOOD)) as server:
-        done = samples.summarise(sample.pk)
+        done = captures.summarise(sample.pk)
 
     assert (done.summary_state, done.next_try_at, server.requests) == ("failed", None, [])
     assert done.last_error == "The transcript is in desk, and no helpdesk of that name is connected."
@@ -314,7 +315,7 @@ def test_a_sample_put_away_while_it_is_summarised_stays_without_one(settings, pi
         model_server.text(GOOD)(handler)
 
     with model(settings, put_away):
-        done = samples.summarise(pinned.pk)
+        done = captures.summarise(pinned.pk)
 
     assert done.unpinned_at is not None
     assert (done.summary, done.summary_state, done.next_try_at) == ("", "pending", None)
@@ -323,7 +324,7 @@ def test_a_sample_put_away_while_it_is_summarised_stays_without_one(settings, pi
 def test_what_breaks_on_the_way_leaves_no_word_of_the_body(settings, pinned, caplog):
     StoredTranscript.objects.update(turns=[{"role": "customer", "text": "My lamp", "mood": "sad"}])
     with model(settings, model_server.text(GOOD)):
-        done = samples.summarise(pinned.pk)
+        done = captures.summarise(pinned.pk)
 
     assert (done.summary_state, done.last_error) == ("pending", "The summary broke (TypeError).")
     assert "lamp" not in caplog.text

@@ -19,7 +19,7 @@ EVIDENCE = {
     "holds_without_worst": True,
     "peers": "team",
     "scale": "stars5",
-    "rarity": 150,
+    "rarity": 200,
 }
 
 
@@ -27,7 +27,7 @@ def test_sentence_in_stars():
     assert sentences.sentence("Noor", EVIDENCE) == (
         "In the last 5 weeks Noor’s 38 ratings average 4.1; their own previous 21 weeks and what their team got in these weeks "
         "point to 4.6. Below that in 4 of the 5 weeks, and it holds without the worst 7 days. "
-        "A steady agent shows this in fewer than 1 in 150 quarters."
+        "A steady agent shows this in fewer than 1 in 200 quarters."
     )
 
 

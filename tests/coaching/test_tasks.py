@@ -1,7 +1,6 @@
 """A real worker on the real queue: what the clock finds gets done once, also when workers die."""
 
-import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 
 import pytest
@@ -13,11 +12,11 @@ from coaching.actions import samples, sessions
 from coaching.models import Sample, Sweep, Turn, TurnEvent
 from config.celery import app
 from helpdesk.models import StoredTranscript
-from tests import factories, model_server, processes
+from tests import factories, model_server
+from tests.processes import until, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PATIENCE = 60  # seconds: a worker starts within two, on a busy machine within ten
 KILLS, AT_ONCE = 20, 5
 
 
@@ -26,28 +25,6 @@ def _empty_queue():
     app.control.purge()
     yield
     app.control.purge()
-
-
-@contextmanager
-def worker(threads=4, **environment):
-    command = ["-m", "celery", "--quiet", "-A", "config.celery", "worker", "--loglevel", "WARNING", "--pool", "threads"]
-    bounds = ["--concurrency", str(threads), "--prefetch-multiplier", "1"]
-    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    child = processes.start(*command, *bounds, *alone, **environment)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.communicate()
-
-
-def until(happened, look=lambda: None):
-    """Wait for it, looking for owed work as the clock does."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        look()
-        time.sleep(0.5)
 
 
 def pinned(owner):

@@ -111,6 +111,20 @@ def test_good_ratings_land_although_others_are_refused(call, workspace):
     assert RatingDay.objects.get().n == 1
 
 
+def test_characters_that_no_database_holds_refuse_their_item_only(call, workspace):
+    factories.human(workspace, name="Ana")
+    items = [rating("Ana"), rating("A\0na", 2), rating("Ana", externalId="\ud800"), rating("Ana", **{"x\udfff": 1})]
+
+    answer = call.post("/ratings", {"items": items})
+
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    assert [row["detail"] for row in answer.json()["rejected"]] == [
+        "agent: It holds a NUL character.",
+        "externalId: It holds half a character (a lone surrogate, or bytes that are not UTF-8).",
+        "x?: No such field.",
+    ]
+
+
 def test_later_and_older_ratings_are_counted_as_what_they_did(call, workspace):
     factories.human(workspace, name="Ana")
     earlier, later = ms(NOW - timedelta(days=1)), ms(NOW)
@@ -131,6 +145,7 @@ def test_later_and_older_ratings_are_counted_as_what_they_did(call, workspace):
         ({}, "items"),
         ({"items": {}}, "items"),
         ({"items": [], "more": 1}, "more"),
+        ({"\ud800": 1}, "?"),
         ({"items": [1] * 5001}, "items"),
     ],
 )

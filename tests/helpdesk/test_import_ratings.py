@@ -5,9 +5,11 @@ import tracemalloc
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 
 from agents.models import Agent
 from helpdesk import actions, files
+from helpdesk.management import progress
 from helpdesk.models import Conversation, Rating, RatingDay
 from tests import factories
 
@@ -289,6 +291,18 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
     assert count == 250_001
     assert peak < 12_000_000
+
+
+def test_terminal_shows_a_bar_and_a_file_does_not():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for out, shown in ((Terminal(), "[###############               ]  50%"), (io.StringIO(), "")):
+        bar = progress.Bar(OutputWrapper(out), total=200)
+        bar.at(100)
+        bar.clear()
+        assert out.getvalue().replace("\r", "").strip() == shown
 
 
 def test_rebuild_days_checks_and_mends(workspace, run):

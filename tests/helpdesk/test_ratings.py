@@ -1,5 +1,7 @@
 """Ratings in: which one counts, whose it is, and the daily table beside it."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -119,6 +121,15 @@ def test_credit_moves_to_another_agent_and_takes_its_day_along(workspace, ana, b
     assert Rating.objects.get().agent == ben
     assert Conversation.objects.get().agent == ben
     assert days(workspace) == {("Ben", "2026-03-10"): (1, 10_000, 100_000_000)}
+
+
+def test_who_was_rated_is_surer_than_who_was_assigned(workspace, ana, ben):
+    assigned, rated = row(ben, credit="assignee"), row(ana)
+
+    assert record(workspace, assigned) == [Outcome.ACCEPTED]
+    assert record(workspace, rated, assigned, rated) == [Outcome.UPDATED, Outcome.UNCHANGED, Outcome.UNCHANGED]
+    assert (Rating.objects.get().agent, Rating.objects.get().credit) == (ana, "rated")
+    assert list(days(workspace)) == [("Ana", "2026-03-10")]
 
 
 def test_conversation_that_was_told_of_keeps_its_agent(workspace, ana, ben):
@@ -276,6 +287,28 @@ def test_number_of_queries_does_not_grow_with_the_rows(workspace, ana, ben):
         record(workspace, *rows(1_000, 40))
 
     assert len(more) == len(few)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_same_rows_from_several_sides_at_once_land_once(workspace, ana, ben):
+    rows = [
+        row((ana, ben)[n % 2], 1 + n % 5, external_id=str(n), rated_at=NOON + timedelta(days=n % 3)) for n in range(60)
+    ]
+    rows += [row("Cleo", external_id="new")]
+
+    def run(start):
+        try:
+            return actions.record_ratings(workspace, rows[start:] + rows[:start], make_agents=True).fates
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        fates = [fate for found in pool.map(run, (0, 15, 30, 45)) for fate in found]
+
+    assert Counter(fates) == {Outcome.ACCEPTED: 61, Outcome.UNCHANGED: 3 * 61}
+    assert Rating.objects.counting().count() == Rating.objects.count() == Conversation.objects.count() == 61
+    assert workspace.agents.filter(name="Cleo").count() == 1
+    assert_days_are_right(workspace)
 
 
 EVENTS = st.lists(

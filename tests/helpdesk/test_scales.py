@@ -60,6 +60,7 @@ def test_value_off_its_scale_is_refused_with_the_reason(value, scale, why):
         (["0", "1"], None),  # good and bad, or 0 to 2
         (["100"], None),  # percent, or Freshdesk's neutral
         (["1", "7", "10"], None),  # up to ten: not known to be a percentage
+        (["1", "2", "3", "4", "5", "55"], None),  # rather stars with a slip than six low percentages
         (["good", "5"], None),
         (["banana"], None),
         ([], None),

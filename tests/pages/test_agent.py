@@ -15,7 +15,7 @@ from helpdesk import rows
 from memories import actions as memories
 from memories.models import Memory
 from tests import factories
-from tests.pages.test_team import flag, rate
+from tests.pages.test_team import flag, rate, sample
 
 TABS = (
     "",
@@ -144,6 +144,28 @@ def test_history_filters_by_days_of_the_workspace(owner, agent, signed_in):
     assert (same.n_found, before.n_found) == (1, 0)
 
 
+def test_addresses_that_mean_nothing_are_taken_as_not_given(agent, owner, signed_in):
+    rated(agent, 1, 5)
+    client = signed_in(owner)
+
+    for query in (f"?agent={'z' * 36}", "?agent=%00", "?q=%00", "?page=99999999999", "?after=2026-13-99", "?score=%F0"):
+        assert client.get(f"/conversations{query}").context["history"].n_found == 1
+        assert client.get(f"/proposals{query}").status_code == 200
+        assert client.get(f"/agents/{agent.pk}/memory{query}").status_code == 200
+        assert client.get(f"/agents/{agent.pk}/prompt?from=1&to=999999999999{query[1:]}").status_code == 200
+
+
+def test_history_finds_samples_and_words_of_their_summaries(agent, owner, signed_in):
+    sample(agent, summary="The invoice could not be split.", summary_state="captured")
+    rated(agent, 7, 1)
+    client = signed_in(owner)
+
+    def found(query):
+        return client.get(f"/agents/{agent.pk}/history{query}").context["history"].n_found
+
+    assert (found(""), found("?flagged=1"), found("?q=INVOICE"), found("?q=parcel")) == (2, 1, 1, 0)
+
+
 def test_history_of_one_agent_leaves_out_the_others(agent, owner, signed_in):
     rated(factories.ai_agent(owner.workspace), 1, 5)
 
@@ -261,6 +283,23 @@ def test_expiry_is_typed_in_the_workspaces_time_zone(owner, agent, signed_in):
     memory = Memory.objects.get()
     assert memory.expires_at.astimezone(workspace.zone).isoformat()[:16] == f"{day}T18:00"
     assert f'value="{day}T18:00"' in text(signed_in(owner).get(f"/agents/{agent.pk}/memory/{memory.pk}/edit"))
+
+
+def test_edit_in_a_browser_changes_neither_line_ends_nor_the_seconds_of_the_expiry(agent, owner, signed_in):
+    expires_at = timezone.now().replace(second=42, microsecond=7) + timedelta(days=3)
+    memory = factories.memory(agent, owner, text="One.\nTwo.", expires_at=expires_at)
+    client, path = signed_in(owner), f"/agents/{agent.pk}/memory/{memory.pk}/edit"
+    form = client.get(path).context["form"]
+    typed = {
+        "summary": "Another.",
+        "text": "One.\r\nTwo.",
+        "expires_at": form["expires_at"].value().strftime("%Y-%m-%dT%H:%M"),
+    }
+
+    client.post(path, {**typed, "base_version": 1})
+
+    memory.refresh_from_db()
+    assert (memory.version, memory.text, memory.expires_at) == (2, "One.\nTwo.", expires_at)
 
 
 def test_memory_of_another_agent_is_not_there(agent, owner, signed_in):

@@ -12,6 +12,7 @@ from coaching import tasks
 from coaching.actions import sessions
 from coaching.models import Message, Session, Turn, TurnEvent
 from coaching.templatetags.prose import prose
+from helpdesk import deeplinks
 from memories.models import Memory
 from tests import factories
 from tests.coaching import talks
@@ -133,10 +134,26 @@ def test_looking_starts_no_session_and_the_first_question_does(talk, owner, sign
     assert Turn.objects.get().state == "queued"
 
 
+def test_question_that_cannot_be_stored_is_refused_whole(talk, owner, signed_in):
+    refused = signed_in(owner).post(f"/conversations/{talk.pk}/ask", {"text": "What\0 went wrong?"})
+
+    assert refused.status_code == 400
+    assert not Session.objects.exists()
+
+
 def test_second_question_goes_into_the_session_on_the_page(session, talk, owner, signed_in):
     signed_in(owner).post(f"/conversations/{talk.pk}/ask", {"session": session.pk, "text": "What went wrong?"})
 
     assert Turn.objects.get().session == session
+
+
+def test_quick_prompt_leaves_what_was_typed_in_the_composer(talk, owner, signed_in):
+    typed = {"quick": "What went wrong?", "text": "And then I wanted to say"}
+
+    answer = signed_in(owner).post(f"/conversations/{talk.pk}/ask", typed, headers=PARTIAL)
+
+    assert Message.objects.get().text == "What went wrong?"
+    assert "And then I wanted to say</textarea>" in text(answer)
 
 
 def test_question_over_htmx_brings_the_panel_and_the_address(talk, owner, signed_in):
@@ -234,6 +251,14 @@ def test_what_was_read_is_told(session, owner, signed_in):
     assert exchange.read == "the conversation"
 
 
+def test_what_could_not_be_read_is_not_told_as_read(agent, owner, signed_in):
+    session = factories.session(agent, owner)
+    turn = talks.ask(session, "What went wrong?").turn
+    assert {"name": "read_conversation", "ok": False} in [event.data for event in turn.events.filter(type="tool")]
+
+    assert signed_in(owner).get(f"/coach/sessions/{session.pk}").context["panel"].last.read == ""
+
+
 def test_failed_turn_shows_its_sentence_and_a_retry_asks_again(session, talk, owner, signed_in):
     turn = sessions.claim(sessions.ask(session, by=owner, text="What went wrong?", focus=[5]).pk)
     sessions.finish(turn, Turn.State.FAILED, error="The model is busy. Press Retry in a minute.")
@@ -314,6 +339,29 @@ def test_card_after_a_decision_says_who_and_a_late_click_too(session, owner, adm
 )
 def test_markdown_of_a_model_carries_no_links_pictures_or_markup(written, shown):
     assert prose(written) == shown
+
+
+def test_turns_named_in_an_answer_lead_to_them_on_the_page(session, owner, signed_in):
+    talks.ask(session, "What went wrong?")
+
+    page = signed_in(owner).get(f"/conversations/{session.conversation_id}").content.decode()
+
+    assert '<a href="#turn-0" data-turn-link="0">turn 0</a>' in page
+
+
+def test_turn_in_which_the_agent_only_calls_tools_is_folded(agent, owner, signed_in):
+    said = [("agent", '[calls find_order({"id": 1})]'), ("agent", "One moment. [calls find_order({})]")]
+
+    page = signed_in(owner).get(f"/conversations/{talks.conversation(agent, said).pk}").context["page"]
+
+    assert [line.is_folded for line in page.lines] == [True, False]
+
+
+def test_conversation_links_to_its_helpdesk_where_a_pattern_is_set(agent, owner, signed_in):
+    deeplinks.save(owner.workspace, source="desk", conversation_pattern="https://desk.example/t/{id}", by=owner)
+    conversation = factories.conversation(agent, source="desk", external_id="a b")
+
+    assert 'href="https://desk.example/t/a%20b"' in text(signed_in(owner).get(f"/conversations/{conversation.pk}"))
 
 
 def test_poll_of_a_turn_is_cheap(session, owner, signed_in):

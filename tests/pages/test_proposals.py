@@ -157,6 +157,22 @@ def test_type_of_another_release_can_be_read_but_not_decided(agent, owner, signe
     assert proposal.status == Proposal.Status.PENDING
 
 
+def test_changed_lines_stand_side_by_side_on_request(agent, owner, signed_in):
+    proposal = factories.proposal(
+        agent,
+        type="prompt_change",
+        change={"system_prompt": "You help customers.\nRefunds above 300 € need an approval."},
+    )
+    client = signed_in(owner)
+
+    below = text(client.get(f"/proposals/{proposal.pk}"))
+    beside = text(client.get(f"/proposals/{proposal.pk}?view=side"))
+
+    assert "view=side" in below
+    assert "diff-side" not in below
+    assert 'class="diff diff-side"' in beside
+
+
 # --- Deciding ---------------------------------------------------------------------------------------------------------
 
 

@@ -475,7 +475,7 @@ def test_only_leaders_say_what_a_flag_was(what, linked_member, stranger, signed_
     found = flag(linked_member.agent)
     said = {"cause": "wait", "reason": "Mine."}
 
-    assert signed_in(linked_member).post(f"/flags/{found.pk}/{what}", said).status_code == 403
+    assert signed_in(linked_member).post(f"/flags/{found.pk}/{what}", said).status_code == 404
     assert signed_in(stranger).post(f"/flags/{found.pk}/{what}", said).status_code == 404
     found.refresh_from_db()
     assert (found.status, found.cause) == ("open", "")
@@ -549,6 +549,15 @@ def test_refused_note_says_why_and_keeps_the_words(typed, said, headers, owner, 
     assert response.status_code == 400
     assert said in response.content.decode()
     assert typed["body"] in response.content.decode()
+    assert not Note.objects.exists()
+
+
+def test_character_that_no_database_keeps_is_refused(owner, signed_in):
+    found = flag(factories.human(owner.workspace))
+    client = signed_in(owner)
+
+    assert client.post(f"/team/{found.agent_id}/notes", {"body": "a\0b"}).status_code == 400
+    assert client.post(f"/flags/{found.pk}/dismiss", {"reason": "a\0b"}).status_code == 400
     assert not Note.objects.exists()
 
 

@@ -11,7 +11,8 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("distance", "said"),
     [
-        (timedelta(seconds=20), "now"),
+        (timedelta(seconds=20), "just now"),
+        (timedelta(seconds=-20), "in a moment"),
         (timedelta(minutes=11), "11 min ago"),
         (timedelta(hours=23), "23 h ago"),
         (timedelta(days=3), "3 d ago"),

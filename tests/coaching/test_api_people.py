@@ -1,0 +1,264 @@
+"""The drawer, notes, samples, follow-ups and flags through the API, field by field."""
+
+from datetime import datetime, time, timedelta
+
+import pytest
+from django.utils import timezone
+
+from agents.api_base import epoch_ms
+from coaching import calendar
+from coaching.actions import flags, notes, samples
+from coaching.models import Flag, Note
+from tests import factories
+from tests.calls import Script, problem
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def script(owner):
+    return Script(owner)
+
+
+@pytest.fixture
+def person(linked_member):
+    return linked_member.agent
+
+
+def ahead(**span):
+    return epoch_ms(timezone.now() + timedelta(**span))
+
+
+def test_note_is_written_and_read_field_by_field(script, owner, person):
+    follow_up_at = ahead(days=3)
+
+    made = script.send("/coaching/notes", {"agent": person.name, "body": " Calm voice. ", "followUpAt": follow_up_at})
+
+    told = made.json()
+    assert made.status_code == 201
+    assert told == {
+        "id": told["id"],
+        "agent": person.name,
+        "agentId": str(person.pk),
+        "body": "Calm voice.",
+        "sampleId": None,
+        "sharedWithAgent": False,
+        "followUpAt": follow_up_at,
+        "author": {"id": str(owner.pk), "name": owner.display_name},
+        "createdAt": told["createdAt"],
+        "updatedAt": told["updatedAt"],
+        "archivedAt": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "field"),
+    [
+        ({"body": ""}, 400, "body"),
+        ({"body": "  "}, 400, "body"),
+        ({"body": 5}, 400, "body"),
+        ({"body": "x" * 20_001}, 400, "body"),
+        ({"followUpAt": 1_700_000_000_000}, 400, "followUpAt"),
+        ({"followUpAt": "tomorrow"}, 400, "followUpAt"),
+        ({"sharedWithAgent": "no"}, 400, "sharedWithAgent"),
+        ({"agent": "Nobody"}, 404, "agent"),
+        ({"agent": 5}, 400, "agent"),
+        ({"sampleId": "00000000-0000-4000-8000-000000000000"}, 404, "sampleId"),
+        ({"author": "me"}, 400, "author"),
+    ],
+)
+def test_note_that_is_none_is_refused(script, person, values, status, field):
+    refused = problem(script.send("/coaching/notes", {"agent": person.name, "body": "x"} | values))
+
+    assert (refused[0], list(refused[1])) == (status, [field])
+    assert not Note.objects.exists()
+
+
+def test_note_names_a_sample_of_the_same_agent(script, owner, person, workspace):
+    own = samples.pin(factories.conversation(person), by=owner)
+    foreign = samples.pin(factories.conversation(factories.human(workspace)), by=owner)
+
+    made = script.send("/coaching/notes", {"agent": str(person.pk), "body": "x", "sampleId": str(own.pk)})
+    refused = problem(script.send("/coaching/notes", {"agent": person.name, "body": "x", "sampleId": str(foreign.pk)}))
+
+    assert made.json()["sampleId"] == str(own.pk)
+    assert (refused[0], list(refused[1])) == (400, ["sampleId"])
+
+
+def test_note_is_edited_and_archived(script, owner, person):
+    note = notes.write(person, by=owner, body="Private.", follow_up_at=timezone.now() + timedelta(days=1))
+    path = f"/coaching/notes/{note.pk}"
+
+    told = script.call("PATCH", path, {"sharedWithAgent": True, "followUpAt": None}).json()
+    assert (told["sharedWithAgent"], told["followUpAt"], told["body"]) == (True, None, "Private.")
+    assert problem(script.call("PATCH", path, {}))[0] == 400
+    assert script.call("DELETE", path).status_code == 204
+    assert problem(script.call("PATCH", path, {"body": "Late."}))[0] == 409
+    assert script.read(path).json()["archivedAt"] is not None
+
+
+def test_member_sees_what_was_shared_and_no_hint_of_more(owner, linked_member, person):
+    for n in range(3):
+        notes.write(person, by=owner, body=f"Private {n}.")
+    shared = notes.write(person, by=owner, body="Shared.", shared_with_agent=True)
+    script = Script(linked_member)
+
+    told = script.read(f"/coaching?agent={person.name}").json()
+
+    assert [note["id"] for note in told["notes"]] == [str(shared.pk)]
+    assert "Private" not in script.read(f"/coaching?agent={person.pk}").content.decode()
+
+
+def test_drawer_answers_field_by_field(script, owner, person):
+    sample = samples.pin(factories.conversation(person, external_id="77"), by=owner)
+    note = notes.write(person, by=owner, body="Calm voice.")
+    flag = flags.raise_manual(person, by=owner, reason="Talk.")
+
+    told = script.read(f"/coaching?agent={person.name}").json()
+
+    assert told["agent"] == {"id": str(person.pk), "name": person.name, "kind": "human", "team": None}
+    assert told["flag"] == {
+        "id": str(flag.pk),
+        "agent": {"id": str(person.pk), "name": person.name},
+        "kind": "manual",
+        "status": "open",
+        "since": epoch_ms(datetime.combine(flag.since, time(), owner.workspace.zone)),
+        "openedAt": epoch_ms(flag.opened_at),
+        "openedBy": {"id": str(owner.pk), "name": owner.display_name},
+        "closedAt": None,
+        "closedBy": None,
+        "closeReason": "",
+        "sentence": "Talk.",
+        "evidence": {},
+        "cause": None,
+    }
+    assert told["samples"] == [
+        {
+            "id": str(sample.pk),
+            "agent": person.name,
+            "agentId": str(person.pk),
+            "source": "desk",
+            "externalId": "77",
+            "url": None,
+            "csat": None,
+            "scale": None,
+            "closedAt": epoch_ms(sample.closed_at),
+            "summary": None,
+            "summaryState": "pending",
+            "capturedBy": {"id": str(owner.pk), "name": owner.display_name},
+        }
+    ]
+    assert [one["id"] for one in told["notes"]] == [str(note.pk)]
+
+
+def test_drawer_needs_to_know_whose(script, workspace, person):
+    factories.human(workspace, name=person.name)
+
+    assert problem(script.read("/coaching"))[0] == 400
+    assert problem(script.read("/coaching?agent=Nobody"))[0] == 404
+    twice = script.read(f"/coaching?agent={person.name}")
+    assert problem(twice)[0] == 409
+    assert len(twice.json()["candidates"]) == 2
+
+
+def test_drawer_asks_the_same_number_of_queries_for_any_number_of_rows(
+    script, owner, person, django_assert_max_num_queries
+):
+    for n in range(6):
+        samples.pin(factories.conversation(person), by=owner)
+        notes.write(person, by=owner, body=f"Note {n}.")
+    script.read(f"/coaching?agent={person.pk}")
+
+    with django_assert_max_num_queries(5):  # token, agent, flag, samples, notes
+        assert len(script.read(f"/coaching?agent={person.pk}").json()["samples"]) == 6
+
+
+def test_sample_is_pinned_once_and_put_away(script, person):
+    body = {"source": "desk", "externalId": "77", "agent": person.name}
+
+    first, again = script.send("/coaching/samples", body), script.send("/coaching/samples", body)
+
+    assert (first.status_code, first.json()["summaryState"]) == (201, "pending")
+    assert again.json()["id"] == first.json()["id"]
+    path = f"/coaching/samples/{first.json()['id']}"
+    assert script.call("DELETE", path).status_code == 204
+    assert problem(script.read(path))[0] == 404
+
+
+def test_sample_of_an_unknown_conversation_is_not_found(script):
+    status, errors = problem(script.send("/coaching/samples", {"source": "desk", "externalId": "78"}))
+
+    assert (status, list(errors)) == (404, ["externalId"])
+
+
+# --- Follow-ups ------------------------------------------------------------------------------------------------------
+
+
+def test_follow_ups_come_in_their_order_with_a_private_feed(script, owner, person):
+    later = notes.write(person, by=owner, body="Later.", follow_up_at=timezone.now() + timedelta(days=9))
+    sooner = notes.write(person, by=owner, body="Sooner, secret.", follow_up_at=timezone.now() + timedelta(days=2))
+    notes.write(person, by=owner, body="None.")
+
+    told = script.read("/coaching/follow-ups").json()
+
+    assert [note["id"] for note in told["items"]] == [str(sooner.pk), str(later.pk)]
+    assert told["nextCursor"] is None
+    address = told["feedUrl"].partition("/api/v1")[2]
+    feed = Script().read(address)
+    assert feed["Content-Type"] == "text/calendar; charset=utf-8"
+    lines = feed.content.decode().split("\r\n")
+    assert lines.count("BEGIN:VEVENT") == 2
+    assert f"SUMMARY:Follow up with {person.name}" in lines
+    assert "secret" not in feed.content.decode()
+
+
+def test_feed_opens_with_its_key_only_and_closes_when_its_leader_goes(admin):
+    address = calendar.feed_url(admin).partition("/api/v1")[2]
+
+    assert Script().read(address).status_code == 200
+    assert problem(Script().read(address[:-1]))[0] == 404
+    assert problem(Script().read("/coaching/follow-ups.ics"))[0] == 404
+    admin.role = "member"
+    admin.save()
+    assert problem(Script().read(address))[0] == 404
+
+
+def test_calendar_lines_are_folded_between_characters(owner, workspace):
+    person = factories.human(workspace, name="Ünïcödé, " + "ü" * 120)
+    notes.write(person, by=owner, body="x", follow_up_at=timezone.now() + timedelta(days=1))
+
+    feed = calendar.feed(owner)
+
+    assert all(len(line.encode()) <= 75 for line in feed.split("\r\n"))
+    assert f"SUMMARY:Follow up with Ünïcödé\\, {'ü' * 120}\r\n" in feed.replace("\r\n ", "")
+
+
+# --- Flags -----------------------------------------------------------------------------------------------------------
+
+
+def test_flag_is_raised_once_and_dismissed_with_a_reason(script, owner, person):
+    raised = script.send("/flags", {"agent": person.name, "reason": "Talk."})
+    path = f"/flags/{raised.json()['id']}"
+
+    twice = script.send("/flags", {"agent": person.name, "reason": "Again."})
+    silent = problem(script.send(f"{path}/dismiss", {"reason": " "}))
+    dismissed = script.send(f"{path}/dismiss", {"reason": "We talked."}).json()
+    late = script.send(f"{path}/dismiss", {"reason": "Again."})
+
+    assert (raised.status_code, raised.json()["kind"], raised.json()["status"]) == (201, "manual", "open")
+    assert problem(twice)[0] == 409
+    assert (silent[0], list(silent[1])) == (400, ["reason"])
+    assert (dismissed["status"], dismissed["closeReason"]) == ("dismissed", "We talked.")
+    assert dismissed["closedBy"] == {"id": str(owner.pk), "name": owner.display_name}
+    assert problem(late)[0] == 409
+
+
+def test_flags_are_filtered_and_for_leaders_only(script, owner, linked_member, workspace):
+    own = flags.raise_manual(linked_member.agent, by=owner, reason="Talk.")
+    other = flags.raise_manual(factories.human(workspace), by=owner, reason="Talk.")
+    flags.dismiss(other, by=owner, reason="Done.")
+
+    assert [f["id"] for f in script.read("/flags?status=open").json()["items"]] == [str(own.pk)]
+    assert len(script.read("/flags?kind=manual").json()["items"]) == Flag.objects.count() == 2
+    assert Script(linked_member).read("/flags").status_code == 403
+    assert Script(linked_member).read(f"/coaching?agent={linked_member.agent_id}").json()["flag"] is None

@@ -1,0 +1,267 @@
+"""Proposals and decisions through the API, field by field."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from agents.models import Decision
+from coaching.actions import proposals
+from coaching.models import Proposal
+from memories import actions as memories
+from memories.models import Memory
+from tests import factories
+from tests.calls import Script, problem
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def script(owner):
+    return Script(owner)
+
+
+def test_proposal_is_made_and_read_field_by_field(script, agent, owner):
+    body = {
+        "agent": agent.name,
+        "type": "memory_entry_create",
+        "change": {"summary": "Parcels wait seven days.", "text": "At the counter."},
+        "rationale": "Customers ask.",
+    }
+
+    made = script.send("/proposals", body)
+
+    told = made.json()
+    assert made.status_code == 201
+    assert told == {
+        "id": told["id"],
+        "agent": agent.name,
+        "agentId": str(agent.pk),
+        "type": "memory_entry_create",
+        "status": "pending",
+        "title": "Parcels wait seven days.",
+        "rationale": "Customers ask.",
+        "evidence": [],
+        "risk": {"level": "low", "reasons": []},
+        "target": None,
+        "baseVersion": None,
+        "change": {"summary": "Parcels wait seven days.", "text": "At the counter.", "expiresAt": None},
+        "isStale": False,
+        "session": None,
+        "turn": None,
+        "proposedBy": {"id": str(owner.pk), "name": owner.display_name},
+        "replaces": None,
+        "supersededBy": None,
+        "createdAt": told["createdAt"],
+        "decidedBy": None,
+        "decidedAt": None,
+        "decidedFrom": None,
+        "note": "",
+        "approvedChange": None,
+        "resultVersion": None,
+        "configurationVersion": None,
+        "diff": [
+            {"field": "summary", "old": None, "new": "Parcels wait seven days."},
+            {"field": "text", "old": None, "new": "At the counter."},
+        ],
+    }
+    assert script.read(f"/proposals/{told['id']}").json() == told
+    (listed,) = script.read("/proposals").json()["items"]
+    assert listed == {name: value for name, value in told.items() if name != "diff"}
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "field"),
+    [
+        ({"type": "memory"}, 400, "type"),
+        ({"rationale": ""}, 400, "rationale"),
+        ({"rationale": 7}, 400, "rationale"),
+        ({"change": {"summary": 7}}, 400, "change.summary"),
+        ({"change": {"name": "x"}}, 400, "name"),
+        ({"change": {}}, 400, "summary"),
+        ({"change": {"expires": 1}}, 400, "change.expires"),
+        ({"agent": "Nobody"}, 404, "agent"),
+        ({"target": "x"}, 400, "target"),
+        ({"type": "memory_entry_update", "target": "00000000-0000-4000-8000-000000000000"}, 404, "target"),
+        ({"baseVersion": "1"}, 400, "baseVersion"),
+        ({"evidence": []}, 400, "evidence"),
+    ],
+)
+def test_proposal_that_is_none_is_refused(script, agent, values, status, field):
+    body = {"agent": agent.name, "type": "memory_entry_create", "change": {"summary": "New."}, "rationale": "Why."}
+
+    assert problem(script.send("/proposals", body | values)) == (
+        status,
+        {field: problem_text(script, body | values, field)},
+    )
+    assert not Proposal.objects.exists()
+
+
+def problem_text(script, body, field):
+    """The sentences about the field, which must be there."""
+    said = script.send("/proposals", body).json()["errors"][field]
+    assert said
+    assert all(said)
+    return said
+
+
+def test_name_that_fits_two_agents_tells_both(script, workspace, agent):
+    twin = factories.ai_agent(workspace, name=agent.name)
+
+    response = script.send("/proposals", {"agent": agent.name, "type": "prompt_change", "rationale": "Why."})
+
+    assert problem(response)[0] == 409
+    assert {candidate["id"] for candidate in response.json()["candidates"]} == {str(agent.pk), str(twin.pk)}
+    assert {candidate["name"] for candidate in response.json()["candidates"]} == {agent.name}
+
+
+def test_approval_takes_effect_at_once_and_says_so(script, agent, owner):
+    proposal = factories.proposal(agent)
+
+    told = script.send(f"/proposals/{proposal.pk}/approve", {"note": "Good."}).json()
+
+    memory = Memory.objects.get(pk=told["target"])
+    assert (told["status"], told["decidedFrom"], told["note"], told["resultVersion"]) == ("approved", "api", "Good.", 1)
+    assert told["decidedBy"] == {"id": str(owner.pk), "name": owner.display_name}
+    assert memory.summary == told["change"]["summary"]
+    assert Decision.objects.latest("number").door == "api"
+
+
+def test_reviewer_edits_before_approving_and_both_texts_are_kept(script, agent):
+    proposal = factories.proposal(agent)
+
+    told = script.send(f"/proposals/{proposal.pk}/approve", {"change": {"text": "At the back door."}}).json()
+
+    assert told["change"]["text"] == "At the counter."
+    assert told["approvedChange"]["text"] == "At the back door."
+    assert Memory.objects.get(pk=told["target"]).text == "At the back door."
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+def test_who_comes_second_is_told_who_was_first(script, agent, admin, verb):
+    proposal = factories.proposal(agent)
+    proposals.reject(proposal, by=admin, door="slack", reason="No.")
+
+    response = script.send(f"/proposals/{proposal.pk}/{verb}", {})
+
+    told = response.json()
+    assert problem(response)[0] == 409
+    assert told["decidedBy"] == {"id": str(admin.pk), "name": admin.display_name}
+    assert (told["decidedFrom"], told["proposalStatus"]) == ("slack", "rejected")
+    assert isinstance(told["decidedAt"], int)
+
+
+def test_stale_proposal_tells_three_values_and_stays_pending(script, agent, owner):
+    memory = factories.memory(agent, owner, summary="Parcels wait seven days.")
+    change = {"summary": "Parcels wait eight days."}
+    proposal = factories.proposal(agent, type="memory_entry_update", target_id=memory.pk, change=change)
+    memories.revise(memory, changes={"summary": "Parcels wait nine days."}, base_version=1, by=owner, door="page")
+    conflict = [
+        {
+            "field": "summary",
+            "base": "Parcels wait seven days.",
+            "current": "Parcels wait nine days.",
+            "proposed": "Parcels wait eight days.",
+        }
+    ]
+
+    detail = script.read(f"/proposals/{proposal.pk}").json()
+    listed = script.read("/proposals").json()["items"][0]
+    refused = script.send(f"/proposals/{proposal.pk}/approve", {})
+
+    assert (detail["isStale"], detail["conflict"], listed["isStale"]) == (True, conflict, True)
+    assert problem(refused)[0] == 409
+    assert refused.json()["conflict"] == conflict
+    proposal.refresh_from_db()
+    assert proposal.status == "pending"
+
+
+def test_rejection_keeps_its_reason(script, agent):
+    proposal = factories.proposal(agent)
+
+    told = script.send(f"/proposals/{proposal.pk}/reject", {"reason": "Not true."}).json()
+
+    assert (told["status"], told["note"], told["resultVersion"]) == ("rejected", "Not true.", None)
+
+
+def test_list_is_filtered(script, agent, owner, workspace):
+    other = factories.proposal(factories.ai_agent(workspace))
+    done = factories.proposal(agent)
+    proposals.reject(done, by=owner, door="page")
+    waiting = factories.proposal(agent)
+
+    def ids(query):
+        return {row["id"] for row in script.read(f"/proposals?{query}").json()["items"]}
+
+    assert ids("") == {str(p.pk) for p in (other, done, waiting)}
+    assert ids(f"agent={agent.name}&status=pending") == {str(waiting.pk)}
+    assert ids(f"agent={agent.pk}") == {str(done.pk), str(waiting.pk)}
+    assert ids("type=prompt_change") == set()
+    assert ids("createdBefore=1600000000000") == set()
+    assert len(ids("createdAfter=1600000000000")) == 3
+    assert problem(script.read("/proposals?agent=Nobody"))[0] == 404
+
+
+def test_list_asks_the_same_number_of_queries_for_any_number_of_rows(
+    script, agent, owner, django_assert_max_num_queries
+):
+    for n in range(6):
+        memory = factories.memory(agent, owner, summary=f"Fact number {n}.")
+        factories.proposal(agent, type="memory_entry_update", target_id=memory.pk, change={"text": "New."})
+    script.read("/proposals")
+
+    with django_assert_max_num_queries(5):  # token, rows, targets of three kinds
+        assert len(script.read("/proposals").json()["items"]) == 6
+
+
+# --- Decisions -------------------------------------------------------------------------------------------------------
+
+
+def test_decision_is_told_field_by_field(script, agent, owner):
+    proposal = factories.proposal(agent)
+    proposals.approve(proposal, by=owner, door="slack", note="Good.")
+    entry = Decision.objects.get()
+
+    (told,) = script.read("/decisions").json()["items"]
+
+    assert told == {
+        "number": 1,
+        "at": told["at"],
+        "by": {"id": str(owner.pk), "name": str(owner)},
+        "decidedFrom": "slack",
+        "action": "approved",
+        "agent": agent.name,
+        "agentId": str(agent.pk),
+        "targetKind": "memory",
+        "targetId": str(proposal.target_id),
+        "resultVersion": 1,
+        "configurationVersion": 2,
+        "proposal": str(proposal.pk),
+        "proposalType": "memory_entry_create",
+        "title": proposal.title,
+        "note": "Good.",
+        "previousHash": "",
+        "hash": entry.hash,
+    }
+
+
+def test_log_is_exported_whole_as_csv_and_as_json_lines(script, agent, owner):
+    for note in ("=1+1", "plain"):
+        proposals.reject(factories.proposal(agent), by=owner, door="page", reason=note)
+
+    exported = script.read("/decisions?limit=1", Accept="text/csv")
+    lines = script.read("/decisions", Accept="application/x-ndjson")
+
+    rows = list(csv.DictReader(io.StringIO(exported.content.decode())))
+    assert exported["Content-Type"].startswith("text/csv")
+    assert "attachment" in exported["Content-Disposition"]
+    assert [(row["number"], row["note"], row["by"]) for row in rows] == [
+        ("1", "'=1+1", str(owner)),
+        ("2", "plain", str(owner)),
+    ]
+    assert [json.loads(line)["note"] for line in lines.content.splitlines()] == ["=1+1", "plain"]
+
+
+def test_refusal_of_an_export_is_a_problem(linked_member):
+    assert problem(Script(linked_member).read("/decisions", Accept="text/csv"))[0] == 403

@@ -1,0 +1,69 @@
+"""The demo workspace: whenever it is loaded, it shows what it is there to show."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+
+from agents import decisions
+from agents.models import Member, User, Workspace
+from coaching.actions import proposals
+from coaching.demo import content
+from coaching.demo.load import load
+from coaching.models import Flag, Note, Proposal
+from helpdesk.actions import check_days
+
+pytestmark = pytest.mark.django_db
+
+
+def flagged():
+    return set(Flag.objects.open().values_list("agent__name", flat=True))
+
+
+def test_demo_shows_two_who_fall_and_proposals_of_every_state():
+    load()
+
+    workspace = Workspace.objects.get()
+    assert flagged() == {"Sarah", content.REFUNDS}
+    assert {agent.name for agent in workspace.agents.all()} == {
+        voice.name for voice in (*content.PEOPLE, *content.ASSISTANTS)
+    }
+    assert set(Proposal.objects.values_list("status", flat=True)) == {"pending", "approved", "rejected"}
+    assert [proposals.is_stale(p) for p in Proposal.objects.filter(type="prompt_change")] == [True]
+    assert all(proposal.evidence for proposal in Proposal.objects.all())
+    assert Note.objects.filter(shared_with_agent=True).exists()
+    assert Member.objects.get(role="member").agent.name == "Tom"
+    assert list(check_days(workspace)) == []
+    assert list(decisions.verify(workspace)) == []
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 4, 1, 0, 30, tzinfo=UTC), datetime(2026, 11, 1, 23, 30, tzinfo=UTC)])
+def test_demo_is_flagged_on_whatever_day_it_is_loaded(day):
+    with time_machine.travel(day, tick=True):
+        load()
+
+    assert flagged() == {"Sarah", content.REFUNDS}
+
+
+def test_command_prints_and_keeps_the_logins(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    out = io.StringIO()
+
+    call_command("load_demo", stdout=out)
+
+    lines = out.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == ["owner@demo.example", "admin@demo.example", "member@demo.example"]
+    assert (tmp_path / "demo-logins.txt").read_text().splitlines() == lines
+    for line in lines:
+        email, password = line.split()
+        assert User.objects.get(email=email).check_password(password)
+
+
+def test_demo_is_loaded_into_an_empty_database_only(workspace):
+    call_command("load_demo", "--if-empty")
+    with pytest.raises(CommandError, match="empty database only"):
+        call_command("load_demo")
+
+    assert list(Workspace.objects.all()) == [workspace]

@@ -54,7 +54,7 @@ INSTALLED_APPS = [
     "memories",
     "helpdesk",
     "agents",
-    "django.contrib.admin",
+    "config.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -175,6 +175,7 @@ vars().update(EMAIL_CONFIG)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 # --- Model -----------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,8 @@ MOST_FROM_ONE_PLACE = 100  # a whole office may share one address
 def take(email: str, place: str) -> bool:
     """Count one try to sign in with `email` from the network address `place`; False where there were too many already."""
     SignInTries.objects.filter(since__lte=timezone.now() - WINDOW).delete()
-    return all([_take(key, most) for key, most in _limits(email, place)])
+    taken = [_take(key, most) for key, most in _limits(email, place)]  # both count, also where the first is full
+    return all(taken)
 
 
 def _take(key, most):

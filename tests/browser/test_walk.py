@@ -33,7 +33,7 @@ def test_new_user_walks_from_the_flag_to_the_memory_that_is_served(open_browser)
         expect(page.get_by_text("2 flagged")).to_be_visible()
         row = page.get_by_role("row", name=re.compile(content.REFUNDS))
         expect(row).to_contain_text("Flagged · Auto")
-        row.get_by_role("link", name=content.REFUNDS).click()
+        row.get_by_role("link", name=content.REFUNDS, exact=True).click()
 
         # The drawer says why, and lists the worst conversations.
         drawer = page.get_by_role("dialog")
@@ -65,8 +65,8 @@ def test_new_user_walks_from_the_flag_to_the_memory_that_is_served(open_browser)
         expect(card(page, "Memory update")).to_contain_text("from the coach chat, as version 2")
 
         # The Memory tab shows version 2, and a search there finds it.
-        page.get_by_role("link", name=content.REFUNDS).click()
-        page.get_by_role("navigation", name="Agent").get_by_role("link", name="Memory").click()
+        page.get_by_role("link", name=content.REFUNDS, exact=True).click()
+        page.get_by_role("navigation", name=f"Pages of {content.REFUNDS}").get_by_role("link", name="Memory").click()
         entry = page.get_by_role("listitem").filter(has_text=RULE)
         expect(entry).to_contain_text("version 2")
         page.get_by_role("searchbox").fill("when does a refund reach my account")

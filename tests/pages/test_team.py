@@ -101,7 +101,7 @@ def test_leader_sees_everybody_with_the_ratings_behind_each_number(owner, signed
     assert names(page) == ["Sarah", "Joon"]
     assert page.context["page"].rows[0].csat.mean == 84
     assert "28 ratings" in page.content.decode()
-    assert "all on track" in page.content.decode()
+    assert "nobody flagged" in page.content.decode()
 
 
 def test_flagged_agent_stands_first_with_the_claim(owner, signed_in):
@@ -274,7 +274,7 @@ def test_empty_workspace_says_how_agents_appear(owner, signed_in):
     text = signed_in(owner).get("/team").content.decode()
 
     assert "No agents yet" in text
-    assert "all on track" not in text
+    assert "nobody flagged" not in text
 
 
 @pytest.mark.parametrize(

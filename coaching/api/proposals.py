@@ -69,6 +69,10 @@ class RejectionSent(StrictSerializer):
     reason = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
 
 
+class RevertSent(StrictSerializer):
+    note = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
+
+
 class Risk(StrictSerializer):
     level = ChoiceField(choices=Proposal.Risk.choices, source="risk_level")
     reasons = serializers.ListField(child=TextField(), source="risk_reasons")
@@ -168,6 +172,18 @@ class ProposalInFull(ProposalShown):
 
     diff = FieldChanged(many=True)
     conflict = ConflictField(many=True, required=False)
+
+
+class Reverted(StrictSerializer):
+    """The version that took the change back, and the agent's configuration number it made."""
+
+    result_version = WholeField(source="target_version")
+    configuration_version = WholeField(source="number")
+    reverted_at = InstantField(source="created_at")
+
+
+class ProposalReverted(ProposalInFull):
+    reverted = Reverted()
 
 
 def _evidence(item):
@@ -297,6 +313,18 @@ class RejectProposal(ApiView):
         return Response(in_full(request.member, proposal.pk))
 
 
+class RevertProposal(ApiView):
+    """Take an approved change back, at once, as a new version; 409 where its target has moved on since."""
+
+    scopes = {"POST": "approve"}
+
+    @extend_schema(request=RevertSent, responses=ProposalReverted)
+    def post(self, request, proposal_id):
+        proposal = find(request, proposal_id)
+        made = proposals.revert(proposal, by=request.member, door=Door.API, **self.read(RevertSent))
+        return Response(in_full(request.member, proposal.pk) | {"reverted": Reverted(made).data})
+
+
 def find(request, proposal_id):
     """The proposal the member may see. Raises Http404."""
     return get_object_or_404(visible_proposals(request.member), pk=proposal_id)
@@ -307,4 +335,5 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>", OneProposal.as_view(), name="api-proposal"),
     path("proposals/<uuid:proposal_id>/approve", ApproveProposal.as_view(), name="api-proposal-approve"),
     path("proposals/<uuid:proposal_id>/reject", RejectProposal.as_view(), name="api-proposal-reject"),
+    path("proposals/<uuid:proposal_id>/revert", RevertProposal.as_view(), name="api-proposal-revert"),
 ]

@@ -37,6 +37,7 @@ from coaching.api.flags import FlagShown, day_ms, visible_flags
 from coaching.models import Note, Sample
 from coaching.models.notes import NOTE_LIMIT
 from coaching.tasks import capture_sample
+from helpdesk import scales
 from helpdesk.models import Scale
 
 MOST = 200  # samples and notes of one agent in one answer
@@ -88,11 +89,8 @@ class SampleShown(StrictSerializer):
         return sample.url or None
 
     def get_csat(self, sample) -> float | str | None:
-        """The value as the source gave it, a number where it is one."""
-        try:
-            return float(sample.value) if not sample.value.lstrip("-").isdecimal() else int(sample.value)
-        except ValueError:
-            return sample.value or None
+        """The value as the source gave it, a number where the scale has numbers."""
+        return scales.plainly(sample.value, sample.scale) if sample.value else None
 
     def get_summary(self, sample) -> str | None:
         return sample.summary or None

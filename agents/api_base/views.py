@@ -3,8 +3,10 @@
 from typing import ClassVar
 
 from django.http import Http404
+from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.access import Right, require
@@ -57,6 +59,10 @@ class ApiView(GenericAPIView):
             self._first, answer = idempotency.begin(request)
             if answer is not None:
                 raise AnsweredBefore(answer)
+
+    def options(self, request, *args, **kwargs):
+        """What may be done here: the Allow header, which every answer carries."""
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def handle_exception(self, exc):
         if isinstance(exc, AnsweredBefore):

@@ -135,15 +135,20 @@ class ProposalShown(StrictSerializer):
         return proposal.decided_from or None
 
 
+@extend_schema_field({"type": "string", "enum": ["+", "-", ""], "description": "Added, removed, unchanged."})
+class SignField(serializers.CharField):
+    pass
+
+
 class Piece(StrictSerializer):
-    sign = ChoiceField(choices=[("+", "added"), ("-", "removed"), ("", "unchanged")])
+    sign = SignField()
     text = TextField()
 
 
 class LineShown(StrictSerializer):
     """A line with its numbers in the old and the new text, or a `gap` of so many unchanged lines."""
 
-    sign = ChoiceField(choices=[("+", "added"), ("-", "removed"), ("", "unchanged")], required=False)
+    sign = SignField(required=False)
     old_no = WholeField(required=False, allow_null=True)
     new_no = WholeField(required=False, allow_null=True)
     pieces = Piece(many=True, required=False)

@@ -130,6 +130,13 @@ def test_unknown_method_is_a_problem(script):
     assert {"GET", "POST"} <= set(response["Allow"].split(", "))
 
 
+def test_options_tells_the_methods(script, agent):
+    response = script.call("OPTIONS", f"/agents/{agent.pk}")
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert set(response["Allow"].split(", ")) == {"GET", "PATCH", "HEAD", "OPTIONS"}
+
+
 def test_other_media_types_are_problems(script):
     assert problem(script.read("/agents", Accept="text/html"))[0] == 406
     form = script.generic("POST", "/api/v1/agents", "name=Ana", "application/x-www-form-urlencoded")
@@ -393,3 +400,19 @@ def test_description_is_valid_openapi_of_every_route(script):
     assert {"/api/v1/agents", "/api/v1/proposals/{proposal_id}/approve"} <= set(schema["paths"])
     operations = [o for path in schema["paths"].values() for name, o in path.items() if name != "parameters"]
     assert all("default" in operation["responses"] for operation in operations)
+
+
+def test_description_names_every_parameter_and_closes_bodies(script):
+    schema = script.read("/schema").json()
+
+    def parameters(path, method):
+        told = schema["paths"][f"/api/v1{path}"][method].get("parameters", [])
+        return {one["name"]: one.get("required", False) for one in told if one["in"] == "query"}
+
+    assert parameters("/coaching", "get") == {"agent": True}
+    assert parameters("/agents/{agent_id}/configuration", "get") == {"version": False, "asOf": False}
+    assert parameters("/memories/{row_id}", "delete") == {"baseVersion": False}
+    assert parameters("/coach/sessions/{session_id}/events", "get") == {"after": False}
+    bodies = {name: told for name, told in schema["components"]["schemas"].items() if name.endswith("Request")}
+    assert bodies
+    assert [name for name, told in bodies.items() if told.get("additionalProperties") is not False] == []

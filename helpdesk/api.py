@@ -266,7 +266,7 @@ class OneConversation(ApiView):
         return Response(ConversationShown(get_object_or_404(_conversations(request.member), pk=conversation_id)).data)
 
 
-class TurnShown(StrictSerializer):
+class TranscriptTurnShown(StrictSerializer):
     turn = WholeField(help_text="Its number, from 0.")
     role = ChoiceField(choices=[(role, role) for role in transcripts.ROLES])
     text = TextField()
@@ -275,7 +275,7 @@ class TurnShown(StrictSerializer):
 
 
 class TranscriptShown(StrictSerializer):
-    items = TurnShown(many=True)
+    items = TranscriptTurnShown(many=True)
 
 
 class OneTranscript(ApiView):

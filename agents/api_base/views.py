@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.http import Http404
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -51,11 +51,13 @@ class ApiView(GenericAPIView):
         super().initial(request, *args, **kwargs)
         if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
             raise LengthRequired
+        if not hasattr(self, request.method.lower()):
+            raise MethodNotAllowed(request.method)  # before its parameters are looked at
         self._refuse_unknown_parameters(request)
         method = "GET" if request.method == "HEAD" else request.method
         if method in self.rights:
             require(request.member, self.rights[method])
-        if method == "POST" and hasattr(self, "post"):
+        if method == "POST":
             self._first, answer = idempotency.begin(request)
             if answer is not None:
                 raise AnsweredBefore(answer)

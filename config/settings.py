@@ -223,6 +223,9 @@ SPECTACULAR_SETTINGS = {
         "ProposalStatus": "coaching.models.Proposal.Status",
         "FlagStatus": "coaching.models.Flag.Status",
         "FlagKind": "coaching.models.Flag.Kind",
+        "ConversationStatus": "helpdesk.models.Conversation.Status",
+        "MessageRole": "coaching.models.Message.Role",
+        "TurnRole": "helpdesk.transcripts.ROLES",
     },
 }
 

@@ -1,12 +1,16 @@
 """People, agents, what they are told, and the log, in the back office."""
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from agents import actions
-from agents.back_office import Back, Buttons, HistoryBack, ReadOnly, VersionedBack
+from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button
+from agents.back_office.versioned import HistoryBack, VersionedBack
 from agents.models import (
     Agent,
     ApiToken,
@@ -22,164 +26,271 @@ from agents.models import (
     Workspace,
 )
 
-admin.site.site_header = admin.site.site_title = "Touchline back office"
-admin.site.index_title = "Back office"
 admin.site.unregister(Group)  # what people may do hangs on their role in a workspace
+
+OF_AGENT = ("configuration_version", "memory_base_version", "created_at")
+CHANGED_BY_ACTION = ("name", "active", "coaching", "storage_mode", "retention_days")
 
 
 @admin.register(User)
-class UserBack(Back, UserAdmin):
+class UserBack(UserAdmin, Back):
+    """Logins. A login may belong to several workspaces, so only superusers change one; staff see those of their people."""
+
+    group = "People"
+    one, many = "Login", "Logins"
     workspace_path = "memberships__workspace"
+    change_form_template = Back.change_form_template
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff")
     search_fields = ("email", "name")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("email", "password", "name")}),
+        (None, {"fields": ("email", "name", "password_kept")}),
         ("May", {"fields": ("is_active", "is_staff", "is_superuser")}),
-        ("Times", {"fields": ("last_login",)}),
+        ("Times", {"fields": ("last_login", "created_at")}),
     )
     add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
-    readonly_fields = ("last_login",)
+    readonly_fields = ("password_kept", "last_login", "created_at")
+
+    @admin.display(description="Password")
+    def password_kept(self, row):
+        """Whether there is one and where a superuser changes it; not even a part of its hash."""
+        kept = "Set." if row.has_usable_password() else "None."
+        return format_html(
+            '{} <a href="{}">Set another</a>', kept, reverse("admin:auth_user_password_change", args=[row.pk])
+        )
 
     def get_queryset(self, request):
-        return super().get_queryset(request).distinct()
+        rows = super().get_queryset(request)
+        return rows if request.user.is_superuser else rows.distinct()
+
+    def get_fieldsets(self, request, obj=None):
+        sets = super().get_fieldsets(request, obj)
+        return sets if request.user.is_superuser else [(None, {"fields": ("email", "name")}), *sets[1:]]
+
+    def get_fields(self, request, obj=None):
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def has_change_permission(self, request, obj=None):
-        return request.user.is_superuser  # a login may belong to several workspaces
+        return request.user.is_superuser
 
     def has_add_permission(self, request):
         return request.user.is_superuser
+
+    def save_model(self, request, obj, form, change):
+        obj.email = obj.email.lower()
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(Workspace)
-class WorkspaceBack(Back, admin.ModelAdmin):
+class WorkspaceBack(Back):
+    group = "People"
     workspace_path = "pk"
     list_display = ("name", "slug", "time_zone", "decisions_made", "created_at")
+    list_filter = ("created_at",)
     search_fields = ("name", "slug")
+    ordering = ("name",)
+    fields = ("name", "slug", "time_zone", "decisions_made", "created_at")
     readonly_fields = ("decisions_made", "created_at")
 
-    def has_add_permission(self, request):
+    def get_readonly_fields(self, request, obj=None):
+        # Addresses and scripts carry the slug; the daily sums are days of this time zone.
+        return (*self.readonly_fields, "slug", "time_zone") if obj else self.readonly_fields
+
+    def has_add_permission(self, request, *args):
         return request.user.is_superuser
 
 
+class MemberForm(RowForm):
+    """Ownership is handed over by the owner, so a list of roles names it only for a workspace's first owner."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if "role" in self.fields and not self.instance._state.adding:
+            self.fields["role"].choices = [
+                choice for choice in Member.Role.choices if choice[0] != Member.Role.OWNER
+            ]  # fmt: skip
+
+    def clean(self):
+        cleaned = super().clean()
+        owners = Member.objects.filter(workspace=cleaned.get("workspace"), role=Member.Role.OWNER)
+        if cleaned.get("role") == Member.Role.OWNER and owners.exists():
+            self.add_error("role", f"{cleaned['workspace']} has an owner already.")
+        return cleaned
+
+
 @admin.register(Member)
-class MemberBack(Back, admin.ModelAdmin):
+class MemberBack(Back):
+    """Memberships. Superusers put logins into workspaces; staff see to the roles and agents of their own people."""
+
+    group = "People"
+    form = MemberForm
     list_display = ("user", "workspace", "role", "agent", "joined_at", "left_at")
     list_filter = ("role", ("workspace", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "workspace", "agent")
     search_fields = ("user__email", "user__name")
+    ordering = ("workspace", "-joined_at")
     autocomplete_fields = ("user", "agent")
+    fields = ("workspace", "user", "role", "agent", "joined_at", "left_at")
     readonly_fields = ("joined_at", "left_at")
+
+    def get_readonly_fields(self, request, obj=None):
+        fields = super().get_readonly_fields(request, obj)
+        if obj is None:
+            return fields
+        return (*fields, "user", "role") if obj.is_owner else (*fields, "user")
+
+    def has_add_permission(self, request, *args):
+        return request.user.is_superuser
 
 
 @admin.register(Team)
-class TeamBack(Back, admin.ModelAdmin):
+class TeamBack(Back):
+    group = "Agents"
     list_display = ("name", "workspace")
+    list_filter = (("workspace", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("workspace",)
     search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("workspace", "name")
 
 
-class ExternalIdInline(Back, admin.TabularInline):
+class ExternalIdInline(Scope, admin.StackedInline):
     model = ExternalId
+    form = RowForm
     extra = 0
-    fields = ("source", "value")
+    fields = (("source", "value"),)
+
+    def has_delete_permission(self, request, obj=None):
+        return self.may(request)
 
 
 @admin.register(Agent)
-class AgentBack(Back, admin.ModelAdmin):
+class AgentBack(Back):
+    group = "Agents"
     list_display = ("name", "kind", "team", "active", "coaching", "configuration_version", "workspace")
     list_filter = ("kind", "active", "coaching", ("team", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("team", "workspace")
     search_fields = ("name", "external_ids__value")
-    readonly_fields = ("configuration_version", "memory_base_version", "created_at")
+    ordering = ("name", "pk")
+    autocomplete_fields = ("team",)
+    fields = ("workspace", "name", "kind", "team", "active", "coaching", "storage_mode", "retention_days", *OF_AGENT)
+    readonly_fields = OF_AGENT
     inlines = (ExternalIdInline,)
 
+    def get_fields(self, request, obj=None):
+        fields = super().get_fields(request, obj)
+        return fields if obj else [name for name in fields if name not in OF_AGENT]
+
     def get_readonly_fields(self, request, obj=None):
-        return (*self.readonly_fields, "kind", "workspace") if obj else self.readonly_fields
+        fields = super().get_readonly_fields(request, obj)
+        return (*fields, "kind") if obj else fields
+
+    def get_search_results(self, request, queryset, search_term):
+        """Where an agent is chosen for something that only AI agents have, only these are offered."""
+        if request.GET.get("model_name") in (Procedure.KIND, "memory"):
+            queryset = queryset.ai()
+        return super().get_search_results(request, queryset, search_term)
+
+    def view_on_site(self, obj):
+        return reverse("agent", args=[obj.pk])
 
     def save_model(self, request, obj, form, change):
+        by = self.acting(request, obj)
+        fields = {name: form.cleaned_data[name] for name in CHANGED_BY_ACTION}
+        team = obj.team.name if obj.team else ""
         if change:
-            super().save_model(request, obj, form, change)
+            actions.update_agent(Agent.objects.get(pk=obj.pk), by=by, team=team, **fields)
         else:
-            fields = {
-                name: form.cleaned_data[name] for name in ("active", "coaching", "storage_mode", "retention_days")
-            }
-            made = actions.create_agent(
-                obj.workspace, name=obj.name, kind=obj.kind, team=obj.team.name if obj.team else "",
-                by=self.acting(request, obj), door=Door.ADMIN, **fields,
-            )  # fmt: skip
+            made = actions.create_agent(obj.workspace, kind=obj.kind, team=team, by=by, door=Door.ADMIN, **fields)
             obj.pk = made.pk
             obj._state.adding = False
 
     def save_formset(self, request, form, formset, change):
-        for row in formset.save(commit=False):
-            row.workspace = form.instance.workspace
-            row.save()
-        for row in formset.deleted_objects:
-            row.delete()
+        formset.save(commit=False)  # fills the lists that the log of this page reads
+        if formset.has_changed():
+            kept = [row.cleaned_data for row in formset.forms if row.cleaned_data and row not in formset.deleted_forms]
+            ids = {row["source"]: row["value"] for row in kept}
+            actions.update_agent(form.instance, by=self.acting(request, form.instance), external_ids=ids)
 
 
 @admin.register(Prompt)
-class PromptBack(VersionedBack, admin.ModelAdmin):
+class PromptBack(VersionedBack):
+    group = "Agents"
     list_display = ("agent", "version", "updated_at", "workspace")
+    list_filter = ("updated_at", ("workspace", admin.RelatedOnlyFieldListFilter))
     search_fields = ("agent__name", "system_prompt")
+    ordering = ("agent__name", "pk")
 
     def has_add_permission(self, request, *args):
         return False  # every AI agent has one from the start
 
     def buttons_for(self, row):
-        return {}
+        return ()  # a prompt can be emptied, not removed
 
 
 @admin.register(Procedure)
-class ProcedureBack(VersionedBack, admin.ModelAdmin):
+class ProcedureBack(VersionedBack):
+    group = "Agents"
     list_display = ("name", "agent", "version", "active", "updated_at")
     list_filter = ("active", ("agent", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("name", "trigger", "content")
-    autocomplete_fields = ("agent",)
+    search_fields = ("name", "trigger", "content", "agent__name")
+    ordering = ("agent__name", "name")
 
 
 @admin.register(Procedure.history.model)
-class ProcedureVersions(HistoryBack, admin.ModelAdmin):
-    search_fields = ("name",)
+class ProcedureVersions(HistoryBack):
+    one, many = "Procedure version", "Procedure versions"
+    title_field = "name"
+    search_fields = ("name", "agent__name")
 
 
 @admin.register(Prompt.history.model)
-class PromptVersions(HistoryBack, admin.ModelAdmin):
+class PromptVersions(HistoryBack):
+    one, many = "Prompt version", "Prompt versions"
+    title_field = "agent"
     search_fields = ("agent__name",)
 
 
 @admin.register(Configuration)
-class ConfigurationBack(ReadOnly, admin.ModelAdmin):
+class ConfigurationBack(ReadOnly):
+    group = "Record"
     list_display = ("agent", "number", "change", "target_kind", "target_version", "by", "door", "created_at")
     list_filter = ("change", "target_kind", "door")
     list_select_related = ("agent", "by__user")
     search_fields = ("agent__name", "reason")
-    ordering = ("-created_at",)
+    ordering = ("-created_at", "-pk")
 
 
 @admin.register(Decision)
-class DecisionBack(ReadOnly, admin.ModelAdmin):
+class DecisionBack(ReadOnly):
+    group = "Record"
+    many = "Decision log"
     list_display = ("number", "at", "by_name", "door", "action", "agent_name", "title", "result_version")
     list_filter = ("action", "door", ("workspace", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("workspace",)
     search_fields = ("title", "agent_name", "by_name", "note")
-    ordering = ("-at",)
+    ordering = ("-at", "-pk")
 
 
 @admin.register(ApiToken)
-class ApiTokenBack(Buttons, ReadOnly, admin.ModelAdmin):
+class ApiTokenBack(ReadOnly):
+    group = "People"
+    one, many = "API token", "API tokens"
     list_display = ("name", "member", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_filter = ("created_at", ("workspace", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("member__user",)
     search_fields = ("name", "member__user__email")
-    exclude = ("hash",)
+    ordering = ("-created_at",)
+    never_shown = ("hash",)
 
     def buttons_for(self, row):
-        return {} if row.revoked_at else {"revoke": ("Revoke", "", "revoke")}
+        return () if row.revoked_at else ("revoke",)
 
+    @button("Revoke", danger=True)
     def revoke(self, request, row, words):
         self.acting(request, row)
-        ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now())
+        if not ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            return "It was revoked already."
         return "Revoked: the next request with this token is refused."

@@ -441,6 +441,23 @@ class ApiToken(models.Model):
         return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class SignInTries(models.Model):
+    """How often somebody tried to sign in with one email from one place, or from one place at all, since `since`.
+
+    `key` is a hash: neither the email nor the place is kept. Rules stand in agents.sign_ins.
+    """
+
+    key = models.CharField(max_length=64, unique=True)
+    count = models.PositiveIntegerField(default=0)
+    since = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name_plural = "sign-in tries"
+
+    def __str__(self):
+        return f"{self.count} since {self.since:%H:%M}"
+
+
 class IdempotentAnswer(models.Model):
     """The answer once given to a POST with an Idempotency-Key, given again to the same request."""
 

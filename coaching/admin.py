@@ -1,107 +1,217 @@
 """Flags, samples, notes, sessions and proposals in the back office. Buttons call the actions of every other door."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 
-from agents.back_office import Buttons, OwedBack, Owes, ReadOnly
+from agents.back_office.owed import OwedBack, Owes
+from agents.back_office.rows import ReadOnly, button
+from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door
-from coaching.actions import flags, notes, proposals
+from coaching.actions import flags, notes, proposals, samples, sessions
 from coaching.models import Flag, Note, Proposal, Sample, Session, Sweep, Turn
+
+TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
+AGENT = ("agent", admin.RelatedOnlyFieldListFilter)
 
 
 @admin.register(Proposal)
-class ProposalBack(Buttons, ReadOnly, admin.ModelAdmin):
-    list_display = ("title", "type", "agent", "status", "risk_level", "created_at", "decided_by", "decided_at")
-    list_filter = ("status", "type", "risk_level", ("agent", admin.RelatedOnlyFieldListFilter))
+class ProposalBack(ReadOnly):
+    group = "To decide"
+    list_display = ("title", "type", "agent", "status", "risk_level", "created_at", "decided_by")
+    list_filter = ("status", "type", "risk_level", AGENT)
     list_select_related = ("agent", "decided_by__user")
-    search_fields = ("title", "rationale")
-    ordering = ("-created_at",)
+    search_fields = ("title", "rationale", "agent__name")
+    ordering = ("-created_at", "pk")
+    words_label = "Note, or the reason of a rejection (the coach reads it)"
+    fields = (
+        "agent", "type", "status", "risk_level", "risk_reasons", "rationale", "what_changes", "base_version",
+        "evidence_told", "proposed_by", "session", "replaces", "created_at", "decided_by", "decided_at", "decided_from",
+        "decision_note", "result_version", "configuration_number",
+    )  # fmt: skip
+
+    def view_on_site(self, obj):
+        return reverse("proposal", args=[obj.pk])
+
+    @admin.display(description="What changes")
+    def what_changes(self, row):
+        after = dict.fromkeys(row.base, "") if row.type.endswith("_delete") else row.approved_change or row.change
+        found = [(name, lines(readable(row.base.get(name)), readable(new))) for name, new in after.items()]
+        drawn = ((name.replace("_", " "), drawn_lines(diff)) for name, diff in found if diff)
+        return format_html_join("", "<h3>{}</h3>{}", drawn)
+
+    @admin.display(description="Evidence")
+    def evidence_told(self, row):
+        return format_html_join("", "<p>{}</p>", ((told(one),) for one in row.evidence))
 
     def buttons_for(self, row):
         if row.status == Proposal.Status.PENDING:
-            return {
-                "approve": ("Approve", "Note (optional)", "approve"),
-                "reject": ("Reject", "Reason, which the coach reads", "reject"),
-            }
-        if row.status == Proposal.Status.APPROVED:
-            return {"revert": ("Take back", "Why? (optional)", "revert")}
-        return {}
+            return ("approve", "reject")
+        return ("revert",) if row.status == Proposal.Status.APPROVED else ()
 
+    @button("Approve", asks=True)
     def approve(self, request, row, words):
         proposals.approve(row, by=self.acting(request, row), door=Door.ADMIN, note=words)
         return f"Approved and applied as version {row.result_version}."
 
+    @button("Reject", asks=True, danger=True)
     def reject(self, request, row, words):
         proposals.reject(row, by=self.acting(request, row), door=Door.ADMIN, reason=words)
+        return "Rejected. The coach reads the reason."
 
+    @button("Take back", asks=True, danger=True)
     def revert(self, request, row, words):
         made = proposals.revert(row, by=self.acting(request, row), door=Door.ADMIN, note=words)
         return f"Taken back as version {made.target_version}."
 
 
+def drawn_lines(diff):
+    """Lines of a diff, each with its sign as well as its colour."""
+    rows = format_html_join(
+        "", '<li class="line {}"><span class="sign">{}</span>{}</li>', ((word, sign, line) for sign, word, line in diff)
+    )
+    return format_html('<ol class="diff">{}</ol>', rows)
+
+
+def told(evidence):
+    """One piece of evidence with the way to it: a quote of a turn, or the leader's own message."""
+    if "conversation" not in evidence:
+        return "The leader asked for it in so many words."
+    address = reverse("conversation", args=[evidence["conversation"]])
+    quote = f"“{evidence['quote']}”" if evidence.get("quote") else "A passage"
+    return format_html('{} – <a href="{}">turn {} of the conversation</a>', quote, address, evidence["turn"])
+
+
 @admin.register(Flag)
-class FlagBack(Buttons, ReadOnly, admin.ModelAdmin):
+class FlagBack(ReadOnly):
+    group = "To decide"
     list_display = ("agent", "kind", "status", "since", "opened_on", "closed_on", "cause")
-    list_filter = ("status", "kind", "cause")
+    list_filter = ("status", "kind", "cause", TEAM)
     list_select_related = ("agent",)
     search_fields = ("agent__name", "reason", "close_reason")
-    ordering = ("-opened_at",)
+    ordering = ("-opened_at", "pk")
+    words_label = "Reason"
+    fields = (
+        "agent", "kind", "status", "sentence", "since", "opened_on", "opened_at", "opened_by", "reason", "cause", "evidence",
+        "closed_at", "closed_by", "close_reason",
+    )  # fmt: skip
+
+    @admin.display(description="What it says")
+    def sentence(self, row):
+        return flags.sentence(row)
+
+    def view_on_site(self, obj):
+        return reverse("team-agent", args=[obj.agent_id])
 
     def buttons_for(self, row):
-        return {"dismiss": ("Dismiss", "Reason", "dismiss")} if row.status == Flag.Status.OPEN else {}
+        return ("dismiss",) if row.status == Flag.Status.OPEN else ()
 
+    @button("Dismiss", asks=True, danger=True)
     def dismiss(self, request, row, words):
         flags.dismiss(row, by=self.acting(request, row), reason=words)
+        return "Dismissed. The scan leaves this agent alone for a while."
 
 
 @admin.register(Sweep)
-class SweepBack(OwedBack, admin.ModelAdmin):
+class SweepBack(OwedBack):
+    group = "Coaching"
+    one, many = "Flag sweep", "Flag sweeps"
     list_display = ("workspace", "swept_on", "ratings_seen_at", *OwedBack.owed_columns)
     list_filter = (Owes,)
     list_select_related = ("workspace",)
     search_fields = ("workspace__name",)
+    ordering = ("workspace__name",)
 
 
 @admin.register(Sample)
-class SampleBack(OwedBack, admin.ModelAdmin):
+class SampleBack(OwedBack):
+    group = "Coaching"
     list_display = ("conversation", "agent", "score", "summary_state", "created_at", *OwedBack.owed_columns)
-    list_filter = ("summary_state", Owes)
+    list_filter = (Owes, "summary_state", TEAM)
     list_select_related = ("conversation", "agent")
-    search_fields = ("agent__name", "conversation__external_id", "summary")
-    ordering = ("-created_at",)
+    search_fields = ("agent__name", "^conversation__external_id", "summary")
+    ordering = ("-created_at", "pk")
+
+    def view_on_site(self, obj):
+        return reverse("team-agent", args=[obj.agent_id])
+
+    def buttons_for(self, row):
+        if row.unpinned_at:
+            return ()
+        owed = row.next_try_at or row.summary_state == Sample.Summary.FAILED
+        return ("try_again", "unpin") if owed else ("unpin",)
+
+    @button("Take out of the samples", danger=True)
+    def unpin(self, request, row, words):
+        samples.unpin(row, by=self.acting(request, row))
+        return "Taken out."
 
 
 @admin.register(Turn)
-class TurnBack(OwedBack, admin.ModelAdmin):
-    list_display = ("session", "number", "state", "asked_by", "created_at", "ended_at", "error", *OwedBack.owed_columns)
-    list_filter = ("state", Owes)
-    list_select_related = ("session", "asked_by__user")
+class TurnBack(OwedBack):
+    group = "Coaching"
+    one, many = "Turn of the coach", "Turns of the coach"
+    list_display = ("session", "number", "state", "asked_by", "created_at", "error", *OwedBack.owed_columns)
+    list_filter = (Owes, "state", "created_at")
+    list_select_related = ("session__agent", "asked_by__user")
     search_fields = ("session__agent__name", "error")
-    ordering = ("-created_at",)
+    ordering = ("-created_at", "pk")
+
+    def view_on_site(self, obj):
+        return reverse("coach-session", args=[obj.session_id])
+
+    def buttons_for(self, row):
+        if row.state in Turn.UNFINISHED:
+            return ("try_again", "stop") if row.state == Turn.State.QUEUED else ("stop",)
+        return () if row.state == Turn.State.DONE else ("ask_again",)
+
+    @button("Stop", danger=True)
+    def stop(self, request, row, words):
+        sessions.stop(row, by=self.acting(request, row))
+        return "Asked to stop."
+
+    @button("Ask again")
+    def ask_again(self, request, row, words):
+        made = sessions.retry(row, by=self.acting(request, row))
+        return f"Asked again as turn {made.number}. A worker takes it within seconds."
 
 
 @admin.register(Session)
-class SessionBack(ReadOnly, admin.ModelAdmin):
+class SessionBack(ReadOnly):
+    group = "Coaching"
+    one, many = "Coach session", "Coach sessions"
     list_display = ("agent", "conversation", "started_by", "turns_asked", "created_at", "updated_at")
+    list_filter = (AGENT, "created_at")
     list_select_related = ("agent", "conversation", "started_by__user")
-    search_fields = ("agent__name", "conversation__external_id")
-    ordering = ("-updated_at",)
+    search_fields = ("agent__name", "^conversation__external_id")
+    ordering = ("-updated_at", "pk")
+
+    def view_on_site(self, obj):
+        return reverse("coach-session", args=[obj.pk])
 
 
 @admin.register(Note)
-class NoteBack(Buttons, ReadOnly, admin.ModelAdmin):
+class NoteBack(VersionsShown, ReadOnly):
+    group = "Coaching"
     list_display = ("__str__", "agent", "author", "shared_with_agent", "follow_up_at", "created_at", "archived_at")
-    list_filter = ("shared_with_agent", ("agent", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("shared_with_agent", ("archived_at", admin.EmptyFieldListFilter), TEAM)
     list_select_related = ("agent", "author__user")
     search_fields = ("body", "agent__name")
-    ordering = ("-created_at",)
+    ordering = ("-created_at", "pk")
+    version_fields = ("body", "shared_with_agent", "follow_up_at", "followed_up_at", "archived_at")
+
+    def view_on_site(self, obj):
+        return reverse("team-agent", args=[obj.agent_id])
 
     def buttons_for(self, row):
-        if row.archived_at:
-            return {"restore": ("Restore", "", "restore")}
-        return {"archive": ("Archive", "", "archive")}
+        return ("restore",) if row.archived_at else ("archive",)
 
+    @button("Archive", danger=True)
     def archive(self, request, row, words):
         notes.archive(row, by=self.acting(request, row))
+        return "Archived. Its history stays."
 
+    @button("Restore")
     def restore(self, request, row, words):
         notes.restore(row, by=self.acting(request, row))
+        return "Restored."

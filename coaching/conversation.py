@@ -3,7 +3,9 @@
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent
@@ -17,6 +19,7 @@ from memories.models import Memory
 PROMPTS = ("What went wrong?", "How can the agent improve?", "Is this a pattern?")
 PROMPTS_ALONE = ("How can the agent improve?", "Is there a pattern?")
 SESSIONS = 20
+LATE = timedelta(seconds=10)  # a worker takes a question up within a second or two
 ROLES = {"customer": "Customer", "agent": "Agent", "tool": "Tool", "system": "System"}
 TOOL_LINE = 90  # characters of a folded turn that stay in sight
 ONLY_CALLS = re.compile(
@@ -112,6 +115,10 @@ class Exchange:
     def is_running(self):
         return self.turn.state in Turn.UNFINISHED
 
+    @property
+    def stage(self):
+        return stage(self.turn)
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -206,6 +213,13 @@ def load_panel(member, agent, conversation, session, texts=None, new=False):
         off=off,
         prompts=PROMPTS if conversation is not None else PROMPTS_ALONE,
     )
+
+
+def stage(turn):
+    """How far a turn is as the page tells it: its state, or "late" where it waits so long that a leader should know."""
+    if turn.state == Turn.State.QUEUED and timezone.now() - turn.created_at > LATE:
+        return "late"
+    return turn.state
 
 
 def exchanges(member, session, texts=None, turn=None):

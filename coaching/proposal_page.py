@@ -254,7 +254,10 @@ def changes_of(proposal, change=None):
     base = proposals.loaded(proposal.base)
     if change is None:
         change = proposals.fields_to_apply(proposal)
-    return diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
+    changes = diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
+    if proposal.is_create and change.get("text") == change.get("summary"):
+        return [one for one in changes if one.field != "text"]  # a memory of one sentence is not shown twice
+    return changes
 
 
 def outcome(proposal):

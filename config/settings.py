@@ -54,7 +54,7 @@ INSTALLED_APPS = [
     "memories",
     "helpdesk",
     "agents",
-    "django.contrib.admin",
+    "config.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -161,6 +161,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- People ----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "agents.User"
+AUTHENTICATION_BACKENDS = ["agents.sign_ins.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -175,6 +176,7 @@ vars().update(EMAIL_CONFIG)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 # --- Model -----------------------------------------------------------------------------------------------------------
 

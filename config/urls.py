@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from agents.api_base.views import UnknownRoute
 from config import health
@@ -9,6 +10,7 @@ from config import health
 urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
     re_path(r"^api(?:/.*)?$", UnknownRoute.as_view()),

@@ -2,29 +2,30 @@
 
 from django.contrib import admin
 
-from agents.back_office import HistoryBack, VersionedBack
-from agents.models import Door
+from agents.back_office.versioned import HistoryBack, VersionedBack
 from memories import actions
 from memories.models import Memory
 
 
 @admin.register(Memory)
-class MemoryBack(VersionedBack, admin.ModelAdmin):
+class MemoryBack(VersionedBack):
+    group = "Agents"
     list_display = ("summary", "agent", "version", "source", "expires_at", "updated_at")
     list_filter = ("source", ("agent", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("summary", "text")
-    autocomplete_fields = ("agent",)
+    search_fields = ("summary", "text", "agent__name")
+    ordering = ("-updated_at", "pk")
+    also_shown = ("source",)
 
-    def create(self, row, by):
+    def create(self, row, **how):
         fields = {name: getattr(row, name) for name in row.FIELDS}
-        row.pk = actions.create(row.agent, by=by, door=Door.ADMIN, source=row.source, **fields).pk
+        actions.create(row.agent, id=row.pk, **fields, **how)
 
-    def revise(self, row, changes, base_version, by):
-        actions.revise(
-            Memory.objects.get(pk=row.pk), changes=changes, base_version=base_version, by=by, door=Door.ADMIN
-        )
+    def revise(self, row, **how):
+        actions.revise(row, **how)
 
 
 @admin.register(Memory.history.model)
-class MemoryVersions(HistoryBack, admin.ModelAdmin):
-    search_fields = ("summary", "text")
+class MemoryVersions(HistoryBack):
+    one, many = "Memory version", "Memory versions"
+    title_field = "summary"
+    search_fields = ("summary", "text", "agent__name")

@@ -115,6 +115,9 @@
       document.getElementById("question")?.focus({ preventScroll: true });
     }
     followEnd();
+    /* A decision that was not possible says why at the head of its card, which may be out of sight. */
+    const card = target?.id?.startsWith("proposal-") && document.getElementById(target.id);
+    card?.querySelector?.('[role="alert"]')?.scrollIntoView({ block: "center" });
   });
 
   window.addEventListener("hashchange", toAddress);

@@ -63,6 +63,12 @@ def signed(value):
 
 
 @register.filter
+def source_name(source):
+    """Where a conversation came from, as it begins a phrase: "Zendesk", and "API" for what was pushed to us."""
+    return "API" if source == "api" else source[:1].upper() + source[1:]
+
+
+@register.filter
 def ratings(n):
     """A number of ratings: "1 rating", "1,204 ratings"."""
     return "1 rating" if n == 1 else f"{n:,} ratings"

@@ -228,6 +228,45 @@ TALKS = (
     ), memories=(4,)),
 )  # fmt: skip
 
+# What was said where the Refunds assistant was rated badly in its fall, in turn: {order} and {amount} are filled in.
+COMPLAINTS = (
+    (
+        ("customer", "I sent back order {order} last week. When do I get my {amount} € back?"),
+        ("agent", "Thank you for writing. Could you give me the e-mail on the order?"),
+        ("customer", "It is the one of this account."),
+        ("tool", "order_lookup: order {order} found, returned 6 days ago, {amount} € not refunded yet"),
+        ("agent", "Refunds need an approval. I have opened a request and someone will get back to you."),
+        ("customer", "I only want to know when."),
+    ),
+    (
+        ("customer", "{amount} € were taken twice for {order}."),
+        ("agent", "I'm sorry about that. Could you give me the e-mail on the order?"),
+        ("customer", "Why? You can see who I am."),
+        ("agent", "I need it to look the order up. Could you give me the e-mail on the order?"),
+        ("customer", "Never mind, I will call my bank."),
+    ),
+    (
+        ("customer", "The lock in {order} arrived broken. I would like the {amount} € back, not a new one."),
+        ("agent", "I'm sorry to hear that. I have opened a request and someone will get back to you."),
+        ("customer", "Your page says broken parts are refunded at once."),
+        ("agent", "I understand. Refunds need an approval. Someone will get back to you."),
+    ),
+    (
+        ("customer", "I cancelled {order} an hour after ordering and still paid {amount} €."),
+        ("agent", "Could you give me the e-mail on the order?"),
+        ("tool", "order_lookup: error: no e-mail given"),
+        ("agent", "I could not find the order. I have opened a request and someone will get back to you."),
+        ("customer", "The number is in my first message."),
+    ),
+    (
+        ("customer", "Only part of {order} was refunded, {amount} € are missing."),
+        ("tool", "order_lookup: order {order} found, two of three items refunded, {amount} € open"),
+        ("agent", "Thank you for your patience. The rest needs an approval. Someone will get back to you."),
+        ("customer", "That is what I was told on Monday."),
+        ("agent", "I understand. I have opened a request."),
+    ),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Coaching:

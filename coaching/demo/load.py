@@ -12,15 +12,16 @@ from agents.models import Agent, Door, Member, User, Workspace
 from coaching.actions import notes, proposals, sessions, sweeps
 from coaching.coach.tools import Toolbox
 from coaching.demo import content
-from coaching.models import Note, Turn
+from coaching.models import Flag, Note, Turn
 from coaching.verbatim import Guard
 from helpdesk import actions as helpdesk
 from helpdesk import rows
-from helpdesk.models import DeepLink
+from helpdesk.models import DeepLink, Rating
 from memories import actions as memories
 
 SEED = 38
 WEEKS = 30
+SPEAKING = timedelta(seconds=50)  # a turn
 NIGHTS = 4  # of which the demo's sweep is caught up
 # Five stars or four where it went well, one to three where it did not; the mean decides how often it went well.
 WELL, BADLY = ((5, 4), (85, 15)), ((1, 2, 3), (60, 20, 20))
@@ -40,9 +41,12 @@ def load(*, now=None):
     DeepLink.objects.create(workspace=workspace, source=content.SOURCE, conversation_pattern=content.DEEP_LINK)
     _knowledge(everyone, owner)
     _ratings(workspace, everyone, today, zone, now)
+    _complaints(workspace, everyone[content.REFUNDS], now)
     talks = _talks(workspace, everyone, today, zone, now)
     for nights_ago in range(NIGHTS, 0, -1):
+        night = datetime.combine(today - timedelta(days=nights_ago - 1), time(0, 30), zone)
         sweeps.sweep(workspace, today - timedelta(days=nights_ago))
+        Flag.objects.filter(workspace=workspace, opened_at__gt=now).update(opened_at=min(night, now))
     for item in content.COACHING:
         _coach(item, everyone[item.agent], talks[item.talk], owner)
     _edit_prompt(everyone[content.REFUNDS], admin)
@@ -118,11 +122,7 @@ def _talks(workspace, everyone, today, zone, now):
     for talk in content.TALKS:
         agent = everyone[talk.agent]
         opened = datetime.combine(today - timedelta(days=talk.days_ago), time(10, 42), zone)
-        turns = [
-            {"role": role, "text": text, "at": _ms(opened + timedelta(seconds=50 * number))}
-            for number, (role, text) in enumerate(talk.turns)
-        ]
-        closed = opened + timedelta(seconds=50 * len(turns))
+        closed = opened + SPEAKING * len(talk.turns)
         known = list(agent.memories.order_by("created_at"))
         body = {
             "source": "api",
@@ -132,7 +132,7 @@ def _talks(workspace, everyone, today, zone, now):
             "closedAt": _ms(closed),
             "status": "closed",
             "channel": talk.channel,
-            "transcript": turns,
+            "transcript": _turns(talk.turns, opened),
             "configurationVersion": agent.configuration_version or None,
             "memoriesServed": [{"id": str(known[n].pk), "version": known[n].version} for n in talk.memories],
             "csat": {"value": talk.stars, "scale": "stars5", "ratedAt": _ms(closed)},
@@ -140,6 +140,34 @@ def _talks(workspace, everyone, today, zone, now):
         body = {name: value for name, value in body.items() if value is not None}
         made[talk.key], _ = helpdesk.upsert_conversation(workspace, rows.conversation_from_json(body, now=now))
     return made
+
+
+def _complaints(workspace, agent, now):
+    """What was said where its customers were unhappy in its fall: these become samples, and a sample leads to its words."""
+    fall = next(voice.falling_weeks for voice in content.ASSISTANTS if voice.name == agent.name)
+    unhappy = Rating.objects.filter(agent=agent, score_hundredths__lt=5_000, rated_at__gt=now - timedelta(weeks=fall))
+    for number, rating in enumerate(unhappy.select_related("conversation").order_by("rated_at", "pk")):
+        said = content.COMPLAINTS[number % len(content.COMPLAINTS)]
+        told = {"order": f"W-{4900 + number}", "amount": 19 + number * 7 % 60}
+        body = {
+            "source": rating.conversation.source,
+            "externalId": rating.conversation.external_id,
+            "agent": str(agent.pk),
+            "openedAt": _ms(rating.rated_at - SPEAKING * len(said)),
+            "closedAt": _ms(rating.rated_at),
+            "status": "closed",
+            "channel": ("chat", "email")[number % 2],
+            "transcript": _turns(
+                [(role, text.format(**told)) for role, text in said], rating.rated_at - SPEAKING * len(said)
+            ),
+        }
+        helpdesk.upsert_conversation(workspace, rows.conversation_from_json(body, now=now))
+
+
+def _turns(said, opened):
+    return [
+        {"role": role, "text": text, "at": _ms(opened + SPEAKING * number)} for number, (role, text) in enumerate(said)
+    ]
 
 
 def _coach(item, agent, conversation, owner):

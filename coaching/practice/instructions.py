@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from coaching.practice.questions import FEW_WORDS
 from coaching.practice.talk import Result, Talk, call
 from coaching.practice.wire import Reply
 
@@ -26,6 +27,7 @@ LONGEST = 20_000
 BLANKS = re.compile(r"\s{100}")
 QUOTE_LENGTH = 200
 QUERY_LENGTH = 2_000
+BEGINNING = 5  # letters by which two forms of a word are known
 
 
 def understand(message: str) -> Handler | None:
@@ -138,17 +140,22 @@ def _with_memory(about: str, talk: Talk, then: Callable[[str], Reply]) -> Reply:
     found = talk.found("search_memories", given)
     if found is None:
         return call("search_memories", **given)
-    wanted = set(_plain(about).split())
+    wanted = _beginnings(about)
     items = [] if found.is_error else found.value["items"]
-    fitting = [each for each in items if wanted & set(_plain(each["summary"] + " " + each.get("text", "")).split())]
-    whole = [each for each in fitting if wanted <= set(_plain(each["summary"]).split())]
-    fitting = whole or fitting
+    fitting = [each for each in items if wanted & _beginnings(each["summary"] + " " + each.get("text", ""))]
+    most = max((len(wanted & _beginnings(each["summary"])) for each in fitting), default=0)
+    fitting = [each for each in fitting if len(wanted & _beginnings(each["summary"])) == most]
     if not fitting:
         return Reply(f"I find no memory about “{about}”.")
     if len(fitting) > 1:
         listed = "\n".join(f"- {each['summary']}" for each in fitting)
         return Reply(f"more than one memory fits “{about}”. Say it with the words of the one you mean:\n\n{listed}")
     return then(fitting[0]["memory"])
+
+
+def _beginnings(text: str) -> set[str]:
+    """How its words begin, those that stand in every text left out: "reaching" fits "reach", "refund" fits "refunds"."""
+    return {word[:BEGINNING] for word in _plain(text).split() if word not in FEW_WORDS}
 
 
 # The prompt

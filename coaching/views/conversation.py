@@ -78,7 +78,10 @@ def turn(request, turn_id):
     """
     found = _turn(request, turn_id)
     newest = TurnEvent.objects.filter(turn=found).aggregate(newest=Max("number"))["newest"] or 0
-    if wants_fragment(request) and (request.GET.get("after"), request.GET.get("state")) == (str(newest), found.state):
+    if wants_fragment(request) and (request.GET.get("after"), request.GET.get("state")) == (
+        str(newest),
+        conversation_page.stage(found),
+    ):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return _show_turn(request, found)
 

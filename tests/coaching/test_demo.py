@@ -12,7 +12,8 @@ from agents.models import Member, User, Workspace
 from coaching.actions import proposals
 from coaching.demo import content
 from coaching.demo.load import load
-from coaching.models import Flag, Note, Proposal
+from coaching.models import Flag, Note, Proposal, Sample
+from helpdesk import transcripts
 from helpdesk.actions import check_days
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +38,14 @@ def test_demo_shows_two_who_fall_and_proposals_of_every_state():
     assert Member.objects.get(role="member").agent.name == "Tom"
     assert list(check_days(workspace)) == []
     assert list(decisions.verify(workspace)) == []
+
+
+def test_every_sample_of_the_flagged_assistant_leads_to_its_words():
+    load()
+
+    samples = Sample.objects.filter(agent__name=content.REFUNDS).select_related("conversation__agent")
+    assert len(samples) == 20
+    assert min(len(transcripts.read(sample.conversation)) for sample in samples) >= 4
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 4, 1, 0, 30, tzinfo=UTC), datetime(2026, 11, 1, 23, 30, tzinfo=UTC)])

@@ -109,6 +109,16 @@ def test_change_and_remove_the_memory_about_something(session, agent, owner):
     assert (removed.type, removed.target_id, removed.base_version) == ("memory_entry_delete", memory.pk, 1)
 
 
+def test_memory_is_known_by_most_of_its_words_in_whatever_form(session, agent, owner):
+    meant = factories.memory(agent, owner, summary="Refunds reach the customer's account after 3 days.")
+    factories.memory(agent, owner, summary="Invoices are in the account.")
+    factories.memory(agent, owner, summary="The cost of shipping is refunded.")
+
+    changed = only(talks.ask(session, "Change the memory about refunds reaching the account so that it says: 2 days"))
+
+    assert changed.target_id == meant.pk
+
+
 def test_an_ambiguous_memory_is_asked_about(session, agent, owner):
     factories.memory(agent, owner, summary="Refunds for lamps take 5 days.")
     factories.memory(agent, owner, summary="Refunds for rugs take 9 days.")

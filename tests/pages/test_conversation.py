@@ -8,11 +8,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent
+from coaching import conversation as conversation_page
 from coaching import tasks
-from coaching.actions import sessions
+from coaching.actions import flags, notes, samples, sessions
 from coaching.models import Message, Session, Turn, TurnEvent
 from coaching.templatetags.prose import prose
 from helpdesk import deeplinks
+from memories import actions as memories
 from memories.models import Memory
 from tests import factories
 from tests.coaching import talks
@@ -371,3 +373,79 @@ def test_poll_of_a_turn_is_cheap(session, owner, signed_in):
         client.get(f"/coach/turns/{turn.pk}?after=0&state=queued", headers=PARTIAL)
 
     assert len(context) <= 6
+
+
+# --- What a new user met ----------------------------------------------------------------------------------------------
+
+
+def test_question_that_no_worker_takes_up_is_said_to_wait_and_kept(session, owner, signed_in):
+    turn = sessions.ask(session, by=owner, text="What went wrong?")
+    client, seen = signed_in(owner), {"after": "0", "state": "queued"}
+    assert client.get(f"/coach/turns/{turn.pk}", seen, headers=PARTIAL).status_code == 204
+
+    Turn.objects.filter(pk=turn.pk).update(created_at=turn.created_at - conversation_page.LATE)
+
+    told = client.get(f"/coach/turns/{turn.pk}", seen, headers=PARTIAL)
+    assert "The coach has not started yet" in text(told)
+    assert "The question is kept" in text(told)
+    assert 'state=late"' in told.content.decode()
+    assert client.get(f"/coach/turns/{turn.pk}", seen | {"state": "late"}, headers=PARTIAL).status_code == 204
+
+
+def test_card_whose_base_has_moved_on_leads_to_bringing_it_up_to_date(session, agent, owner, signed_in):
+    memory = factories.memory(agent, owner)
+    proposal = factories.proposal(
+        agent, session=session, type="memory_entry_update", target_id=memory.pk, change={"summary": "Slow."},
+        turn=sessions.ask(session, by=owner, text="Change it."),
+    )  # fmt: skip
+    memories.revise(memory, changes={"text": "New."}, base_version=1, by=owner, door="page", reason="")
+
+    page = signed_in(owner).get(f"/conversations/{session.conversation_id}").content.decode()
+
+    assert f'href="/proposals/{proposal.pk}">Bring up to date' in page
+    assert f"/proposals/{proposal.pk}/approve" not in page
+
+
+def test_memory_of_one_sentence_is_shown_once_on_its_card(session, agent, owner, signed_in):
+    turn = sessions.ask(session, by=owner, text="Add it.")
+    factories.proposal(agent, session=session, turn=turn, change={"summary": FACT, "text": FACT})
+
+    page = signed_in(owner).get(f"/conversations/{session.conversation_id}").content.decode()
+
+    assert page.count(f"</span> {FACT}</p>") == 1
+
+
+MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+
+def test_markup_in_names_memories_notes_transcripts_and_answers_is_text_everywhere(workspace, owner, signed_in):
+    agent = factories.ai_agent(workspace, name=MARKUP, system_prompt=MARKUP)
+    memory = factories.memory(agent, owner, summary=f"{MARKUP} one.", text=MARKUP)
+    procedure = factories.procedure(agent, owner, name=MARKUP, trigger=MARKUP, content=MARKUP)
+    talk = talks.conversation(agent, [("customer", MARKUP), ("tool", MARKUP), ("agent", MARKUP)], channel=MARKUP[:40])
+    session = factories.session(agent, owner, conversation=talk)
+    turn = sessions.ask(session, by=owner, text=MARKUP)
+    change = {"summary": f"{MARKUP} two.", "text": MARKUP}
+    proposal = factories.proposal(agent, session=session, turn=turn, change=change, rationale=MARKUP)
+    sessions.finish(sessions.claim(turn.pk), Turn.State.DONE, text=f"{MARKUP}\n\n[a](javascript:alert(3))")
+    notes.write(agent, by=owner, body=MARKUP)
+    flags.raise_manual(agent, by=owner, reason=MARKUP)
+    samples.pin(talk, by=owner)
+    client, tabs = signed_in(owner), ("", "/history", "/memory", "/procedures", "/prompt", "/coaching", "/settings")
+
+    for path in (
+        *(f"/agents/{agent.pk}{tab}" for tab in tabs),
+        f"/agents/{agent.pk}/memory/{memory.pk}",
+        f"/agents/{agent.pk}/procedures/{procedure.pk}",
+        "/team",
+        f"/team/{agent.pk}",
+        "/conversations",
+        f"/conversations/{talk.pk}",
+        "/proposals",
+        f"/proposals/{proposal.pk}",
+    ):
+        page = client.get(path).content.decode()
+        assert "&lt;img src=x" in page, path
+        assert "<img" not in page, path
+        assert "<script>" not in page, path
+        assert 'href="javascript' not in page, path

@@ -1,0 +1,78 @@
+"""Staff of one workspace, an operator of the whole installation, and whole workspaces with one row of every kind."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.utils import timezone
+
+from agents.models import ApiToken, Door, ExternalId, Member
+from coaching.actions import flags, notes, sessions
+from coaching.models import Sample, Sweep
+from helpdesk.actions import record_ratings
+from helpdesk.models import DeepLink
+from memories import actions as memories
+from tests import factories
+from tests.factories.ratings import good_or_bad
+
+
+def furnish(word):
+    """A workspace with at least one row in every list of the back office; every name in it carries `word`."""
+    workspace = factories.workspace(name=f"{word} desk")
+    owner = factories.owner(workspace, name=f"{word} owner", is_staff=True)
+    person = factories.human(workspace, name=f"{word} person", team=f"{word} team")
+    factories.member(workspace, agent=person, name=f"{word} colleague")
+    agent = factories.ai_agent(workspace, name=f"{word} assistant", team=f"{word} helpers")
+    ExternalId.objects.create(workspace=workspace, agent=person, source="desk", value=f"{word}-1")
+    gone = factories.memory(agent, owner, summary=f"{word} memory that goes.")
+    memories.remove(gone, base_version=1, by=owner, door=Door.PAGE)
+    factories.memory(agent, owner, summary=f"{word} memory.")
+    factories.procedure(agent, owner, name=f"{word} procedure")
+    factories.proposal(agent, change={"summary": f"{word} proposal.", "text": ""})
+    record_ratings(
+        workspace, [good_or_bad(person, timezone.now().date() - timedelta(days=1), good=False, source="desk")]
+    )
+    conversation = workspace.conversations.get()
+    session = factories.session(agent, owner)
+    sessions.ask(session, by=owner, text=f"{word} question")
+    flags.raise_manual(person, by=owner, reason=f"{word} reason")
+    sample = Sample.objects.create(workspace=workspace, agent=person, conversation=conversation)
+    notes.write(person, by=owner, body=f"{word} note", sample=sample)
+    factories.token(owner)
+    ApiToken.objects.filter(workspace=workspace).update(name=f"{word} token")
+    DeepLink.objects.create(
+        workspace=workspace, source=f"{word.lower()}-desk", conversation_pattern="https://desk.example/{id}"
+    )
+    Sweep.objects.get_or_create(workspace=workspace)
+    return workspace
+
+
+@pytest.fixture
+def ours(db):
+    return furnish("Ours")
+
+
+@pytest.fixture
+def theirs(db):
+    return furnish("Elsewhere")
+
+
+@pytest.fixture
+def staff(ours, client):
+    """The owner of our workspace, signed in: staff, not a superuser."""
+    member = Member.objects.get(workspace=ours, role=Member.Role.OWNER)
+    client.force_login(member.user)
+    return member
+
+
+@pytest.fixture
+def operator(db, client):
+    """A superuser who is a member nowhere, signed in."""
+    user = factories.user(is_staff=True, is_superuser=True, name="Operator")
+    client.force_login(user)
+    return user
+
+
+def registered():
+    """Every ModelAdmin of the back office, as pytest parameters."""
+    return [pytest.param(back, id=model._meta.label_lower) for model, back in admin.site._registry.items()]

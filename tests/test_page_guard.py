@@ -1,0 +1,258 @@
+"""Who gets what on every page: one line an address and method, asked as everybody. tests/test_api_guard.py does it for the
+API, tests/admin for the back office."""
+
+import re
+import uuid
+from html.parser import HTMLParser
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from agents import actions
+from agents.models import Door
+from coaching.actions import flags, notes, proposals, samples, sessions
+from memories import actions as memories
+from tests import factories
+from tests.coaching import talks
+
+pytestmark = pytest.mark.django_db
+
+# Roles in the order of a line's answers: nobody, the owner of another workspace, a member without an agent, a member with
+# one (`own`), an admin, the owner. `hers` is a colleague's agent, `ai` one with a coach.
+ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin", "owner")
+BARE = {"", "admin", "health/live", "health/ready", "sign-in", "sign-out"}  # pages of nobody in particular
+ELSEWHERE = ("admin/", "api/v1/", "^api")  # guarded by the tests named above
+
+SEEN = (302, 404, 404, 404, 200, 200)  # leaders see it, for others it does not exist
+DONE = (302, 404, 404, 404, 302, 302)  # leaders do it and are led on
+MINE = (302, 404, 404, 200, 200, 200)  # a member's own
+LISTED = (302, 200, 403, 403, 200, 200)  # a list that members may not use; strangers see that of their own workspace
+OPEN = (200,) * 6
+MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
+PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
+BACK = {"version": "1", "base_version": "2"}
+NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
+
+LINES = [
+    # address, method, form, answers
+    ("health/live", "GET", {}, OPEN),
+    ("health/ready", "GET", {}, OPEN),
+    ("sign-in", "GET", {}, (200, 302, 302, 302, 302, 302)),
+    ("sign-in", "POST", {"username": "a@test.example", "password": "x"}, (200, 302, 302, 302, 302, 302)),
+    ("sign-out", "POST", {}, (302,) * 6),
+    ("admin", "GET", {}, (302,) * 6),
+    ("", "GET", {}, (302,) * 6),
+    ("team", "GET", {}, (302, 200, 200, 200, 200, 200)),
+    ("team?agent={ai}", "GET", {}, SEEN),
+    ("team?agent={own}", "GET", {}, MINE),
+    ("team?agent={hers}", "GET", {}, SEEN),
+    ("team/{ai}", "GET", {}, SEEN),
+    ("team/{own}", "GET", {}, MINE),
+    ("team/{hers}", "GET", {}, SEEN),
+    ("team/{own}/notes", "POST", {"body": "Well done."}, (302, 404, 404, 403, 302, 302)),
+    ("team/{own}/notes", "POST", {"body": "x", "sample": "{her_sample}"}, (302, 404, 404, 404, 404, 404)),
+    ("team/{hers}/notes", "POST", {"body": "Well done."}, DONE),
+    ("flags/{flag}/cause", "POST", {"cause": "product"}, DONE),
+    ("flags/{flag}/dismiss", "POST", {"reason": "A holiday."}, DONE),
+    ("agents/{ai}", "GET", {}, SEEN),
+    ("agents/{own}", "GET", {}, (302, 404, 404, 403, 200, 200)),
+    ("agents/{hers}", "GET", {}, SEEN),
+    ("agents/{ai}/history", "GET", {}, SEEN),
+    ("agents/{own}/history", "GET", {}, (302, 404, 404, 403, 200, 200)),
+    ("agents/{ai}/coaching", "GET", {}, SEEN),
+    ("agents/{ai}/coaching/ask", "POST", {"text": "Is there a pattern?"}, DONE),
+    ("agents/{ai}/settings", "GET", {}, SEEN),
+    ("agents/{ai}/settings", "POST", {"coaching": "on", "storage_mode": "masked", "retention_days": "30"}, DONE),
+    ("agents/{ai}/memory", "GET", {}, SEEN),
+    ("agents/{ai}/memory?q=refund", "GET", {}, SEEN),
+    ("agents/{ai}/memory/new", "GET", {}, SEEN),
+    ("agents/{ai}/memory/new", "POST", MEMORY, DONE),
+    ("agents/{ai}/memory/{memory}", "GET", {}, SEEN),
+    ("agents/{other_ai}/memory/{memory}", "GET", {}, (302, 404, 404, 404, 404, 404)),
+    ("agents/{ai}/memory/{memory}/edit", "GET", {}, SEEN),
+    ("agents/{ai}/memory/{memory}/edit", "POST", MEMORY | {"base_version": "2"}, DONE),
+    ("agents/{ai}/memory/{memory}/remove", "POST", {"base_version": "2"}, DONE),
+    ("agents/{ai}/memory/{gone}/restore", "POST", {}, DONE),
+    ("agents/{ai}/memory/{memory}/bring-back", "POST", BACK, DONE),
+    ("agents/{ai}/procedures", "GET", {}, SEEN),
+    ("agents/{ai}/procedures/new", "GET", {}, SEEN),
+    ("agents/{ai}/procedures/new", "POST", PROCEDURE, DONE),
+    ("agents/{ai}/procedures/{procedure}", "GET", {}, SEEN),
+    ("agents/{ai}/procedures/{procedure}/edit", "GET", {}, SEEN),
+    ("agents/{ai}/procedures/{procedure}/edit", "POST", PROCEDURE | {"base_version": "2"}, DONE),
+    ("agents/{ai}/procedures/{procedure}/remove", "POST", {"base_version": "2"}, DONE),
+    ("agents/{ai}/procedures/{gone_procedure}/restore", "POST", {}, DONE),
+    ("agents/{ai}/procedures/{procedure}/bring-back", "POST", BACK, DONE),
+    ("agents/{ai}/prompt", "GET", {}, SEEN),
+    ("agents/{ai}/prompt/edit", "GET", {}, SEEN),
+    ("agents/{ai}/prompt/edit", "POST", {"system_prompt": "Be brief.", "base_version": "2"}, DONE),
+    ("agents/{ai}/prompt/bring-back", "POST", BACK, DONE),
+    ("conversations", "GET", {}, LISTED),
+    ("conversations/{talk}", "GET", {}, SEEN),
+    ("conversations/{own_talk}", "GET", {}, SEEN),
+    ("conversations/{talk}/ask", "POST", {"text": "What went wrong?", "turn": "1"}, DONE),
+    ("coach/sessions/{session}", "GET", {}, SEEN),
+    ("coach/turns/{turn}", "GET", {}, DONE),
+    ("coach/turns/{turn}/stop", "POST", {}, DONE),
+    ("coach/turns/{turn}/retry", "POST", {}, DONE),
+    ("proposals", "GET", {}, LISTED),
+    ("proposals/{proposal}", "GET", {}, SEEN),
+    ("proposals/{proposal}/approve", "POST", {}, DONE),
+    ("proposals/{proposal}/reject", "POST", {"reason": "No."}, DONE),
+    ("proposals/{proposal}/edit", "GET", {}, SEEN),
+    ("proposals/{proposal}/edit", "POST", MEMORY, SEEN),
+    ("proposals/{stale}/renew", "POST", NEWER, DONE),
+    ("proposals/{applied}/take-back", "GET", {}, SEEN),
+    ("proposals/{applied}/take-back", "POST", {}, DONE),
+]
+POSTS = [line for line in LINES if line[1] == "POST"]
+
+
+@pytest.fixture
+def world(workspace, owner, agent, linked_member):
+    """One row of everything, by the names that the lines use."""
+    own, hers = linked_member.agent, factories.human(workspace)
+    changed = {"by": owner, "door": Door.PAGE, "base_version": 1, "reason": ""}
+    memory, gone = factories.memory(agent, owner), factories.memory(agent, owner, summary="Old.")
+    procedure, gone_procedure = factories.procedure(agent, owner), factories.procedure(agent, owner)
+    stale = factories.proposal(agent, type="memory_entry_update", target_id=memory.pk, change={"summary": "Slow."})
+    memories.revise(memory, changes={"summary": "Refunds are quick."}, **changed)
+    actions.revise(procedure, changes={"content": "1. Wait."}, **changed)
+    actions.change_prompt(agent.prompt, system_prompt="Be kind.", base_version=1, by=owner, door=Door.PAGE, reason="")
+    for removed in (gone, gone_procedure):
+        actions.remove(removed, base_version=1, by=owner, door=Door.PAGE)
+    notes.write(own, by=owner, body="private")
+    talk, session = talks.conversation(agent), factories.session(agent, owner)
+    applied = proposals.approve(factories.proposal(agent), by=owner, door=Door.PAGE)
+    rows = {
+        "ai": agent,
+        "other_ai": factories.ai_agent(workspace),
+        "own": own,
+        "hers": hers,
+        "memory": memory,
+        "gone": gone,
+        "procedure": procedure,
+        "gone_procedure": gone_procedure,
+        "flag": flags.raise_manual(own, by=owner, reason="Talk."),
+        "her_sample": samples.pin(factories.conversation(hers), by=owner),
+        "talk": talk,
+        "own_talk": factories.conversation(own),
+        "session": session,
+        "turn": sessions.ask(session, by=owner, text="Is there a pattern?"),
+        "proposal": factories.proposal(agent),
+        "stale": stale,
+        "applied": applied,
+    }
+    return {name: str(row.pk) for name, row in rows.items()}
+
+
+@pytest.fixture
+def people(stranger, unlinked_member, linked_member, admin, owner):
+    return dict(zip(ROLES, (None, stranger, unlinked_member, linked_member, admin, owner), strict=True))
+
+
+def ask(member, address, method, form, ids, **client):
+    """What this person is answered; nothing that the request did stays."""
+    browser = Client(**client)
+    if member is not None:
+        browser.force_login(member.user)
+    told = {name: value.format(**ids) for name, value in form.items()}
+    call = {"GET": browser.get, "POST": browser.post}[method]
+    before = transaction.savepoint()
+    response = call(f"/{address.format(**ids)}", told if method == "POST" else None)
+    transaction.savepoint_rollback(before)
+    return response
+
+
+def test_page_answers_each_role_as_its_line_says(world, people):
+    for address, method, form, answers in LINES:
+        told = [ask(member, address, method, form, world) for member in people.values()]
+
+        line = f"{method} /{address} {form}"
+        assert (line, tuple(response.status_code for response in told)) == (line, answers)
+        assert (line, [inline(response) for response in told]) == (line, [[]] * len(ROLES))
+        for response in told:
+            assert response["Content-Security-Policy"].startswith("default-src 'self'")
+        if address not in BARE:
+            assert told[0]["Location"].startswith("/sign-in?next=/")
+
+
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
+def test_answer_to_what_one_may_not_see_is_that_to_what_is_not_there(world, people, role):
+    nowhere = {name: str(uuid.UUID(int=number)) for number, name in enumerate(world)}
+    hidden = [line[:3] for line in LINES if line[3][ROLES.index(role)] == 404]
+
+    for line in hidden:
+        seen, missing = (ask(people[role], *line, ids) for ids in (world, nowhere))
+        assert (seen.status_code, seen.content, dict(seen.headers)) == (404, missing.content, dict(missing.headers))
+    assert len(hidden) > 40
+
+
+def test_no_form_is_taken_without_its_token(world, owner):
+    codes = {line[0]: ask(owner, *line[:3], world, enforce_csrf_checks=True).status_code for line in POSTS}
+
+    assert codes == dict.fromkeys(codes, 403)
+
+
+def test_every_page_and_method_has_its_line(owner):
+    """A method is one that the page does not answer with "method not allowed"."""
+    browser = Client()
+    browser.force_login(owner.user)
+    written = set()
+    for where in pages():
+        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), where)
+        for method in ("GET", "POST") if where in BARE else ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            if where in BARE or browser.generic(method, address).status_code != 405:
+                written.add((shape(where), method))
+
+    asked = {(shape(address), method) for address, method, *_ in LINES}
+    assert {line for line in written if line[0] not in BARE} == {line for line in asked if line[0] not in BARE}
+    assert {address for address, _ in written} == {address for address, _ in asked}
+
+
+def pages():
+    """Every address of config.urls as it is written, without those that other tests guard."""
+    waiting = [("", pattern) for pattern in get_resolver().url_patterns]
+    while waiting:
+        prefix, pattern = waiting.pop()
+        where = prefix + str(pattern.pattern)
+        if where.startswith(ELSEWHERE):
+            continue
+        if isinstance(pattern, URLPattern):
+            yield where
+        else:
+            waiting += [(where, inner) for inner in pattern.url_patterns]
+
+
+def shape(address):
+    """The address with every id left open: `agents/{}/memory`."""
+    return re.sub(r"<[^>]*>|\{[^}]*\}", "{}", address.partition("?")[0])
+
+
+class Inline(HTMLParser):
+    """Collects what the policy would refuse."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.found.append(self.get_starttag_text())
+        for name, value in attributes:
+            inline_code = name == "style" or name.startswith("on") or (value or "").strip().startswith("javascript:")
+            evaluated = name.startswith("hx-on") or (name in ("hx-vals", "hx-headers") and "js:" in (value or ""))
+            if inline_code or evaluated:
+                self.found.append(f"{name}={value}")
+
+
+def inline(response):
+    """Scripts, styles and handlers inside a page."""
+    if not response.get("Content-Type", "").startswith("text/html"):
+        return []
+    reader = Inline()
+    reader.feed(response.content.decode())
+    return reader.found

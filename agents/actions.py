@@ -26,6 +26,8 @@ def create_agent(
         require(by, Right.MANAGE_WORKSPACE)
     if kind != Agent.Kind.AI and system_prompt:
         raise ValidationError({"system_prompt": "Only an AI agent has a prompt."})
+    if kind != Agent.Kind.AI and fields.get("coaching"):
+        raise ValidationError({"coaching": "Only an AI agent has a coach."})
     with transaction.atomic():
         agent = Agent(workspace=workspace, name=name.strip(), kind=kind, team=team_named(workspace, team), **fields)
         agent.full_clean(exclude=["workspace", "team"])

@@ -53,7 +53,9 @@ def strict_json(raw: bytes, *, check_characters=True):
     try:
         value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refused_constant)
     except json.JSONDecodeError as error:
-        raise ParseError(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+        raise ParseError(
+            f"The body is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}."
+        ) from error
     except RecursionError as error:
         raise ParseError("The body is nested too deeply.") from error
     except ValueError as error:  # a number with more digits than Python reads

@@ -1,7 +1,8 @@
 """The daily table of a whole workspace as arrays for the scan.
 
 A large workspace has two million rows in 26 weeks: fetched one by one they take many times as long as the scan itself. So the
-database packs each day into one row, the agents' keys and their sums as two runs of bytes, and numpy takes them apart.
+database packs each day into one row, the agents' keys, their sums and their squares as a run of bytes each, and numpy takes
+them apart. A day is handed over as soon as it is packed, and taken apart while the database packs the next.
 """
 
 from collections import deque
@@ -11,15 +12,15 @@ from datetime import timedelta
 from itertools import count
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Aggregate, BinaryField
 
 from agents.models import Agent
 from coaching.trajectory import HISTORY_DAYS, MIN_TEAM, Days
 from helpdesk.models import RatingDay
 
-DAYS_AT_ONCE = 7  # fetched together where rows come while the database is at work
-SUM_BITS = 40  # of a packed number hold the sum of hundredths, those above them the number of ratings
+DAYS_AT_ONCE = 7  # fetched together where rows come from a cursor
+SUM_BITS = 40  # of a packed number hold the sum of hundredths, those above them the number of ratings: up to 8 million
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class History:
 
 
 def load(workspace, day):
-    """The History of the 26 weeks up to and including `day` (a date): two queries."""
+    """The History of the 26 weeks up to and including `day` (a date). Two queries, however many agents and days."""
     first = day - timedelta(days=HISTORY_DAYS - 1)
     rows = list(Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active"))
     agents = [pk for pk, _, _ in rows]
@@ -58,13 +59,30 @@ def load(workspace, day):
 
 
 def packed(workspace, first, last):
-    """Yield what the database packs: for each of the days first..last that has ratings (day, keys, sums, squares)."""
+    """Yield what the database packs: for each of the days first..last that has ratings (day, keys, sums, squares).
+
+    The days come one by one, in no order that counts, while the database is still at work on the others.
+    """
     days = RatingDay.objects.filter(workspace=workspace, day__range=(first, last)).order_by().values_list("day")
     days = days.annotate(
         keys=_AgentKeys("agent_id"), sums=_PackedSums("n", "sum_hundredths"), squares=_PackedNumbers("sum_squares")
     )
-    # SQLite works while rows are fetched; a server would have to keep a cursor for it, and has done the work by then.
-    return days.iterator(chunk_size=DAYS_AT_ONCE) if connection.vendor == "sqlite" else days
+    return _copied(days) if connection.vendor == "postgresql" else days.iterator(chunk_size=DAYS_AT_ONCE)
+
+
+def _copied(days):
+    """The rows of `days` as PostgreSQL copies them out, a third of the time that its ordinary cursors take.
+
+    COPY sends a row as soon as there is one, and bytes as bytes; a cursor sends them as hexadecimal digits, all rows at the
+    end. Without hashed groups one day after the other is read from the index: by its estimates the planner would rather go
+    through the table and have all days grow at once, which takes twice as long and sends nothing before the last row.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_hashagg = off")
+        query = connection.ops.compose_sql(*days.query.sql_with_params())
+        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
+            copy.set_types(["date", "bytea", "bytea", "bytea"])
+            yield from copy.rows()
 
 
 def _unpacked(packed_days, agents, first_day):
@@ -95,7 +113,7 @@ class _AgentKeys(Aggregate):
         return self.as_sql(compiler, connection, template="CAST(group_concat(%(expressions)s, '') AS BLOB)")
 
     def as_postgresql(self, compiler, connection):
-        return self.as_sql(compiler, connection, template="string_agg(uuid_send(%(expressions)s), '')")
+        return self.as_sql(compiler, connection, template="string_agg(uuid_send(%(expressions)s), NULL)")
 
 
 class _PackedNumbers(Aggregate):
@@ -107,7 +125,7 @@ class _PackedNumbers(Aggregate):
         return self.as_sql(compiler, connection, template="CAST(group_concat(%(expressions)s) AS BLOB)")
 
     def as_postgresql(self, compiler, connection, **how):
-        return self.as_sql(compiler, connection, template="string_agg(int8send(%(expressions)s), '')", **how)
+        return self.as_sql(compiler, connection, template="string_agg(int8send(%(expressions)s), NULL)", **how)
 
 
 class _PackedSums(_PackedNumbers):

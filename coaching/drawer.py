@@ -62,11 +62,8 @@ class Drawer:
 
 def load(member, agent):
     """The drawer of `agent` (one that is visible to `member`)."""
-    today = timezone.now().astimezone(member.workspace.zone).date()
-    first = today - timedelta(days=7 * WEEKS - 1)
-    own = _timeline(RatingDay.objects.filter(agent=agent), first, today)
-    peers, team_is_workspace = _peers(member, agent)
-    team = None if peers is None else _timeline(peers, first, today)
+    first, today = _span(member)
+    own, team, team_is_workspace = _timelines(member, agent, first, today)
     newest = _newest_flag(agent) if may(member, Right.COACH_PEOPLE) else None
     flag = newest if newest is not None and newest.status == Flag.Status.OPEN else None
     samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
@@ -92,6 +89,29 @@ def load(member, agent):
         pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
         may_write=may(member, Right.COACH_PEOPLE),
     )
+
+
+def weeks(member, agent, flag) -> list[picture.Week]:
+    """The 26 weeks up to today of `agent` (one that is visible to `member`), oldest first, weeks without ratings among them.
+
+    `flag` is the agent's open flag as far as `member` may see it, else None: what was expected is known from its evidence.
+    """
+    first, today = _span(member)
+    own, team, _ = _timelines(member, agent, first, today)
+    return _weeks(own, team, flag, first)
+
+
+def _span(member):
+    """The first and the last day of what is shown, by the workspace's clock."""
+    today = timezone.now().astimezone(member.workspace.zone).date()
+    return today - timedelta(days=7 * WEEKS - 1), today
+
+
+def _timelines(member, agent, first, last):
+    """The agent's own ratings, those of their peers (None where these would give people away), and whether these are all."""
+    peers, team_is_workspace = _peers(member, agent)
+    own = _timeline(RatingDay.objects.filter(agent=agent), first, last)
+    return own, None if peers is None else _timeline(peers, first, last), team_is_workspace
 
 
 def _newest_flag(agent):
@@ -131,14 +151,14 @@ def _timeline(days, first, last):
     return Timeline(first.toordinal(), last.toordinal(), ((day.toordinal(), Csat(*csat)) for day, *csat in sums))
 
 
-def _picture(own, team, flag, first, today):
+def _weeks(own, team, flag, first):
     evidence = flag.evidence if flag is not None else {}
-    weeks = []
+    found = []
     for i in range(WEEKS):
         start = first + timedelta(days=7 * i)
         span = start.toordinal(), start.toordinal() + 6
         mine, theirs = own.window(*span), team.window(*span) if team else None
-        weeks.append(
+        found.append(
             picture.Week(
                 start=start,
                 n=mine.n,
@@ -147,12 +167,18 @@ def _picture(own, team, flag, first, today):
                 team=theirs.mean if theirs else None,
             )
         )
-    rated = next((i for i, week in enumerate(weeks) if week.n), 0)
+    return found
+
+
+def _picture(own, team, flag, first, today):
+    shown = _weeks(own, team, flag, first)
+    evidence = flag.evidence if flag is not None else {}
+    rated = next((i for i, week in enumerate(shown) if week.n), 0)
     since = flag.since if flag is not None else None
     recent = own.window(since.toordinal(), today.toordinal()).mean if since else None
     worst = evidence.get("worst_start")
     return picture.trajectory(
-        weeks[min(rated, WEEKS - 2) :],
+        shown[min(rated, WEEKS - 2) :],
         since=since,
         recent=recent,
         worst=date.fromisoformat(worst) if worst else None,

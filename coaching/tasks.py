@@ -15,6 +15,8 @@ def run_turn(turn_id):
     turn = sessions.claim(turn_id)
     if turn is not None:
         turns.run(turn)
+        # Questions of one session are answered one after the other: the next need not wait for the clock.
+        _send(run_turn, Turn.objects.unfinished().due().filter(session_id=turn.session_id))
 
 
 @shared_task

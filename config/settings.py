@@ -144,6 +144,7 @@ else:
     for folder in ("messages", "control"):
         (QUEUE_DIR / folder).mkdir(parents=True, exist_ok=True)
     CELERY_BROKER_URL = "filesystem://localhost"
+    CELERY_BROKER_TRANSPORT = "config.queue:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(QUEUE_DIR / "messages"),
         "data_folder_out": str(QUEUE_DIR / "messages"),
@@ -224,6 +225,9 @@ SPECTACULAR_SETTINGS = {
         "ProposalStatus": "coaching.models.Proposal.Status",
         "FlagStatus": "coaching.models.Flag.Status",
         "FlagKind": "coaching.models.Flag.Kind",
+        "ConversationStatus": "helpdesk.models.Conversation.Status",
+        "MessageRole": "coaching.models.Message.Role",
+        "TurnRole": "helpdesk.transcripts.ROLES",
     },
 }
 

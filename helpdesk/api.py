@@ -28,7 +28,7 @@ from agents.api_base import (
 )
 from agents.api_parsing import StrictJSONParser
 from agents.models import Door
-from helpdesk import actions, deeplinks, rows, transcripts
+from helpdesk import actions, deeplinks, rows, scales, transcripts
 from helpdesk.actions import Outcome
 from helpdesk.models import Conversation, DeepLink, Rating, Scale
 
@@ -178,8 +178,16 @@ class ConversationSent(StrictSerializer):
     memories_served = MemoryServed(many=True, required=False)
 
 
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}]})
+class ValueField(serializers.Field):
+    """A rating's value as its source gave it."""
+
+    def to_representation(self, rating):
+        return scales.plainly(rating.value, rating.scale)
+
+
 class Csat(StrictSerializer):
-    value = TextField()
+    value = ValueField(source="*")
     scale = ChoiceField(choices=Scale.choices)
     score = serializers.FloatField(min_value=0, max_value=100)
     rated_at = InstantField()
@@ -258,7 +266,7 @@ class OneConversation(ApiView):
         return Response(ConversationShown(get_object_or_404(_conversations(request.member), pk=conversation_id)).data)
 
 
-class TurnShown(StrictSerializer):
+class TranscriptTurnShown(StrictSerializer):
     turn = WholeField(help_text="Its number, from 0.")
     role = ChoiceField(choices=[(role, role) for role in transcripts.ROLES])
     text = TextField()
@@ -267,7 +275,7 @@ class TurnShown(StrictSerializer):
 
 
 class TranscriptShown(StrictSerializer):
-    items = TurnShown(many=True)
+    items = TranscriptTurnShown(many=True)
 
 
 class OneTranscript(ApiView):

@@ -231,6 +231,7 @@ def _rating(fields, now):
     value = fields.get("value")
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Refused("value", "It is missing." if "value" not in fields else "It is a number or text.")
+    as_text = isinstance(value, str)
     value = clean(str(value).strip(), "value")
     if len(value) > 50:
         raise Refused("value", "It is longer than 50 characters.")
@@ -239,6 +240,8 @@ def _rating(fields, now):
         score = scales.hundredths(value, scale)
     except scales.UnknownValue as error:
         raise Refused("scale" if scale not in scales.Scale.values else "value", str(error)) from None
+    if as_text and scale in scales.NUMBERS:
+        raise Refused("value", "It is a number, not text.")
     return Csat(value, scale, score, _time(fields, "ratedAt", now, required=True))
 
 

@@ -20,6 +20,7 @@ WORDS: dict[str, dict[str, int]] = {
         "-103": 0, "-102": 1_667, "-101": 3_333, "100": 5_000, "101": 6_667, "102": 8_333, "103": 10_000,
     },
 }  # fmt: skip
+NUMBERS = frozenset({Scale.STARS5, Scale.HUBSPOT012, Scale.FRESHDESK, Scale.PERCENT})  # scales whose values are numbers
 NAMES = ", ".join(Scale.values)
 SHOWN = 40  # characters of a value that a message repeats
 REMEMBERED = 1_000  # values that a guess need not look at again
@@ -40,6 +41,14 @@ def hundredths(value: str, scale: str) -> int:
         allowed = "a number from 0 to 100" if scale == Scale.PERCENT else ", ".join(WORDS[scale])
         raise UnknownValue(f'"{value[:SHOWN]}" is not on the scale {scale} ({allowed}).')
     return score
+
+
+def plainly(value: str, scale: str) -> int | float | str:
+    """A stored value as JSON has it: a number where the scale has numbers, else text."""
+    if scale not in NUMBERS:
+        return value
+    number = float(value)
+    return int(number) if number.is_integer() else number
 
 
 def guess(values: Iterable[str]) -> str | None:

@@ -1,9 +1,22 @@
 """Who is who in the tests: two workspaces, and one person of every kind."""
 
 import pytest
+from django.db import connection
 
 from agents.models import Member
 from tests import factories
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Servers of the tests keep connections in their threads; PostgreSQL drops no database that somebody is connected to."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture(autouse=True)

@@ -97,7 +97,9 @@ class IdField(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
-@extend_schema_field({"type": "integer", "format": "int64", "description": "Epoch milliseconds."})
+@extend_schema_field(
+    {"type": "integer", "format": "int64", "minimum": EARLIEST_MS, "description": "Epoch milliseconds."}
+)
 class InstantField(serializers.Field):
     """An instant in epoch milliseconds. `future=True` for follow-ups and expiries."""
 

@@ -5,7 +5,7 @@ from django import forms
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.api_base.fields import instant
+from agents.api_base.fields import EARLIEST_MS, instant
 from agents.api_base.references import find_agent
 
 
@@ -44,7 +44,9 @@ class InstantFormField(forms.Field):
             raise forms.ValidationError([str(said) for said in error.detail]) from error
 
 
-@extend_schema_field({"type": "integer", "format": "int64", "description": "Epoch milliseconds."})
+@extend_schema_field(
+    {"type": "integer", "format": "int64", "minimum": EARLIEST_MS, "description": "Epoch milliseconds."}
+)
 class InstantFilter(django_filters.Filter):
     """`createdAfter=1790000000000`: give `field_name` and `lookup_expr` (gte for …After, lt for …Before)."""
 

@@ -58,7 +58,7 @@ class CursorPage(BasePagination):
                 "in": "query",
                 "required": False,
                 "description": "The `nextCursor` of the page before.",
-                "schema": {"type": "string"},
+                "schema": {"type": "string", "minLength": 1},
             },
         ]
 

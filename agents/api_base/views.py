@@ -3,8 +3,10 @@
 from typing import ClassVar
 
 from django.http import Http404
-from rest_framework.exceptions import ValidationError
+from rest_framework import status
+from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from agents.access import Right, require
@@ -49,14 +51,20 @@ class ApiView(GenericAPIView):
         super().initial(request, *args, **kwargs)
         if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
             raise LengthRequired
+        if not hasattr(self, request.method.lower()):
+            raise MethodNotAllowed(request.method)  # before its parameters are looked at
         self._refuse_unknown_parameters(request)
         method = "GET" if request.method == "HEAD" else request.method
         if method in self.rights:
             require(request.member, self.rights[method])
-        if method == "POST" and hasattr(self, "post"):
+        if method == "POST":
             self._first, answer = idempotency.begin(request)
             if answer is not None:
                 raise AnsweredBefore(answer)
+
+    def options(self, request, *args, **kwargs):
+        """What may be done here: the Allow header, which every answer carries."""
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def handle_exception(self, exc):
         if isinstance(exc, AnsweredBefore):

@@ -30,6 +30,11 @@ from coaching.actions import flags
 from coaching.models import Flag
 
 
+def day_ms(day, workspace) -> int:
+    """The start of `day` (a date) by the workspace's clock, in epoch milliseconds."""
+    return epoch_ms(datetime.combine(day, time(), workspace.zone))
+
+
 class AgentNamed(StrictSerializer):
     id = IdField()
     name = TextField()
@@ -51,7 +56,7 @@ class FlagShown(StrictSerializer):
     cause = ChoiceField(choices=Flag.Cause.choices, allow_null=True)
 
     def get_since(self, flag) -> int:
-        return epoch_ms(datetime.combine(flag.since, time(), flag.workspace.zone))
+        return day_ms(flag.since, flag.workspace)
 
     def get_sentence(self, flag) -> str:
         return flags.sentence(flag)

@@ -25,16 +25,19 @@ from agents.api_base import (
     StrictSerializer,
     TextField,
     UnknownRow,
+    WholeField,
     YesNoField,
     find_agent,
 )
+from agents.api_versions import agent_or_404
 from agents.models import Agent
-from coaching import calendar
+from coaching import calendar, drawer
 from coaching.actions import notes, samples
-from coaching.api.flags import FlagShown, visible_flags
+from coaching.api.flags import FlagShown, day_ms, visible_flags
 from coaching.models import Note, Sample
 from coaching.models.notes import NOTE_LIMIT
 from coaching.tasks import capture_sample
+from helpdesk import scales
 from helpdesk.models import Scale
 
 MOST = 200  # samples and notes of one agent in one answer
@@ -86,11 +89,8 @@ class SampleShown(StrictSerializer):
         return sample.url or None
 
     def get_csat(self, sample) -> float | str | None:
-        """The value as the source gave it, a number where it is one."""
-        try:
-            return float(sample.value) if not sample.value.lstrip("-").isdecimal() else int(sample.value)
-        except ValueError:
-            return sample.value or None
+        """The value as the source gave it, a number where the scale has numbers."""
+        return scales.plainly(sample.value, sample.scale) if sample.value else None
 
     def get_summary(self, sample) -> str | None:
         return sample.summary or None
@@ -117,6 +117,29 @@ class CoachingShown(StrictSerializer):
     flag = FlagShown(allow_null=True)
     samples = SampleShown(many=True)
     notes = NoteShown(many=True)
+
+
+class Point(StrictSerializer):
+    week = serializers.SerializerMethodField(help_text="Start of the week's first day, epoch milliseconds.")
+    n = WholeField(help_text="Ratings of the week.")
+    score = serializers.FloatField(allow_null=True, help_text="Their mean, 0..100; null without ratings.")
+    expected = serializers.FloatField(
+        allow_null=True, help_text="What the open flag measured against; null without one."
+    )
+    team = serializers.FloatField(
+        allow_null=True,
+        help_text="Mean of the peers; null without ratings, or where so few peers would give people away.",
+    )
+
+    def get_week(self, week) -> int:
+        return day_ms(week.start, self.context["request"].member.workspace)
+
+
+class TrajectoryShown(StrictSerializer):
+    agent = TextField(source="agent.name")
+    agent_id = IdField(source="agent.pk")
+    points = Point(many=True)
+    flag = FlagShown(allow_null=True)
 
 
 class FollowUps(StrictSerializer):
@@ -157,6 +180,20 @@ class Coaching(ApiView):
             "notes": written.order_by("-created_at", "pk")[:MOST],
         }
         return Response(CoachingShown(answer).data)
+
+
+class AgentTrajectory(ApiView):
+    """One agent's CSAT in the last 26 weeks, oldest first, and the open flag with its evidence where there is one.
+
+    A week is seven days, the last one ends today. Flags are shown to leaders only.
+    """
+
+    @extend_schema(responses=TrajectoryShown)
+    def get(self, request, agent_id):
+        agent = agent_or_404(request.member, agent_id)
+        flag = visible_flags(request.member).open().filter(agent=agent).first()
+        answer = {"agent": agent, "points": drawer.weeks(request.member, agent, flag), "flag": flag}
+        return Response(TrajectoryShown(answer, context=self.get_serializer_context()).data)
 
 
 class Notes(ApiView):
@@ -260,6 +297,7 @@ class FollowUpFeed(ApiView):
 
 urlpatterns = [
     path("coaching", Coaching.as_view(), name="api-coaching"),
+    path("agents/<uuid:agent_id>/trajectory", AgentTrajectory.as_view(), name="api-agent-trajectory"),
     path("coaching/notes", Notes.as_view(), name="api-notes"),
     path("coaching/notes/<uuid:note_id>", OneNote.as_view(), name="api-note"),
     path("coaching/samples", Samples.as_view(), name="api-samples"),

@@ -69,6 +69,10 @@ class RejectionSent(StrictSerializer):
     reason = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
 
 
+class RevertSent(StrictSerializer):
+    note = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
+
+
 class Risk(StrictSerializer):
     level = ChoiceField(choices=Proposal.Risk.choices, source="risk_level")
     reasons = serializers.ListField(child=TextField(), source="risk_reasons")
@@ -131,15 +135,20 @@ class ProposalShown(StrictSerializer):
         return proposal.decided_from or None
 
 
+@extend_schema_field({"type": "string", "enum": ["+", "-", ""], "description": "Added, removed, unchanged."})
+class SignField(serializers.CharField):
+    pass
+
+
 class Piece(StrictSerializer):
-    sign = ChoiceField(choices=[("+", "added"), ("-", "removed"), ("", "unchanged")])
+    sign = SignField()
     text = TextField()
 
 
 class LineShown(StrictSerializer):
     """A line with its numbers in the old and the new text, or a `gap` of so many unchanged lines."""
 
-    sign = ChoiceField(choices=[("+", "added"), ("-", "removed"), ("", "unchanged")], required=False)
+    sign = SignField(required=False)
     old_no = WholeField(required=False, allow_null=True)
     new_no = WholeField(required=False, allow_null=True)
     pieces = Piece(many=True, required=False)
@@ -168,6 +177,18 @@ class ProposalInFull(ProposalShown):
 
     diff = FieldChanged(many=True)
     conflict = ConflictField(many=True, required=False)
+
+
+class Reverted(StrictSerializer):
+    """The version that took the change back, and the agent's configuration number it made."""
+
+    result_version = WholeField(source="target_version")
+    configuration_version = WholeField(source="number")
+    reverted_at = InstantField(source="created_at")
+
+
+class ProposalReverted(ProposalInFull):
+    reverted = Reverted()
 
 
 def _evidence(item):
@@ -297,6 +318,18 @@ class RejectProposal(ApiView):
         return Response(in_full(request.member, proposal.pk))
 
 
+class RevertProposal(ApiView):
+    """Take an approved change back, at once, as a new version; 409 where its target has moved on since."""
+
+    scopes = {"POST": "approve"}
+
+    @extend_schema(request=RevertSent, responses=ProposalReverted)
+    def post(self, request, proposal_id):
+        proposal = find(request, proposal_id)
+        made = proposals.revert(proposal, by=request.member, door=Door.API, **self.read(RevertSent))
+        return Response(in_full(request.member, proposal.pk) | {"reverted": Reverted(made).data})
+
+
 def find(request, proposal_id):
     """The proposal the member may see. Raises Http404."""
     return get_object_or_404(visible_proposals(request.member), pk=proposal_id)
@@ -307,4 +340,5 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>", OneProposal.as_view(), name="api-proposal"),
     path("proposals/<uuid:proposal_id>/approve", ApproveProposal.as_view(), name="api-proposal-approve"),
     path("proposals/<uuid:proposal_id>/reject", RejectProposal.as_view(), name="api-proposal-reject"),
+    path("proposals/<uuid:proposal_id>/revert", RevertProposal.as_view(), name="api-proposal-revert"),
 ]

@@ -67,13 +67,13 @@ class MessageShown(StrictSerializer):
 class Usage(serializers.Serializer):
     """Over all rounds of the turn; empty until it has ended."""
 
-    inputTokens = WholeField()  # noqa: N815
-    outputTokens = WholeField()  # noqa: N815
-    cacheReadTokens = WholeField()  # noqa: N815
-    cacheCreationTokens = WholeField()  # noqa: N815
-    rounds = WholeField()
-    model = TextField()
-    latencyMs = WholeField()  # noqa: N815
+    inputTokens = WholeField(required=False)  # noqa: N815
+    outputTokens = WholeField(required=False)  # noqa: N815
+    cacheReadTokens = WholeField(required=False)  # noqa: N815
+    cacheCreationTokens = WholeField(required=False)  # noqa: N815
+    rounds = WholeField(required=False)
+    model = TextField(required=False)
+    latencyMs = WholeField(required=False)  # noqa: N815
 
 
 class TurnShown(StrictSerializer):

@@ -12,7 +12,7 @@ from agents.models import Agent, Door, Member, User, Workspace
 from coaching.actions import notes, proposals, sessions, sweeps
 from coaching.coach.tools import Toolbox
 from coaching.demo import content
-from coaching.models import Note, Turn
+from coaching.models import Flag, Note, Turn
 from coaching.verbatim import Guard
 from helpdesk import actions as helpdesk
 from helpdesk import rows
@@ -44,7 +44,9 @@ def load(*, now=None):
     _complaints(workspace, everyone[content.REFUNDS], now)
     talks = _talks(workspace, everyone, today, zone, now)
     for nights_ago in range(NIGHTS, 0, -1):
+        night = datetime.combine(today - timedelta(days=nights_ago - 1), time(0, 30), zone)
         sweeps.sweep(workspace, today - timedelta(days=nights_ago))
+        Flag.objects.filter(workspace=workspace, opened_at__gt=now).update(opened_at=min(night, now))
     for item in content.COACHING:
         _coach(item, everyone[item.agent], talks[item.talk], owner)
     _edit_prompt(everyone[content.REFUNDS], admin)

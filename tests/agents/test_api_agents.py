@@ -58,7 +58,7 @@ def test_person_has_defaults_and_no_prompt(script):
     ("body", "field"),
     [
         ({"name": "Ana", "systemPrompt": "x"}, "systemPrompt"),
-        ({"name": "Ana", "coaching": True}, ""),
+        ({"name": "Ana", "coaching": True}, "coaching"),
         ({"name": "Ana", "externalIds": {"desk": "taken"}}, "externalIds"),
     ],
 )
@@ -67,7 +67,7 @@ def test_agent_that_cannot_be_is_refused_and_not_stored(script, workspace, body,
 
     status, errors = problem(script.send("/agents", body))
 
-    assert (status, list(errors)) == (400, [field] if field else [])
+    assert (status, list(errors)) == (400, [field])
     assert list(Agent.objects.values_list("name", flat=True)) == ["Ben"]
 
 

@@ -10,6 +10,7 @@ figures with more noise, so it may miss one by chance.
 
 import argparse
 import importlib.util
+import math
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 if str(CHECKOUT) not in sys.path:
     sys.path.insert(0, str(CHECKOUT))
 
-from coaching import trajectory  # noqa: E402  (run as a script, the checkout is not on the path before)
+from coaching import sentences, trajectory  # noqa: E402  (run as a script, the checkout is not on the path before)
 
 AGENTS = 2000
 SCALES = ("stars", "binary")
@@ -100,10 +101,10 @@ def rising(condition, days):
     return np.column_stack([agent, days[column], np.full(len(agent), np.inf)])
 
 
-def run_scan(table):
+def run_scan(table, h=trajectory.DEFAULT_H):
     """The sustained scan on a table, through the public function that takes ratings: flags as in Outcome."""
     flags = trajectory.episodes(
-        table.agent, table.day, table.score, table.weight, table.team, table.n_agents, table.sweep_days
+        table.agent, table.day, table.score, table.weight, table.team, table.n_agents, table.sweep_days, h
     )
     rows = [(flag.agent, flag.raised_on, np.inf if flag.ended_on is None else flag.ended_on) for flag in flags]
     return np.array(rows, float).reshape(-1, 3)
@@ -212,6 +213,19 @@ def always_low_flagged(shared, job):
     judged = range(simulator.EVAL0, simulator.EVAL0 + QUARTER)
     agents = {flag.agent for flag in trajectory.replay(days, team, sweep_days) if flag.raised_on in judged}
     return job, 1000 * sum(bool(low[agent]) for agent in agents) / low.sum()
+
+
+def steady_flagged(shared, job):
+    """One workspace in which nobody changes: (h, its agents, those of them flagged in the judged quarter)."""
+    h, scale, seed = job
+    simulator = load_simulator(shared)
+    table, truth = simulator.simulate("nochange", scale, n_agents=AGENTS, seed=seed)
+    return h, AGENTS, int(Outcome(run_scan(table, h), truth, simulator.EVAL0).flagged().sum())
+
+
+def at_most(flagged):
+    """The number of flags that chance leaves open where so many came: the upper end of 95 %, one-sided (Poisson)."""
+    return (flagged + 1) * (1 - 1 / (9 * (flagged + 1)) + 1.645 / (3 * math.sqrt(flagged + 1))) ** 3
 
 
 def sweep_seconds(n_agents=10_000, n_days=182):
@@ -363,6 +377,10 @@ def main(arguments=None):
         jobs = [(level, volume, seed) for level, volume in LOW_AGENTS for seed in seeds]
         for (level, volume, _), per_1000 in pool.map(partial(always_low_flagged, shared), jobs):
             low[level, volume] = low.get((level, volume), 0) + per_1000 / len(seeds)
+        steady = {h: np.zeros(2, int) for h in sentences.RARITY}
+        jobs = [(h, scale, seed) for h in steady for scale in SCALES for seed in seeds]
+        for h, agents, flagged in pool.map(partial(steady_flagged, shared), jobs):
+            steady[h] += agents, flagged
     rows = figures(ours, low, sweep_seconds())
 
     say(f"{'Figure':<56}{'Ours':>9}   Must")
@@ -378,6 +396,15 @@ def main(arguments=None):
     )
     for name, false, share, dip in [scan_row, *rule_rows(rules, paths, simulator.SWEEP0)]:
         say(f"{name:<44}{false:>10.0f}{share:>13.0f}%{dip:>8.0f}")
+    say()
+    say(f"{'Steady agents flagged in a quarter':<44}{'of':>10}{'per 1,000':>14}{'at most':>8}   1 in   Said")
+    for h, (agents, flagged) in steady.items():
+        most = at_most(flagged) / agents
+        said = sentences.RARITY[h]
+        say(
+            f"{f'h = {h}: {flagged}':<44}{agents:>10,}{1000 * flagged / agents:>14.2f}{1000 * most:>8.2f}"
+            f"{1 / most:>7.0f}   {said}{'' if 1 / most >= said else '   NOT KNOWN TO BE SO RARE'}"
+        )
     missed = [row for row in rows if not row.reached]
     say()
     say(f"{len(rows) - len(missed)} of {len(rows)} figures reached; seeds {seeds}; {time.perf_counter() - start:.0f} s")

@@ -3,14 +3,17 @@
 from datetime import datetime, time, timedelta
 
 import pytest
+from django.db.models import Sum
 from django.utils import timezone
 
 from agents.api_base import epoch_ms
 from coaching import calendar
-from coaching.actions import flags, notes, samples
+from coaching.actions import flags, notes, samples, sweeps
 from coaching.models import Flag, Note
+from helpdesk.models import RatingDay
 from tests import factories
 from tests.calls import Script, problem
+from tests.factories.ratings import team_with_a_fall
 
 pytestmark = pytest.mark.django_db
 
@@ -262,3 +265,47 @@ def test_flags_are_filtered_and_for_leaders_only(script, owner, linked_member, w
     assert len(script.read("/flags?kind=manual").json()["items"]) == Flag.objects.count() == 2
     assert Script(linked_member).read("/flags").status_code == 403
     assert Script(linked_member).read(f"/coaching?agent={linked_member.agent_id}").json()["flag"] is None
+
+
+# --- Trajectory ------------------------------------------------------------------------------------------------------
+
+
+def test_trajectory_tells_26_weeks_and_the_flag_with_its_evidence(script, workspace, person):
+    today = timezone.now().astimezone(workspace.zone).date()
+    fallen, _ = team_with_a_fall(workspace, today)
+    sweeps.sweep(workspace, today)
+    flag = Flag.objects.get(agent=fallen)
+
+    told = script.read(f"/agents/{fallen.pk}/trajectory").json()
+
+    points = told["points"]
+    starts = [today - timedelta(days=7 * back - 1) for back in range(26, 0, -1)]
+    assert (told["agent"], told["agentId"]) == (fallen.name, str(fallen.pk))
+    assert [point["week"] for point in points] == [
+        epoch_ms(datetime.combine(day, time(), workspace.zone)) for day in starts
+    ]
+    assert [set(point) for point in points] == [{"week", "n", "score", "expected", "team"}] * 26
+    assert sum(point["n"] for point in points) == RatingDay.objects.filter(agent=fallen).aggregate(all=Sum("n"))["all"]
+    assert points[-1]["score"] < points[-1]["expected"] == flag.evidence["expected"]
+    assert points[0]["expected"] == flag.evidence["own_level"]
+    assert points[-1]["team"] > points[-1]["score"]
+    assert told["flag"]["id"] == str(flag.pk)
+    assert told["flag"]["evidence"]["ratings"] == flag.evidence["ratings"]
+
+
+def test_trajectory_without_ratings_is_26_empty_weeks(script, person):
+    told = script.read(f"/agents/{person.pk}/trajectory").json()
+
+    assert told["flag"] is None
+    assert [{**point, "week": 0} for point in told["points"]] == [
+        {"week": 0, "n": 0, "score": None, "expected": None, "team": None}
+    ] * 26
+
+
+def test_one_sees_ones_own_trajectory_without_the_flag(linked_member, person, owner):
+    flags.raise_manual(person, by=owner, reason="Talk.")
+
+    told = Script(linked_member).read(f"/agents/{person.pk}/trajectory").json()
+
+    assert told["agentId"] == str(person.pk)
+    assert told["flag"] is None

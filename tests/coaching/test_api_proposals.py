@@ -185,6 +185,69 @@ def test_rejection_keeps_its_reason(script, agent):
     assert (told["status"], told["note"], told["resultVersion"]) == ("rejected", "Not true.", None)
 
 
+def test_applied_change_is_taken_back_as_a_new_version(script, agent, owner):
+    memory = factories.memory(agent, owner, text="At the counter.")
+    proposal = factories.proposal(
+        agent, type="memory_entry_update", target_id=memory.pk, change={"text": "At the back door."}
+    )
+    approved = script.send(f"/proposals/{proposal.pk}/approve", {}).json()
+
+    told = script.send(f"/proposals/{proposal.pk}/revert", {"note": "It was the counter."})
+
+    memory.refresh_from_db()
+    made = agent.configurations.latest("number")
+    assert told.status_code == 200
+    assert told.json() == approved | {
+        "reverted": {
+            "resultVersion": 3,
+            "configurationVersion": made.number,
+            "revertedAt": round(made.created_at.timestamp() * 1000),
+        }
+    }
+    assert (memory.version, memory.text) == (3, "At the counter.")
+    entry = Decision.objects.latest("number")
+    assert (entry.action, entry.door, entry.note) == ("reverted", "api", "It was the counter.")
+
+
+@pytest.mark.parametrize("type", ["memory_entry_create", "memory_entry_update", "memory_entry_delete"])
+def test_change_is_taken_back_once(script, agent, owner, type):
+    memory = factories.memory(agent, owner)
+    fields = {"memory_entry_create": {}, "memory_entry_update": {"change": {"text": "New."}}}
+    target = {} if type == "memory_entry_create" else {"target_id": memory.pk, "change": {}}
+    proposal = factories.proposal(agent, type=type, **target | fields.get(type, {}))
+    script.send(f"/proposals/{proposal.pk}/approve", {})
+
+    first, second = (script.send(f"/proposals/{proposal.pk}/revert", {}) for _ in range(2))
+
+    assert first.status_code == 200
+    assert problem(second)[0] == 409
+    assert "conflict" in second.json()
+    assert Decision.objects.filter(action="reverted").count() == 1
+
+
+def test_taking_back_what_has_moved_on_tells_the_conflict(script, agent, owner):
+    memory = factories.memory(agent, owner, text="One.")
+    proposal = factories.proposal(agent, type="memory_entry_update", target_id=memory.pk, change={"text": "Two."})
+    script.send(f"/proposals/{proposal.pk}/approve", {})
+    memory.refresh_from_db()
+    memories.revise(memory, changes={"text": "Three."}, base_version=2, by=owner, door="page")
+
+    refused = script.send(f"/proposals/{proposal.pk}/revert", {})
+
+    assert problem(refused)[0] == 409
+    assert refused.json()["conflict"] == [{"field": "text", "base": "Two.", "current": "Three.", "proposed": "One."}]
+
+
+def test_what_was_not_applied_cannot_be_taken_back(script, agent):
+    proposal = factories.proposal(agent)
+
+    assert problem(script.send(f"/proposals/{proposal.pk}/revert", {}))[0] == 409
+    assert problem(script.send(f"/proposals/{proposal.pk}/revert", {"reason": "x"})) == (
+        400,
+        {"reason": ["There is no such field."]},
+    )
+
+
 def test_list_is_filtered(script, agent, owner, workspace):
     other = factories.proposal(factories.ai_agent(workspace))
     done = factories.proposal(agent)

@@ -71,6 +71,15 @@ def test_the_clock_sends_out_only_what_is_due(owner):
     assert waiting() == [("coaching.tasks.capture_sample", [str(due.pk)])]
 
 
+def test_the_next_question_of_a_session_does_not_wait_for_the_clock(owner, agent):
+    first = asked(owner, agent)
+    second = sessions.ask(first.session, by=owner, text="And what else?")
+
+    tasks.run_turn(str(first.pk))
+
+    assert waiting() == [("coaching.tasks.run_turn", [str(second.pk)])]
+
+
 def waiting():
     """Tasks in the queue, as (name, arguments)."""
     found = []

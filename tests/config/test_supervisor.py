@@ -17,9 +17,12 @@ WITH_OFFSPRING = f"import subprocess, sys\nprint(subprocess.Popen([sys.executabl
 BROKEN = "raise SystemExit('no such setting')"
 
 PROGRAM = """
+import signal
 import sys
 from config.supervisor import Child, Supervisor
 
+for number in (signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_DFL)  # tests that run in the background are started with these ignored
 children = [Child(name, [sys.executable, "-c", code]) for name, code in zip(sys.argv[1::2], sys.argv[2::2])]
 sys.exit(Supervisor(children, grace=1.0).run())
 """

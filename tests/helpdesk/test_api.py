@@ -82,6 +82,7 @@ def test_good_ratings_land_although_others_are_refused(call, workspace):
         rating("Ana", 12, value=True),
         "text",
         rating("Ana", 1),
+        rating("Ana", 13, value="4"),
     ]
 
     answer = call.post("/ratings", {"items": items})
@@ -106,9 +107,24 @@ def test_good_ratings_land_although_others_are_refused(call, workspace):
         (9, f"closedAt: {NOW + timedelta(days=2):%Y-%m-%d} is more than a day ahead."),
         (10, "value: It is a number or text."),
         (11, "It is not an object."),
+        (13, "value: It is a number, not text."),
     ]
     assert Rating.objects.get().score == 75
     assert RatingDay.objects.get().n == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "scale"),
+    [(4, "stars5"), (55.5, "percent"), (-103, "freshdesk"), (2, "hubspot012"), ("good", "binary"), ("okay", "faces3")],
+)
+def test_value_of_a_rating_comes_back_as_it_was_sent(call, workspace, value, scale):
+    ana = factories.human(workspace, name="Ana")
+    csat = {"value": value, "scale": scale, "ratedAt": ms(NOW)}
+
+    told = call.post("/conversations", {"externalId": "1", "agent": str(ana.pk), "csat": csat}).json()
+
+    assert {name: told["csat"][name] for name in csat} == csat
+    assert type(told["csat"]["value"]) is type(value)
 
 
 def test_characters_that_no_database_holds_refuse_their_item_only(call, workspace):

@@ -1,0 +1,50 @@
+"""The file queue of the embedded mode."""
+
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty
+
+import pytest
+from kombu import Connection
+from kombu.transport import get_transport_cls
+
+from config.queue import Transport
+
+MESSAGES = 300
+
+
+@pytest.fixture
+def channel(tmp_path):
+    folders = dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), str(tmp_path))
+    with Connection("filesystem://localhost", transport=Transport, transport_options=folders) as connection:
+        yield connection.channel()
+
+
+def test_reader_takes_every_message_whole_while_they_are_written(channel):
+    def write():
+        for number in range(MESSAGES):
+            channel._put("celery", {"number": number, "body": "x" * 100_000})
+
+    read = []
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write)
+        while len(read) < MESSAGES and not (written.done() and written.exception()):
+            try:
+                read.append(channel._get("celery")["number"])
+            except Empty:
+                continue
+
+    assert sorted(read) == list(range(MESSAGES))
+
+
+def test_message_that_is_half_written_is_none_yet(channel, tmp_path):
+    (tmp_path / "1_2.celery.msg.part").write_text("")
+
+    with pytest.raises(Empty):
+        channel._get("celery")
+
+
+def test_the_embedded_mode_uses_it(settings):
+    if not settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        pytest.skip("The services mode has a broker.")
+
+    assert get_transport_cls(settings.CELERY_BROKER_TRANSPORT) is Transport

@@ -177,7 +177,8 @@ class RatingDay(models.Model):
         indexes = [
             # Holds all that pages and the sweep ask for, so that neither touches the table itself.
             models.Index(
-                fields=["workspace", "day", "agent", "n", "sum_hundredths", "sum_squares"], name="rating_day_by_workspace"
+                fields=["workspace", "day", "agent", "n", "sum_hundredths", "sum_squares"],
+                name="rating_day_by_workspace",
             )
         ]
 

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 
 FRESH = timedelta(days=7)  # for so long "the last 5 weeks" are still the weeks that were meant
 
-# How rarely the scan flags an agent who keeps their level, one quarter each, by the threshold h it was swept with. Measured
-# in simulated workspaces with seasons, holidays and teams' weather (the scenario nochange of `make flag-eval`: 2.6 and 0.8 in
-# 1,000, of 8,000 agents each) and rounded to the careful side of what chance leaves open.
-RARITY = {3.4: 200, 3.65: 500}
+# How rarely the scan flags an agent who keeps their level, one quarter each, by the threshold h it was swept with: measured by
+# `make flag-eval` (its last table) in simulated workspaces with seasons, holidays and teams' weather. Of 60,000 agents 296 were
+# flagged at 3.4 and 108 at 3.65: 1 in 203 and in 556, of which chance leaves 1 in 184 and in 473 open; rounded down from those.
+RARITY = {3.4: 150, 3.65: 400}
 
 
 def sentence(name, evidence, *, today=None):

@@ -135,7 +135,7 @@ def test_a_raised_flag_says_its_numbers(workspace):
     assert flags.sentence(flag) == (
         f"In the last 5 weeks {falling}’s 35 ratings average 51 %; their own previous 21 weeks and what their team got in these "
         f"weeks point to {flag.evidence['expected']:.0f} %. Below that in 5 of the 5 weeks, and it holds without "
-        "the worst 7 days. A steady agent shows this in fewer than 1 in 200 quarters."
+        "the worst 7 days. A steady agent shows this in fewer than 1 in 150 quarters."
     )
 
 

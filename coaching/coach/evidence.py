@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from itertools import pairwise
 
-from coaching.coach.loop import ToolError
+from coaching.coach.protocol import ToolError
 
 SHORTEST_QUOTE = 8  # characters; less is found everywhere and shows nothing
 

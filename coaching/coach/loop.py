@@ -10,38 +10,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 import anthropic
 
 from coaching import llm
+from coaching.coach.protocol import Toolbox, ToolError, ToolResult
 
 logger = logging.getLogger(__name__)
 
 CALLS_A_ROUND = 64
 UNKNOWN_TOOL = "unknown"  # a name that a model made up is not stored: it could hold anything
 LAST_ROUND = "This is the last round of this turn: no tool can be called any more. Answer now with what you have."
-
-
-class ToolError(Exception):
-    """A tool cannot do what it was asked; the message is written for the model and goes back to it word for word."""
-
-
-@dataclass(frozen=True)
-class ToolResult:
-    """What a tool found, as a JSON value, and the id of the proposal it made, if it made one."""
-
-    value: Any
-    proposal: str | None = None
-
-
-class Toolbox(Protocol):
-    """The tools of one turn."""
-
-    schemas: list[dict[str, Any]]
-
-    def call(self, name: str, given: dict[str, Any]) -> ToolResult:
-        """Run one tool. Raises ToolError."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from jsonschema import Draft202012Validator
 from agents.models import Procedure
 from coaching.actions import proposals
 from coaching.coach.evidence import Edit, Quote, apply_edits, find_quote
-from coaching.coach.loop import ToolError, ToolResult
+from coaching.coach.protocol import ToolError, ToolResult
 from coaching.models import Message, Proposal, Turn, TurnEvent
 from coaching.verbatim import RUN, Guard
 from helpdesk import transcripts

@@ -1,7 +1,7 @@
 import pytest
 
 from coaching.coach.evidence import Edit, apply_edits, find_quote
-from coaching.coach.loop import ToolError
+from coaching.coach.protocol import ToolError
 
 TURNS = {
     0: "Hello, where is my parcel?",

@@ -6,7 +6,7 @@ import pytest
 
 from agents.models import Door
 from coaching.actions import proposals, sessions
-from coaching.coach.loop import ToolError
+from coaching.coach.protocol import ToolError
 from coaching.coach.tools import TOOLS, Toolbox
 from coaching.models import Proposal
 from coaching.verbatim import Guard

@@ -37,7 +37,7 @@ def test_new_user_walks_from_the_flag_to_the_memory_that_is_served(open_browser)
 
         # The drawer says why, and lists the worst conversations.
         drawer = page.get_by_role("dialog")
-        expect(drawer).to_contain_text("A steady agent shows this in fewer than 1 in 200 quarters.")
+        expect(drawer).to_contain_text("A steady agent shows this in fewer than 1 in 150 quarters.")
         drawer.get_by_role("link", name="Conversation", exact=True).first.click()
 
         # The first of them leads to what was said, with the coach beside it.

@@ -94,9 +94,17 @@ class WorkspaceBack(Back):
     fields = ("name", "slug", "time_zone", "decisions_made", "created_at")
     readonly_fields = ("decisions_made", "created_at")
 
+    def get_fields(self, request, obj=None):
+        return [f"{name}_kept" if obj and name == "time_zone" else name for name in self.fields]
+
     def get_readonly_fields(self, request, obj=None):
         # Addresses and scripts carry the slug; the daily sums are days of this time zone.
-        return (*self.readonly_fields, "slug", "time_zone") if obj else self.readonly_fields
+        return (*self.readonly_fields, "slug", "time_zone_kept") if obj else self.readonly_fields
+
+    @admin.display(description="Time zone")
+    def time_zone_kept(self, row):
+        """Where it is changed: with it change the days that every rating belongs to, in one go."""
+        return f"{row.time_zone}. To change it: manage.py rebuild_days --workspace {row.slug} --time-zone ZONE"
 
     def has_add_permission(self, request, *args):
         return request.user.is_superuser

@@ -83,6 +83,9 @@ class Workspace(models.Model):
     name = models.CharField(max_length=200)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[known_time_zone])
     decisions_made = models.PositiveIntegerField(default=0, editable=False, help_text="Entries in the decision log.")
+    ratings_revision = models.PositiveBigIntegerField(
+        default=0, editable=False, help_text="Counts the changes of what the ratings say, whatever their cause."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self):

@@ -8,8 +8,8 @@ from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, button
 from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door
-from coaching.actions import flags, notes, proposals, samples, sessions
-from coaching.models import Flag, Note, Proposal, Sample, Session, Sweep, Turn
+from coaching.actions import backtests, flags, notes, proposals, samples, sessions
+from coaching.models import Backtest, Flag, FlagPolicy, Note, Proposal, Sample, Session, Sweep, Turn
 
 TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
 AGENT = ("agent", admin.RelatedOnlyFieldListFilter)
@@ -93,7 +93,7 @@ class FlagBack(ReadOnly):
     words_label = "Reason"
     fields = (
         "agent", "kind", "status", "sentence", "since", "opened_on", "opened_at", "opened_by", "reason", "cause", "evidence",
-        "closed_at", "closed_by", "close_reason",
+        "coached_at", "coached_by", "closed_at", "closed_by", "close_reason", "close_evidence",
     )  # fmt: skip
 
     @admin.display(description="What it says")
@@ -101,10 +101,17 @@ class FlagBack(ReadOnly):
         return flags.sentence(row)
 
     def view_on_site(self, obj):
-        return reverse("team-agent", args=[obj.agent_id])
+        return reverse("flag", args=[obj.pk])
 
     def buttons_for(self, row):
-        return ("dismiss",) if row.status == Flag.Status.OPEN else ()
+        if row.status == Flag.Status.OPEN:
+            return ("dismiss",)
+        return ("reopen",) if row.status == Flag.Status.DISMISSED else ()
+
+    @button("Reopen")
+    def reopen(self, request, row, words):
+        flags.reopen(row, by=self.acting(request, row))
+        return "Reopened. It stands as it stood."
 
     @button("Dismiss", asks=True, danger=True)
     def dismiss(self, request, row, words):
@@ -116,11 +123,76 @@ class FlagBack(ReadOnly):
 class SweepBack(OwedBack):
     group = "Coaching"
     one, many = "Flag sweep", "Flag sweeps"
-    list_display = ("workspace", "swept_on", "ratings_seen_at", *OwedBack.owed_columns)
+    list_display = ("workspace", "swept_on", *OwedBack.owed_columns)
     list_filter = (Owes,)
     list_select_related = ("workspace",)
     search_fields = ("workspace__name",)
     ordering = ("workspace__name",)
+
+
+@admin.register(FlagPolicy)
+class FlagPolicyBack(VersionsShown, ReadOnly):
+    group = "Coaching"
+    one, many = "Flag policy", "Flag policies"
+    list_display = ("workspace", "sensitivity", "automatic", "version")
+    list_filter = ("sensitivity", "automatic")
+    list_select_related = ("workspace",)
+    search_fields = ("workspace__name",)
+    ordering = ("workspace__name", "pk")
+    fields = ("workspace", "sensitivity", "automatic", "version")
+    version_fields = ("sensitivity", "automatic")
+
+    def view_on_site(self, obj):
+        return reverse("settings-flag-policy")
+
+
+@admin.register(Backtest)
+class BacktestBack(OwedBack):
+    group = "Coaching"
+    list_display = ("workspace", "state", "per_cent", "asked_by", "asked_at", "finished_at", *OwedBack.owed_columns)
+    list_filter = (Owes, "state", "asked_at")
+    list_select_related = ("workspace", "asked_by__user")
+    search_fields = ("workspace__name", "asked_by__user__name", "asked_by__user__email")
+    ordering = ("-asked_at", "pk")
+    never_shown = (*OwedBack.never_shown, "result")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("result")  # up to a megabyte each
+
+    @admin.display(description="Progress", ordering="progress")
+    def per_cent(self, row):
+        return f"{row.progress} %"
+
+    @admin.display(description="Flags: early, balanced, cautious")
+    def flags_found(self, row):
+        return ", ".join(str(len(level["flags"])) for level in row.result.get("levels", {}).values()) or "–"
+
+    def get_fields(self, request, obj=None):
+        return [*super().get_fields(request, obj), *(["flags_found"] if obj and obj.result else [])]
+
+    def view_on_site(self, obj):
+        return reverse("settings-flag-policy") + "#backtest"
+
+    def buttons_for(self, row):
+        if row.state in Backtest.UNFINISHED:
+            return ("try_again", "stop") if row.state == Backtest.State.QUEUED else ("stop",)
+        return ("ask_again",)
+
+    @button("Try again now")
+    def try_again(self, request, row, words):
+        if row.state not in Backtest.UNFINISHED:
+            raise backtests.NotRunning("This backtest has ended already.")
+        return super().try_again(request, row, words)
+
+    @button("Stop", danger=True)
+    def stop(self, request, row, words):
+        backtests.stop(row, by=self.acting(request, row))
+        return "Stopped."
+
+    @button("Try again")
+    def ask_again(self, request, row, words):
+        backtests.ask(row.workspace, by=self.acting(request, row))
+        return "A new one is asked for. A worker takes it within seconds."
 
 
 @admin.register(Sample)

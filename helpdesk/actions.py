@@ -18,12 +18,12 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from agents import actions as agents
 from agents.access import Right, require
-from agents.models import Agent, Door, ExternalId, Workspace
+from agents.models import Agent, Door, ExternalId, Workspace, known_time_zone
 from helpdesk.models import Conversation, Rating, RatingDay, StoredTranscript
 from helpdesk.rows import ConversationRow, RatingRow, Refused
 from helpdesk.transcripts import Transcript
@@ -355,6 +355,8 @@ class _Days:
         )
         if empty:
             RatingDay.objects.filter(pk__in=[day.pk for day in _days_of([(d.agent_id, d.day) for d in empty])]).delete()
+        # Whoever reads the daily table on a clock sees by this number that there is news.
+        Workspace.objects.filter(pk=self.workspace.pk).update(ratings_revision=F("ratings_revision") + 1)
 
 
 def _days_of(keys):
@@ -414,6 +416,18 @@ def rebuild_days(workspace: Workspace) -> int:
             days.deltas[difference.agent_id, difference.day] = change
         days.store()
     return len(days.deltas)
+
+
+def change_time_zone(workspace: Workspace, name: str) -> int:
+    """Let the workspace live by another clock, and its daily table with it. Returns how many days differed.
+
+    Nothing reads the one without the other: what was a rating of Monday night may be one of Tuesday now. Raises ValidationError.
+    """
+    known_time_zone(name)
+    with transaction.atomic():
+        _enter(workspace)
+        Workspace.objects.filter(pk=workspace.pk).update(time_zone=name)
+        return rebuild_days(workspace)
 
 
 # --- Conversations ---------------------------------------------------------------------------------------------------

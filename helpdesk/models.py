@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from agents.access import Scoped
@@ -171,7 +172,9 @@ class RatingDay(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["agent", "day"], name="one_row_per_agent_and_day"),
             models.CheckConstraint(
-                condition=Q(sum_hundredths__lte=models.F("n") * 10_000), name="daily_sum_is_possible_for_its_n"
+                # In 64 bits: n is a column of 32, and so would be its product with a number of the same size.
+                condition=Q(sum_hundredths__lte=Cast("n", models.BigIntegerField()) * 10_000),
+                name="daily_sum_is_possible_for_its_n",
             ),
         ]
         indexes = [

@@ -14,7 +14,7 @@ class AtWork(Refusal):
 
 class OwedBack(ReadOnly):
     owed_columns = ("owes_since", "attempts", "held_until", "last_error")
-    never_shown = ("claim",)
+    never_shown: tuple[str, ...] = ("claim",)
 
     @admin.display(description="Next try", ordering="next_try_at")
     def owes_since(self, row):

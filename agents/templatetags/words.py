@@ -41,6 +41,13 @@ def age(at):
 
 
 @register.filter
+def aged(at):
+    """The same as it ends a phrase: "2 h ago", "just now"."""
+    words = age(at)
+    return "just now" if words == "now" else f"{words} ago"
+
+
+@register.filter
 def exact(at):
     """A moment in full: "20 Nov 2026, 10:42" in the time zone of the workspace."""
     local = timezone.localtime(at)
@@ -60,6 +67,12 @@ def signed(value):
     """Points with their sign, "+0.3" or "−6.1"; a zero has none."""
     words = f"{abs(value):.1f}"
     return words if words == "0.0" else f"{'+' if value > 0 else '−'}{words}"
+
+
+@register.filter
+def share(part):
+    """A part of a whole, 0..1, as "38 %"; one that is there never reads as nothing."""
+    return "under 1 %" if 0 < part < 0.005 else f"{100 * part:.0f} %"
 
 
 @register.filter

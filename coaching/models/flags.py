@@ -1,12 +1,15 @@
 import uuid
+from datetime import timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from agents import work
 from agents.access import Scoped
+from agents.history import VersionHistory
 from agents.models import Agent, Member, Workspace
+from coaching import trajectory
 
 
 class FlagQuerySet(Scoped):
@@ -18,9 +21,24 @@ class FlagQuerySet(Scoped):
     def automatic(self):
         return self.filter(kind=Flag.Kind.AUTO)
 
+    def coachable(self):
+        """Those that a leader can tick off: open ones, and new levels, which are there to be talked about."""
+        return self.filter(status__in=[Flag.Status.OPEN, Flag.Status.EXPIRED])
+
+    def to_coach(self, today):
+        """Those of active agents that nobody has ticked off. `today` is the workspace's.
+
+        A new level waits for a talk as long as the scan rests after it, and not beside a newer flag of the same agent.
+        """
+        newer = Flag.objects.open().filter(agent=OuterRef("agent"))
+        still = Q(status=Flag.Status.OPEN) | Q(
+            ~Exists(newer), closed_on__gt=today - timedelta(days=trajectory.REST_DAYS)
+        )
+        return self.coachable().filter(still, coached_at=None, agent__active=True)
+
 
 class Flag(models.Model):
-    """An open claim that an agent's CSAT is sustained-falling, with its evidence."""
+    """An open claim that an agent's CSAT is sustained-falling, with its evidence. Each change of it is a version in `history`."""
 
     class Kind(models.TextChoices):
         AUTO = "auto", "Auto"
@@ -62,7 +80,13 @@ class Flag(models.Model):
     closed_by = models.ForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+")
     close_reason = models.TextField(blank=True)
     close_evidence = models.JSONField(default=dict, blank=True)
+    coached_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a leader ticked off that they coached on it."
+    )
+    coached_by = models.ForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+")
+    version = models.PositiveIntegerField(default=1, editable=False)
 
+    history = VersionHistory()
     objects = FlagQuerySet.as_manager()
 
     class Meta:
@@ -82,6 +106,10 @@ class Flag(models.Model):
                 name="manual_flag_says_who_and_why",
             ),
             models.CheckConstraint(condition=~Q(kind="auto") | Q(opened_by=None), name="automatic_flag_has_no_author"),
+            models.CheckConstraint(
+                condition=Q(coached_at=None, coached_by=None) | Q(coached_at__isnull=False, coached_by__isnull=False),
+                name="flag_coached_at_and_by_go_together",
+            ),
             models.CheckConstraint(condition=Q(kind__in=["auto", "manual"]), name="flag_kind_is_known"),
             models.CheckConstraint(
                 condition=Q(status__in=["open", "cleared", "expired", "dismissed"]), name="flag_status_is_known"
@@ -101,8 +129,8 @@ class Sweep(work.Owed):
 
     workspace = models.OneToOneField(Workspace, models.CASCADE, related_name="sweep")
     swept_on = models.DateField(null=True, blank=True, help_text="The workspace's last day that was swept.")
-    ratings_seen_at = models.DateTimeField(
-        null=True, blank=True, help_text="Ratings received up to here were taken in."
+    ratings_revision = models.PositiveBigIntegerField(
+        default=0, help_text="The workspace's ratings were taken in as of this revision of theirs."
     )
 
     objects = work.OwedQuerySet.as_manager()
@@ -113,3 +141,86 @@ class Sweep(work.Owed):
 
     def __str__(self):
         return f"Sweep of {self.workspace}"
+
+
+class FlagPolicy(models.Model):
+    """Whether a workspace has flags raised by themselves, and how readily. The defaults hold where nobody has chosen."""
+
+    class Sensitivity(models.TextChoices):
+        EARLY = trajectory.Sensitivity.EARLY, "Early"
+        BALANCED = trajectory.Sensitivity.BALANCED, "Balanced"
+        CAUTIOUS = trajectory.Sensitivity.CAUTIOUS, "Cautious"
+
+    workspace = models.OneToOneField(Workspace, models.CASCADE, related_name="flag_policy")
+    automatic = models.BooleanField(default=True, help_text="Whether the regular look raises flags.")
+    sensitivity = models.CharField(max_length=8, choices=Sensitivity, default=Sensitivity.BALANCED)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    history = VersionHistory()
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name_plural = "flag policies"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sensitivity__in=["early", "balanced", "cautious"]), name="sensitivity_is_known"
+            )
+        ]
+
+    def __str__(self):
+        return f"Flag policy of {self.workspace}"
+
+
+class BacktestQuerySet(Scoped, work.OwedQuerySet):
+    def unfinished(self):
+        return self.filter(state__in=Backtest.UNFINISHED)
+
+    def done(self):
+        return self.filter(state=Backtest.State.DONE)
+
+
+class Backtest(work.Owed):
+    """The scan replayed over a workspace's own past: whom it would have flagged. Changes no flag."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Waiting for a worker"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        STOPPED = "stopped", "Stopped"
+
+    UNFINISHED = (State.QUEUED, State.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="backtests")
+    asked_by = models.ForeignKey(Member, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now, editable=False)
+    state = models.CharField(max_length=7, choices=State, default=State.QUEUED)
+    progress = models.PositiveSmallIntegerField(default=0, help_text="Per cent of the work that is done.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(
+        default=dict, blank=True, help_text="What was found, as coaching.actions.backtests stores it."
+    )
+
+    objects = BacktestQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace"], condition=Q(state__in=["queued", "running"]), name="one_backtest_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running"], finished_at=None)
+                | Q(state__in=["done", "failed", "stopped"], finished_at__isnull=False),
+                name="backtest_finished_iff_not_unfinished",
+            ),
+            models.CheckConstraint(condition=Q(progress__lte=100), name="backtest_progress_is_per_cent"),
+            work.owed_constraint("backtest_is_held_only_while_owed"),
+        ]
+        indexes = [
+            work.owed_index("backtest_owed"),
+            models.Index(fields=["workspace", "-asked_at"], name="backtest_newest"),
+        ]
+
+    def __str__(self):
+        return f"Backtest of {self.workspace}"

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from coaching.trajectory import LEVELS, MIN_PAST_RATINGS, PEER_PRIOR
+
 ENOUGH = 8  # ratings under which no level is named; the flag asks for as many before it clears
 SMALLEST_SPREAD = 0.3  # of the spread that good/bad ratings of this level would have
 SURE = 1.96  # standard errors on either side: 19 of 20 such ranges hold the true level
@@ -77,6 +79,39 @@ class Timeline:
 
     def _edge(self, day):
         return min(max(day - self.first, 0), len(self._running) - 1)
+
+
+def usual_by_week(own, peers):
+    """What each week of an agent would usually bring: their own level, moved as their peers' was that week. 0..100.
+
+    `own` and `peers` hold one Csat a week, the agent left out of the peers; `peers` may be None. The level is the mean over all
+    these weeks, and a peers' week is heard on the odds scale as the scan hears it: it counts as if they had had some unhappy
+    ratings as usual besides, so that a handful moves little. None for every week where the agent has too few ratings to have
+    a usual level.
+    """
+    level = sum(own, NOTHING)
+    if level.n < MIN_PAST_RATINGS:
+        return [None] * len(own)
+    p = _unhappy(level)
+    usual = sum(peers or (), NOTHING)
+    if not usual.n:
+        return [100 * (1 - p)] * len(own)
+    t = _unhappy(usual)
+    expected = []
+    for week in peers:
+        came = (PEER_PRIOR + week.n - week.total / 10_000) / (PEER_PRIOR / t + week.n)
+        odds = _odds(min(max(came, LEVELS[0]), LEVELS[1])) / _odds(t)
+        expected.append(100 * (1 - p * odds / (1 - p + p * odds)))
+    return expected
+
+
+def _unhappy(csat):
+    """The share of unhappiness in ratings, kept off 0 and 1."""
+    return min(max(1 - csat.mean / 100, LEVELS[0]), LEVELS[1])
+
+
+def _odds(share):
+    return share / (1 - share)
 
 
 def said(value, scale):

@@ -25,7 +25,7 @@ SUM_BITS = 40  # of a packed number hold the sum of hundredths, those above them
 
 @dataclass(frozen=True)
 class History:
-    """26 weeks of a workspace. Row i of `days` is agent `agents[i]` (a key); `team` and `active` have one entry an agent.
+    """Some weeks of a workspace. Row i of `days` is agent `agents[i]` (a key); `team` and `active` have one entry an agent.
 
     `team` numbers the teams, -1 for none. Somebody who is not active any more counts in none, but their ratings still say what
     the weather was in the workspace.
@@ -40,21 +40,41 @@ class History:
         """Whether the peers of this agent are their own team rather than the whole workspace."""
         return bool(self.team[row] >= 0 and (self.team == self.team[row]).sum() >= MIN_TEAM)
 
-    def first_rated(self, row):
-        """The first day (ordinal) on which this agent has ratings."""
-        return self.days.first_day + int((self.days.n[row] > 0).argmax())
+    def first_rated(self, row, day):
+        """The first day (ordinal) of the 26 weeks up to and including `day` on which this agent has ratings."""
+        first = max(day - HISTORY_DAYS + 1 - self.days.first_day, 0)
+        return self.days.first_day + first + int((self.days.n[row, first:] > 0).argmax())
+
+    def own(self, row, first, last):
+        """The agent's ratings of the days first..last (ordinals): their number and mean score 0..1, nan without any."""
+        n, u = self.days.window(first, last)
+        return n[row], _mean(n[row], u[row])
+
+    def peers(self, row, first, last):
+        """The same of the agent's peers: their team, or the whole workspace, the agent left out."""
+        n, u = self.days.window(first, last)
+        counted = self.team == self.team[row] if self.in_team(row) else np.ones(len(n), bool)
+        counted[row] = False
+        return n[counted].sum(), _mean(n[counted].sum(), u[counted].sum())
 
 
-def load(workspace, day):
-    """The History of the 26 weeks up to and including `day` (a date). Two queries, however many agents and days."""
-    first = day - timedelta(days=HISTORY_DAYS - 1)
+def _mean(n, u):
+    return 1 - u / n if n else np.nan
+
+
+def load(workspace, day, *, n_days=HISTORY_DAYS):
+    """The History of the `n_days` up to and including `day` (a date): of the 26 weeks that a sweep reads unless told otherwise.
+
+    Two queries, however many agents and days.
+    """
+    first = day - timedelta(days=n_days - 1)
     rows = list(Agent.objects.filter(workspace=workspace).order_by("pk").values_list("pk", "team_id", "active"))
     agents = [pk for pk, _, _ in rows]
     return History(
         agents=agents,
         active=np.array([active for _, _, active in rows], bool),
         team=np.array([team_id if active and team_id is not None else -1 for _, team_id, active in rows], np.int64),
-        days=_unpacked(packed(workspace, first, day), agents, first.toordinal()),
+        days=_unpacked(packed(workspace, first, day), agents, first.toordinal(), n_days),
     )
 
 
@@ -85,9 +105,9 @@ def _copied(days):
             yield from copy.rows()
 
 
-def _unpacked(packed_days, agents, first_day):
+def _unpacked(packed_days, agents, first_day, n_days):
     row_of = _Rows(agents)
-    n, u, uu = (np.zeros((HISTORY_DAYS, len(agents))) for _ in range(3))
+    n, u, uu = (np.zeros((n_days, len(agents))) for _ in range(3))
 
     def unpack(packed_day):
         day, keys, sums, squares = packed_day

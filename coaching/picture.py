@@ -25,7 +25,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Sparkline:
-    """Path data of an agent's line and of its team's, and where the agent's line ends.
+    """Path data of an agent's line and of its team's, where the agent's line ends, and the same in words.
 
     `own` is empty without any value.
     """
@@ -33,8 +33,7 @@ class Sparkline:
     own: str
     team: str
     end: tuple[float, float] | None
-    width: int = SPARK_WIDTH
-    height: int = SPARK_HEIGHT
+    words: str = ""
 
 
 def shared_scale(series):
@@ -60,7 +59,15 @@ def sparkline(own, team, scale):
         own=_path(xs, own, y),
         team=_path(xs, team, y),
         end=None if last is None else (round(xs[last], 1), y(own[last])),
+        words=_from_to(own, team),
     )
+
+
+def _from_to(own, team):
+    """The first and the last known level of both lines: "92 to 86, team 90 to 91"."""
+    ends = [[value for value in line if value is not None] for line in (own, team)]
+    words = [f"{line[0]:.0f} to {line[-1]:.0f}" for line in ends if line]
+    return ", team ".join(words)
 
 
 # --- Trajectory of one agent -----------------------------------------------------------------------------------------
@@ -83,7 +90,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Dot:
-    """One drawn week. `words` says in full what the dot shows."""
+    """One drawn week. `words` says what the dot shows, `beside` what it is to be read against."""
 
     x: float
     y: float
@@ -91,13 +98,15 @@ class Dot:
     recent: bool
     worst: bool
     words: str
+    beside: str
 
 
 @dataclass(frozen=True)
 class Trajectory:
     """Everything the template draws.
 
-    Lines are path data; `window` is (x, width) of the review window, if there is one.
+    Lines are path data; `window` is (x, width) of the review window, if there is one. `expected_is_usual` where the expected
+    line is not what a flag measured against but what these weeks would usually bring.
     """
 
     dots: tuple[Dot, ...]
@@ -109,6 +118,7 @@ class Trajectory:
     labels: tuple[tuple[float, str, str], ...]
     summary: str
     weeks: tuple[Week, ...]
+    expected_is_usual: bool
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -127,7 +137,7 @@ class Trajectory:
         return any(dot.worst for dot in self.dots)
 
 
-def trajectory(weeks, *, since=None, recent=None, worst=None):
+def trajectory(weeks, *, since=None, recent=None, worst=None, expected_is_usual=False):
     """Lay out `weeks` (oldest first, without gaps) as dots sized by their ratings, with the expected and the team's line.
 
     `since` is the first day of the review window, `recent` the mean level in it, `worst` the first day of the worst
@@ -144,7 +154,15 @@ def trajectory(weeks, *, since=None, recent=None, worst=None):
     first = _index(weeks, lambda week: week.start + timedelta(days=6) >= since) if since else None
     ring = _index(weeks, lambda week: 0 <= (worst - week.start).days + 3 < 7) if worst else None
     dots = tuple(
-        _dot(week, xs[i], y(week.score), most, recent=first is not None and i >= first, worst=i == ring)
+        _dot(
+            week,
+            xs[i],
+            y(week.score),
+            most,
+            recent=first is not None and i >= first,
+            worst=i == ring,
+            beside=_beside(week, usual=expected_is_usual),
+        )
         for i, week in enumerate(weeks)
         if week.score is not None
     )
@@ -165,6 +183,7 @@ def trajectory(weeks, *, since=None, recent=None, worst=None):
         labels=_month_labels(weeks, xs),
         summary=_summary(weeks, since, recent),
         weeks=weeks,
+        expected_is_usual=expected_is_usual,
     )
 
 
@@ -173,7 +192,7 @@ def _index(weeks, fits):
     return next((i for i, week in enumerate(weeks) if fits(week)), None)
 
 
-def _dot(week, x, y, most, *, recent, worst):
+def _dot(week, x, y, most, *, recent, worst, beside):
     radius = SMALLEST_DOT + (LARGEST_DOT - SMALLEST_DOT) * math.sqrt(week.n / most)
     return Dot(
         x=round(x, 1),
@@ -182,7 +201,15 @@ def _dot(week, x, y, most, *, recent, worst):
         recent=recent,
         worst=worst,
         words=f"Week of {_day(week.start)}: {week.score:.1f} %, {_ratings(week.n)}",
+        beside=beside,
     )
+
+
+def _beside(week, *, usual):
+    """The other lines in that week: "; expected 91.2, team 90.4"."""
+    others = (("usual" if usual else "expected", week.expected), ("team", week.team))
+    words = ", ".join(f"{name} {value:.1f}" for name, value in others if value is not None)
+    return f"; {words}" if words else ""
 
 
 def _summary(weeks, since, recent):

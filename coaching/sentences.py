@@ -1,17 +1,46 @@
 """What a flag says, in sentences that can be checked. Pure: numbers in, words out; no clock, no database.
 
-Everything is read from the evidence that was stored when the flag was raised or ended (`coaching.actions.flags` names its
+Everything is read from the evidence that was stored when the flag was raised or ended (`coaching.findings` names its
 keys), so a sentence never claims more than was known then. Levels in it are scores, 0..100.
 """
 
 from datetime import date, timedelta
+from typing import NamedTuple
 
 FRESH = timedelta(days=7)  # for so long "the last 5 weeks" are still the weeks that were meant
 
 # How rarely the scan flags an agent who keeps their level, one quarter each, by the threshold h it was swept with: measured by
-# `make flag-eval` (its last table) in simulated workspaces with seasons, holidays and teams' weather. Of 60,000 agents 296 were
-# flagged at 3.4 and 108 at 3.65: 1 in 203 and in 556, of which chance leaves 1 in 184 and in 473 open; rounded down from those.
-RARITY = {3.4: 150, 3.65: 400}
+# `make flag-eval` in simulated workspaces with seasons, holidays and teams' weather. Of 60,000 agents 815, 307, 120, 60 and 32
+# were flagged: 1 in 74 to 1 in 1,875, of which chance leaves 1 in 69, 178, 430, 807 and 1,396 open; rounded down from those.
+RARITY = {3.1: 60, 3.4: 150, 3.65: 400, 3.8: 600, 4.0: 1200}
+
+
+class Found(NamedTuple):
+    """What becomes of real falls of one size: how many in a hundred are found within a quarter, and when."""
+
+    percent: int
+    weeks: int  # from the fall to the flag: half of those that are found have been by then
+
+
+# What the scan finds of falls that come at once and stay, by h and by (points, ratings a week): measured as RARITY is, 1,500
+# falls each, and rounded down to a multiple of 5 from what chance leaves open. For the choice between sensitivities.
+FINDS = {
+    3.1: {(20, 8): Found(80, 6), (20, 20): Found(95, 4), (10, 20): Found(60, 7)},
+    3.4: {(20, 8): Found(70, 7), (20, 20): Found(95, 4), (10, 20): Found(45, 7)},
+    3.65: {(20, 8): Found(60, 7), (20, 20): Found(90, 5), (10, 20): Found(30, 8)},
+    3.8: {(20, 8): Found(50, 8), (20, 20): Found(90, 5), (10, 20): Found(25, 8)},
+    4.0: {(20, 8): Found(45, 8), (20, 20): Found(85, 6), (10, 20): Found(20, 8)},
+}
+
+# How often it finds a fall of 30 points at three ratings a week within a quarter, by h: in the simulator's step30, six
+# workspaces and 307 such agents, 77, 66, 53, 45 and 40 of a hundred.
+FOUND_IN_FEW = {
+    3.1: "only three times in four",
+    3.4: "only two times in three",
+    3.65: "only every second time",
+    3.8: "not even every second time",
+    4.0: "only two times in five",
+}
 
 
 def sentence(name, evidence, *, today=None):
@@ -22,11 +51,13 @@ def sentence(name, evidence, *, today=None):
     e = evidence
     said = [
         f"{_window(e, today)} {name}’s {_count(e['ratings'], 'rating')} average {level(e['observed'], e.get('scale'))}; "
-        f"their own previous {_past(e)} and {_peers(e)} point to {level(e['expected'], e.get('scale'))}.",
+        f"their own previous {_basis(e)} to {level(e['expected'], e.get('scale'))}.",
         f"Below that in {e['weeks_below']} of the {_weeks_rated(e)}"
         + (", and it holds without the worst 7 days." if e["holds_without_worst"] else "."),
     ]
-    if e.get("rarity"):
+    if e.get("new_scale"):
+        said.append("Most of these ratings are on a scale that is new here, which alone can look like a fall.")
+    elif e.get("rarity"):
         said.append(f"A steady agent shows this in fewer than 1 in {e['rarity']} quarters.")
     return " ".join(said)
 
@@ -36,12 +67,19 @@ def brief(evidence):
     e = evidence
     points = round(e["expected"] - e["observed"])
     holds = "; holds without the worst week" if e["holds_without_worst"] else ""
+    if e.get("new_scale"):
+        holds = "; but the scale of the ratings is new"
     return f"Down {_count(points, 'point')} in {_count(e['weeks'], 'week')} against what was expected{holds}"
 
 
 def cleared(evidence):
     """Why a flag is over, from the evidence of its end."""
     e = evidence
+    if e.get("corrected"):
+        return (
+            f"Cleared on {_day(e['day'])}: ratings of these weeks were corrected since; with them as they are now it would not "
+            "have been raised."
+        )
     return (
         f"Cleared on {_day(e['day'])}: the {_count(e['n28'], 'rating')} of the last 4 weeks average "
         f"{level(e['rate28'], e.get('scale'))}, and {level(e['needed'], e.get('scale'))} was needed."
@@ -61,6 +99,11 @@ def expired(evidence):
     )
 
 
+def cannot_see(h):
+    """What few ratings hide from a scan with the threshold `h`."""
+    return f"At 3 ratings a week even a 30-point fall is found {FOUND_IN_FEW[h]} within a quarter"
+
+
 def level(score, scale=""):
     """A score (0..100) as people say it: "4.1" where all ratings are stars, else "82 %"."""
     return f"{1 + score / 25:.1f}" if scale == "stars5" else f"{score:.0f} %"
@@ -74,12 +117,14 @@ def _window(e, today):
     return f"In the {weeks} up to {_day(e['day'])}"
 
 
-def _past(e):
-    return "week" if e["past_weeks"] == 1 else _count(e["past_weeks"], "week")
-
-
-def _peers(e):
-    return "what their team got in these weeks" if e["peers"] == "team" else "what everybody else got in these weeks"
+def _basis(e):
+    """What the expectation rests on: the own past, and the peers where they had ratings in these weeks."""
+    one_week = e["past_weeks"] == 1
+    past = "week" if one_week else _count(e["past_weeks"], "week")
+    if e.get("peers_ratings") == 0:
+        return f"{past} {'points' if one_week else 'point'}"
+    peers = "their team" if e["peers"] == "team" else "everybody else"
+    return f"{past} and what {peers} got in these weeks point"
 
 
 def _weeks_rated(e):

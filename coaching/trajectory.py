@@ -11,11 +11,12 @@ U/N what came, e what was to be expected, z the evidence that r is really worse 
     daily_sums -> Days     one row an agent, one column a day; the product builds the same from its daily table
     scan       -> Scan     the evidence of one day, for every agent
     step       -> State    what a day's evidence does to the flags: raise, keep, clear, expire, rest
-    replay     -> [Flag]   scan and step over many days
+    replay     -> [Flag]   scan and step over many days (`replays`: for several thresholds at once)
     backtest   -> bool     the same as a matrix
 """
 
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 
@@ -25,9 +26,19 @@ WINDOW_WEEKS = (3, 4, 5, 6, 8, 10, 12)
 HISTORY_WEEKS = 26
 HISTORY_DAYS = 7 * HISTORY_WEEKS
 
-DEFAULT_H = 3.4
-LARGE_WORKSPACE_H = 3.65
+
+class Sensitivity(StrEnum):
+    """How readily a workspace wants to be told: earlier and more often wrongly, or later and more surely."""
+
+    EARLY = "early"
+    BALANCED = "balanced"
+    CAUTIOUS = "cautious"
+
+
+# The h each is swept with, and the higher one of large workspaces: more agents are more chances to be wrong.
+THRESHOLDS = {Sensitivity.EARLY: (3.1, 3.4), Sensitivity.BALANCED: (3.4, 3.65), Sensitivity.CAUTIOUS: (3.8, 4.0)}
 LARGE_WORKSPACE_AGENTS = 200
+DEFAULT_H = THRESHOLDS[Sensitivity.BALANCED][0]
 
 MIN_RATINGS = 12
 MIN_PAST_RATINGS = 20
@@ -39,6 +50,8 @@ WORST_RUN_ALLOWANCE = 0.7
 BEST_RUN_ALLOWANCE = 0.2
 LONG_WINDOW_BONUS = 0.03  # a week: short windows are many independent chances to be wrong, and bad spells fill them
 LONG_WINDOW_WEEKS = 6
+MANY_RATINGS_BONUS = 0.1  # a doubling of the ratings in a window: few ratings are as often wrong and find less
+MANY_RATINGS = (32, 64, 128)  # where it stops falling, where it is nothing, where it stops rising
 MIN_TEAM = 4
 
 EXPIRE_DAYS = 84
@@ -86,7 +99,7 @@ class Days:
 
     def _edge(self, day):
         """Row of the running totals that holds everything before `day`."""
-        return np.clip(np.asarray(day) - self.first_day, 0, self.n.shape[1])
+        return _between(day - self.first_day, 0, self.n.shape[1])
 
     def window(self, first, last):
         """Ratings and unhappiness of the days first..last, both included: two arrays (agents,)."""
@@ -126,6 +139,19 @@ class Days:
         last = slice(max(end - HISTORY_WEEKS + 1, 0), end)
         came, due = (by_week[last].sum() for by_week in self._between_days)
         return float(np.clip(came / due, 1.0, 4.0)) if due > 1e-9 else 1.0
+
+    def shuffled(self, rng):
+        """The same days in another order: each agent's days with ratings are exchanged among themselves by `rng`.
+
+        Whatever fell over time falls no more, so every flag on it is false. Ratings of one day stay together, as copies and
+        a crowd on one conversation would: shuffled one by one these would look like calm.
+        """
+        agents, days = np.nonzero(self.n)
+        order = np.argsort(agents + rng.random(len(agents)))  # sorted by agent as before, at random within each
+        shuffled = Days(self.first_day, *(np.zeros_like(x) for x in (self.n, self.u, self.uu)))
+        for ours, theirs in ((shuffled.n, self.n), (shuffled.u, self.u), (shuffled.uu, self.uu)):
+            ours[agents, days] = theirs[agents, days][order]
+        return shuffled
 
     def unhappiest_run(self, first, last, length, level, agents, happiest=False):
         """The `length` consecutive days within first..last that are furthest above `level` times their ratings.
@@ -174,7 +200,7 @@ class Scan:
     @property
     def holds_without_worst(self):
         """Whether the fall is worth a flag at the default sensitivity without its worst seven days: bool (agents,)."""
-        return self.evidence_without_worst + WORST_RUN_ALLOWANCE + _window_bonus(self.weeks) >= DEFAULT_H
+        return self.evidence_without_worst + WORST_RUN_ALLOWANCE + _bonus(self.weeks, self.ratings) >= DEFAULT_H
 
 
 @dataclass(frozen=True)
@@ -322,27 +348,25 @@ def clears(rate28, n28, expected, drop, day_of_flag):
     return recovered & (n28 >= MIN_CLEAR_RATINGS) & (day_of_flag >= MIN_CLEAR_DAY)
 
 
-def threshold(n_agents):
-    """The h that a workspace of this many agents is swept with: more agents are more chances to be wrong."""
-    return LARGE_WORKSPACE_H if n_agents > LARGE_WORKSPACE_AGENTS else DEFAULT_H
+def threshold(n_agents, sensitivity=Sensitivity.BALANCED):
+    """The h that a workspace of this many agents is swept with."""
+    usual, large = THRESHOLDS[Sensitivity(sensitivity)]
+    return large if n_agents > LARGE_WORKSPACE_AGENTS else usual
 
 
 def replay(days, team, sweep_days, h=DEFAULT_H):
     """Every Flag that a sweep on each of `sweep_days` (ascending) would have raised, in the order of raising."""
-    state = State.empty(days.n_agents)
-    flags: list[Flag] = []
-    current: dict[int, int] = {}
+    return replays(days, team, sweep_days, [h])[h]
+
+
+def replays(days, team, sweep_days, thresholds):
+    """`replay` for several h, {h: [Flag]}: the evidence of a day is the same for all, so it is gathered once."""
+    runs = {h: _Replay(days.n_agents, h) for h in thresholds}
     for day in _checked_sweeps(sweep_days):
         evidence = scan(days, team, day)
-        state, events = step(state, evidence, h)
-        for ended_by, agents in (("cleared", events.cleared), ("expired", events.expired)):
-            for agent in agents.tolist():
-                at = current.pop(agent)
-                flags[at] = replace(flags[at], ended_on=day, ended_by=ended_by)
-        for agent in events.raised.tolist():
-            current[agent] = len(flags)
-            flags.append(_flag(evidence, agent))
-    return flags
+        for run in runs.values():
+            run.take(evidence)
+    return {h: run.flags for h, run in runs.items()}
 
 
 def episodes(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H):
@@ -369,7 +393,27 @@ def backtest(agent, day, score, weight, team, n_agents, sweep_days, h=DEFAULT_H)
     return flagged
 
 
-def _flag(scan, agent):
+class _Replay:
+    """The flags that sweeps at one h raise and end, one day's Scan after the other."""
+
+    def __init__(self, n_agents, h):
+        self.h, self.state = h, State.empty(n_agents)
+        self.flags: list[Flag] = []
+        self.current: dict[int, int] = {}
+
+    def take(self, evidence):
+        self.state, events = step(self.state, evidence, self.h)
+        for ended_by, agents in (("cleared", events.cleared), ("expired", events.expired)):
+            for agent in agents.tolist():
+                at = self.current.pop(agent)
+                self.flags[at] = replace(self.flags[at], ended_on=evidence.day, ended_by=ended_by)
+        for agent in events.raised.tolist():
+            self.current[agent] = len(self.flags)
+            self.flags.append(flag_of(evidence, agent))
+
+
+def flag_of(scan, agent):
+    """The Flag that one agent's row of a Scan would raise."""
     of_flag = {field.name for field in fields(Flag)}
     of_scan = [field.name for field in fields(Scan) if field.name in of_flag]
     return Flag(
@@ -421,18 +465,19 @@ def _window(days, peers, phi, day, k):
     z_without = np.full(days.n_agents, np.nan)
     worst_start = np.full(days.n_agents, NO_DAY)
     some = np.flatnonzero(due)
-    start, run_n, run_u = days.unhappiest_run(first, day, RUN_DAYS, e[some], some)
-    rest_n, rest_u = np.maximum(n[some] - run_n, 0.0), np.maximum(u[some] - run_u, 0.0)
-    z_without[some] = _evidence(_ratio(rest_u, rest_n), e[some], _capped(rest_n, k), past[some], phi)
-    worst_start[some] = start
-    # The mirror of it: one conversation that hundreds applauded must not become the level that later weeks are held to.
-    best = days.unhappiest_run(day - HISTORY_DAYS + 1, first - 1, RUN_DAYS, p[some], some, happiest=True)
-    p_left, left_n = levels.own(np.maximum(nb[some] - best[1], 0.0), np.maximum(ub[some] - best[2], 0.0), some)
-    e_left = _shifted(p_left, odds[some])
-    past_left = _past_weight(phi, p_left, e_left, left_n, peers_expected[some], k)
-    z_past = _evidence(r[some], e_left, _capped(n[some], k), past_left, phi)
-    held = np.minimum(z_without[some] + WORST_RUN_ALLOWANCE, z_past + BEST_RUN_ALLOWANCE)
-    statistic[some] = np.minimum(z[some], held) + _window_bonus(k)
+    if some.size:  # on most days nobody is left, and what follows costs as much as all before it
+        start, run_n, run_u = days.unhappiest_run(first, day, RUN_DAYS, e[some], some)
+        rest_n, rest_u = np.maximum(n[some] - run_n, 0.0), np.maximum(u[some] - run_u, 0.0)
+        z_without[some] = _evidence(_ratio(rest_u, rest_n), e[some], _capped(rest_n, k), past[some], phi)
+        worst_start[some] = start
+        # The mirror of it: one conversation that hundreds applauded must not become the level that later weeks are held to.
+        best = days.unhappiest_run(day - HISTORY_DAYS + 1, first - 1, RUN_DAYS, p[some], some, happiest=True)
+        p_left, left_n = levels.own(np.maximum(nb[some] - best[1], 0.0), np.maximum(ub[some] - best[2], 0.0), some)
+        e_left = _shifted(p_left, odds[some])
+        past_left = _past_weight(phi, p_left, e_left, left_n, peers_expected[some], k)
+        z_past = _evidence(r[some], e_left, _capped(n[some], k), past_left, phi)
+        held = np.minimum(z_without[some] + WORST_RUN_ALLOWANCE, z_past + BEST_RUN_ALLOWANCE)
+        statistic[some] = np.minimum(z[some], held) + _bonus(k, n[some])
 
     return {
         "statistic": statistic,
@@ -450,8 +495,11 @@ def _window(days, peers, phi, day, k):
     }
 
 
-def _window_bonus(weeks):
-    return LONG_WINDOW_BONUS * (weeks - LONG_WINDOW_WEEKS)
+def _bonus(weeks, ratings):
+    """What a window of so many weeks and ratings gets on top of its evidence, so that evidence is asked for where it finds."""
+    fewest, none, most = MANY_RATINGS
+    doublings = np.log2(_between(ratings, fewest, most) / none)
+    return LONG_WINDOW_BONUS * (weeks - LONG_WINDOW_WEEKS) + MANY_RATINGS_BONUS * doublings
 
 
 def _dispersion(days, day):
@@ -491,7 +539,7 @@ class _Levels:
         off = np.where(nb > 0, _ratio(ub, nb) - team, 0.0)
         usual = (LEVEL_TAIL + 1) / (LEVEL_TAIL + off**2 / (self.spread + noise / np.maximum(nb, 1.0)))
         m = self.pull * np.minimum(usual, 1.0)
-        return np.clip((ub + m * team) / (nb + m), *LEVELS), nb + m
+        return _between((ub + m * team) / (nb + m), *LEVELS), nb + m
 
 
 def _team_shift(peers, phi, n, u, p, t):
@@ -504,8 +552,8 @@ def _team_shift(peers, phi, n, u, p, t):
     def heard(counted):
         peers_due = peers.others_sum(n * p, counted)
         size = PEER_PRIOR / t + peers.others_sum(n, counted)
-        came = np.clip((PEER_PRIOR + peers.others_sum(u, counted)) / size, *LEVELS)
-        due = np.clip((PEER_PRIOR + peers_due) / size, *LEVELS)
+        came = _between((PEER_PRIOR + peers.others_sum(u, counted)) / size, *LEVELS)
+        due = _between((PEER_PRIOR + peers_due) / size, *LEVELS)
         return came / (1 - came) * (1 - due) / due, peers_due
 
     odds, _ = heard(np.ones(len(n), bool))
@@ -515,7 +563,7 @@ def _team_shift(peers, phi, n, u, p, t):
 
 def _shifted(p, odds):
     """e (agents,): the own level moved by the team's shift."""
-    return np.clip(p * odds / (1 - p + p * odds), *LEVELS)
+    return _between(p * odds / (1 - p + p * odds), *LEVELS)
 
 
 def _past_weight(phi, p, e, past_n, peers_expected, k):
@@ -562,7 +610,12 @@ def _capped(n, weeks):
 
 def _level(u, n):
     """u/n kept off 0 and 1; one in two where there is nothing."""
-    return np.clip(np.where(n > 0, _ratio(u, n), 0.5), *LEVELS)
+    return _between(np.where(n > 0, _ratio(u, n), 0.5), *LEVELS)
+
+
+def _between(x, least, most):
+    """np.clip, many times as quick on few numbers: replaying a year does it a hundred thousand times."""
+    return np.minimum(np.maximum(x, least), most)
 
 
 def _ratio(u, n):

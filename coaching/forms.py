@@ -4,6 +4,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
 from agents.models import TEXT_LIMIT, Agent
+from coaching.models import FlagPolicy
 from memories.models import SUMMARY_LIMIT
 
 
@@ -99,6 +100,16 @@ class SettingsForm(Typed):
         min_value=1,
         max_value=3650,
         help_text="Days. Ratings, summaries and proposals stay.",
+    )
+
+
+class FlagPolicyForm(Typed):
+    automatic = forms.BooleanField(label="Raise flags automatically", required=False)
+    sensitivity = forms.ChoiceField(
+        label="How readily",
+        choices=FlagPolicy.Sensitivity.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose one of the three.", "invalid_choice": "Choose one of the three."},
     )
 
 

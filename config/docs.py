@@ -19,6 +19,7 @@ PROBLEMS = {
     "already-decided": "Somebody was first; decidedBy, decidedAt, decidedFrom and proposalStatus say who, when and how.",
     "already-flagged": "The agent has an open flag, and one is enough; `flag` is its id.",
     "already-closed": "The flag is not open any more.",
+    "not-dismissed": "Only a dismissal can be taken back, and the flag was not dismissed.",
     "archived": "The note was archived, so it cannot be changed.",
     "coach-off": "The agent has no coach, or coaching is switched off for it.",
     "turn-state": "The turn has ended already, or has not ended yet.",

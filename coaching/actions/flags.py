@@ -1,23 +1,14 @@
-"""What can be done to flags: raise, dismiss, say the cause, clear, expire. The scan and people, through every door.
+"""What can be done to flags, by the scan and by people: raise, dismiss, reopen, tick off, say the cause, clear, expire.
 
-What an automatic flag stores as `evidence`, every number that its sentence and its picture need (levels are scores 0..100,
-days ISO dates):
-
-    day, since, weeks                  the day it was seen, the first day and the length of the review window
-    ratings, observed, expected        ratings in the window, their mean, and what own past and peers pointed to
-    own_level, past_ratings, past_weeks   what the own past alone pointed to, and what that rests on
-    peers, team_shift                  "team" or "workspace"; points by which their weather moved the expectation
-    weeks_rated, weeks_below           weeks of the window with ratings; those of them below the expectation
-    worst_start, holds_without_worst   first of the worst seven days; whether the fall stands without them
-    statistic, evidence, evidence_without_worst, h   standard errors: what was found, what was asked for
-    drop, rate28, n28                  what must be made up for; mean and number of the last 28 days' ratings
-    scale, rarity                      the one scale all these ratings are on, or ""; one false flag in so many quarters
+What an automatic flag stores as `evidence` stands in coaching.findings. Where ratings of its days change later, the evidence is
+brought up to date (`correct`) or the flag taken back (`take_back`); each version of it stays in the flag's history.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from agents.access import Refusal, Right, require
@@ -45,21 +36,24 @@ class AlreadyClosed(Refusal):
         self.flag = flag
 
 
+class NotDismissed(Refusal):
+    """The flag is open, or ended by itself."""
+
+
 def raise_flag(agent, evidence):
-    """Open an automatic flag on what the scan found (`evidence_of`) and take its worst conversations down as samples.
+    """Open an automatic flag on what the scan found (`findings.evidence_of`) and take its worst conversations down as samples.
 
     Returns the flag, or None where the agent has an open one: somebody was first.
     """
-    since, day = date.fromisoformat(evidence["since"]), date.fromisoformat(evidence["day"])
     try:
         with transaction.atomic():
             flag = Flag.objects.create(
                 workspace_id=agent.workspace_id,
                 agent=agent,
                 kind=Flag.Kind.AUTO,
-                since=since,
-                opened_on=day,
-                evidence=evidence | {"scale": _scale(agent, since, day)},
+                since=date.fromisoformat(evidence["since"]),
+                opened_on=date.fromisoformat(evidence["day"]),
+                evidence=evidence | scales_of(agent, evidence),
             )
             samples.capture(flag)
     except IntegrityError:
@@ -76,7 +70,7 @@ def raise_manual(agent, *, by, reason):
     today = timezone.now().astimezone(agent.workspace.zone).date()
     try:
         with transaction.atomic():
-            return Flag.objects.create(
+            flag = Flag(
                 workspace_id=agent.workspace_id,
                 agent=agent,
                 kind=Flag.Kind.MANUAL,
@@ -85,6 +79,9 @@ def raise_manual(agent, *, by, reason):
                 opened_by=by,
                 reason=reason,
             )
+            flag._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
+            flag.save(force_insert=True)
+            return flag
     except IntegrityError:
         flag = Flag.objects.open().filter(agent=agent).first()
         if flag is None:
@@ -97,10 +94,50 @@ def dismiss(flag, *, by, reason):
     require(by, Right.COACH_PEOPLE)
     reason = checked_reason(reason)
     today = timezone.now().astimezone(flag.workspace.zone).date()
-    closed = _close(flag, Flag.Status.DISMISSED, today, closed_by=by, close_reason=reason)
+    closed = _close(flag, Flag.Status.DISMISSED, today, by=by, closed_by=by, close_reason=reason)
     flag.refresh_from_db()
     if not closed:
         raise AlreadyClosed(flag)
+    return flag
+
+
+def reopen(flag, *, by):
+    """Take a dismissal back: the flag stands again as it stood. Raises NotAllowed, NotDismissed, AlreadyFlagged."""
+    require(by, Right.COACH_PEOPLE)
+    dismissed = Flag.objects.filter(status=Flag.Status.DISMISSED)
+    nobody = {"closed_at": None, "closed_on": None, "closed_by": None, "close_reason": ""}
+    try:
+        reopened = _change(flag, dismissed, by=by, status=Flag.Status.OPEN, **nobody)
+    except IntegrityError:
+        other = Flag.objects.open().filter(agent=flag.agent_id).first()
+        if other is None:
+            raise
+        raise AlreadyFlagged(other) from None
+    flag.refresh_from_db()
+    if not reopened:
+        raise NotDismissed("Only a dismissal can be taken back.")
+    return flag
+
+
+def mark_coached(flag, *, by):
+    """Tick off that the agent was coached on it, or that the new level was talked about.
+
+    Harmless where somebody did before. Raises NotAllowed, AlreadyClosed.
+    """
+    require(by, Right.COACH_PEOPLE)
+    untouched = Flag.objects.coachable().filter(coached_at=None)
+    marked = _change(flag, untouched, by=by, coached_at=timezone.now(), coached_by=by)
+    flag.refresh_from_db()
+    if not marked and flag.coached_at is None:
+        raise AlreadyClosed(flag)
+    return flag
+
+
+def unmark_coached(flag, *, by):
+    """Take the tick back. Harmless where there is none. Raises NotAllowed."""
+    require(by, Right.COACH_PEOPLE)
+    _change(flag, Flag.objects.filter(coached_at__isnull=False), by=by, coached_at=None, coached_by=None)
+    flag.refresh_from_db()
     return flag
 
 
@@ -109,13 +146,16 @@ def set_cause(flag, *, by, cause):
     require(by, Right.COACH_PEOPLE)
     if cause and cause not in Flag.Cause.values:
         raise ValidationError({"cause": f"Unknown cause. Known: {', '.join(Flag.Cause.values)}."})
-    Flag.objects.filter(pk=flag.pk).update(cause=cause)
+    _change(flag, Flag.objects.exclude(cause=cause), by=by, cause=cause)
     flag.refresh_from_db()
     return flag
 
 
 def clear(flag, evidence):
-    """Close an automatic flag: most of the fall is made up for. `evidence` is `end_of`. False where it was not open any more."""
+    """Close an automatic flag: most of the fall is made up for. False where it was not open any more.
+
+    `evidence` is `findings.end_of`.
+    """
     return _close(flag, Flag.Status.CLEARED, date.fromisoformat(evidence["day"]), close_evidence=evidence)
 
 
@@ -124,11 +164,59 @@ def expire(flag, evidence):
     return _close(flag, Flag.Status.EXPIRED, date.fromisoformat(evidence["day"]), close_evidence=evidence)
 
 
-def _close(flag, status, day, **values):
-    rows = Flag.objects.open().filter(pk=flag.pk)
+def correct(flag, evidence):
+    """Bring an open automatic flag's evidence up to date: ratings of its days changed, and it would still have been raised.
+
+    `evidence` is `findings.evidence_of` the day it was raised on. The review window follows it, and worst conversations that
+    came in late become samples; those that were taken down stay. False where the flag was not open any more.
+    """
+    with transaction.atomic():
+        values = {
+            "since": date.fromisoformat(evidence["since"]),
+            "evidence": evidence | scales_of(flag.agent, evidence),
+        }
+        if not _change(flag, Flag.objects.open().automatic(), **values):
+            return False
+        flag.refresh_from_db()
+        samples.capture(flag)
+    return True
+
+
+def take_back(flag, evidence, *, day):
+    """Close an automatic flag that should not have been raised: ratings of its days were corrected since. As `clear`.
+
+    `evidence` says what the same days tell now: `findings.sums_of` its review window, and the statistic. `day` (a date) is when
+    that was seen.
+    """
+    told = {
+        "day": day.isoformat(),
+        "open_days": (day - flag.opened_on).days,
+        "corrected": True,
+        "scale": flag.evidence.get("scale", ""),
+        "was": {key: flag.evidence.get(key) for key in evidence},
+        "is": evidence,
+    }
+    return _close(flag, Flag.Status.CLEARED, day, close_evidence=told)
+
+
+def _close(flag, status, day, *, by=None, **values):
+    rows = Flag.objects.open()
     if status != Flag.Status.DISMISSED:
         rows = rows.automatic()
-    return bool(rows.update(status=status, closed_at=timezone.now(), closed_on=day, **values))
+    return _change(flag, rows, by=by, status=status, closed_at=timezone.now(), closed_on=day, **values)
+
+
+def _change(flag, rows, *, by=None, **values):
+    """Change the flag while it is one of `rows`, as its next version. False where it is none of them (any more)."""
+    with transaction.atomic():
+        if not rows.filter(pk=flag.pk).update(version=F("version") + 1):
+            return False
+        changed = Flag.objects.get(pk=flag.pk)
+        for field, value in values.items():
+            setattr(changed, field, value)
+        changed._history_user = by and by.user  # type: ignore[attr-defined]  # simple-history reads it
+        changed.save()
+    return True
 
 
 def checked_reason(reason):
@@ -141,64 +229,10 @@ def checked_reason(reason):
     return reason
 
 
-def evidence_of(scan, row, *, h, first_rated, in_team):
-    """What is stored of one agent's row of a Scan. `first_rated` is the first day with ratings, `in_team` whether the peers were
-    the agent's own team."""
-    since, weeks = int(scan.since[row]), int(scan.weeks[row])
-    worst = int(scan.worst_start[row])
-    drop = max(scan.expected[row] - scan.rate28[row], trajectory.MIN_DROP)
-    return {
-        "day": _iso(scan.day),
-        "since": _iso(since),
-        "weeks": weeks,
-        "ratings": round(float(scan.ratings[row])),
-        "observed": _points(scan.observed[row]),
-        "expected": _points(scan.expected[row]),
-        "own_level": _points(scan.own_level[row]),
-        "past_ratings": round(float(scan.past_ratings[row])),
-        "past_weeks": past_weeks(since, weeks, first_rated),
-        "peers": "team" if in_team else "workspace",
-        "team_shift": _points(scan.expected[row] - scan.own_level[row]),
-        "weeks_rated": int(scan.weeks_rated[row]),
-        "weeks_below": int(scan.weeks_below[row]),
-        "worst_start": None if worst == trajectory.NO_DAY else _iso(worst),
-        "holds_without_worst": bool(scan.statistic[row] >= h),  # the statistic counts the fall without them
-        "statistic": _rounded(scan.statistic[row]),
-        "evidence": _rounded(scan.evidence[row]),
-        "evidence_without_worst": _rounded(scan.evidence_without_worst[row]),
-        "h": h,
-        "drop": _points(drop),
-        "rate28": _points(scan.rate28[row]),
-        "n28": round(float(scan.n28[row])),
-        "rarity": sentences.RARITY.get(h),
-    }
-
-
-def past_weeks(since, weeks, first_rated):
-    """How many weeks of own past a flag rests on: those before the window, back to the first rating (days are ordinals)."""
-    return min(trajectory.HISTORY_WEEKS - weeks, -(-(since - first_rated) // 7))
-
-
-def end_of(flag, scan, row):
-    """What is stored of the day on which the scan ended `flag`: the last 28 days, and what was needed of them."""
-    raised_on = flag.evidence
-    n28 = round(float(scan.n28[row]))
-    return {
-        "day": _iso(scan.day),
-        "open_days": scan.day - flag.opened_on.toordinal(),
-        "rate28": _points(scan.rate28[row]) if n28 else None,
-        "n28": n28,
-        "enough": n28 >= trajectory.MIN_CLEAR_RATINGS,
-        "expected": raised_on["expected"],
-        "needed": round(raised_on["expected"] - raised_on["drop"] / 3, 4),
-        "scale": raised_on.get("scale", ""),
-    }
-
-
 def sentence(flag, *, today=None):
     """What the flag says, whoever raised it and however it ended. `today` as in `coaching.sentences`."""
     if flag.status == Flag.Status.DISMISSED:
-        return f"Dismissed by {flag.closed_by}: {flag.close_reason}"
+        return f"Dismissed by {flag.closed_by.display_name}: {flag.close_reason}"
     if flag.kind == Flag.Kind.MANUAL:
         return flag.reason
     ended = {Flag.Status.CLEARED: sentences.cleared, Flag.Status.EXPIRED: sentences.expired}
@@ -207,20 +241,21 @@ def sentence(flag, *, today=None):
     return sentences.sentence(flag.agent.name, flag.evidence, today=today)
 
 
-def _scale(agent, since, day):
-    """The scale all counting ratings of the window are on, or "" where they are on several: means of those are points only."""
-    scales = samples.rated_within(agent, since, day).order_by().values_list("scale", flat=True).distinct()[:2]
-    return scales[0] if len(scales) == 1 else ""
+def scales_of(agent, evidence):
+    """What the scales of the ratings add to the evidence of a flag on `agent`, which daily sums do not tell: {scale, new_scale}.
 
-
-def _points(level):
-    """A level or difference 0..1 as points of a score, to a hundredth of a point's hundredth."""
-    return round(100 * float(level), 4)
-
-
-def _rounded(x):
-    return round(float(x), 4)
-
-
-def _iso(day):
-    return date.fromordinal(day).isoformat()
+    `scale` is the one all ratings of the review window are on, or "" where they are on several: means of those are points only.
+    `new_scale` says that most of them are on one which the agent was hardly rated on before.
+    """
+    since, day = date.fromisoformat(evidence["since"]), date.fromisoformat(evidence["day"])
+    is_recent = Q(rated_at__gte=datetime.combine(since, time(), agent.workspace.zone))
+    ratings = samples.rated_within(agent, day - timedelta(days=trajectory.HISTORY_DAYS - 1), day).order_by()
+    recent: dict[str, int] = {}
+    before: dict[str, int] = {}
+    for scale, in_window, n in ratings.values_list("scale", is_recent).annotate(Count("pk")):
+        (recent if in_window else before)[scale] = n
+    usual = max(recent, key=lambda scale: (recent[scale], scale), default="")
+    return {
+        "scale": usual if len(recent) == 1 else "",
+        "new_scale": bool(recent and before) and before.get(usual, 0) < trajectory.MIN_PAST_RATINGS,
+    }

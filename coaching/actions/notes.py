@@ -14,6 +14,10 @@ class Archived(Refusal):
     """An archived note can be restored, not changed."""
 
 
+class NoFollowUp(Refusal):
+    """The note asks for no follow-up, or not any more."""
+
+
 def write(agent, *, by, body, sample=None, follow_up_at=None, shared_with_agent=False):
     """A new note on `agent`, private to leaders unless shared. Raises NotAllowed, ValidationError."""
     require(by, Right.COACH_PEOPLE)
@@ -52,9 +56,30 @@ def restore(note, *, by):
 
 
 def follow_up_done(note, *, by):
-    """Tick the follow-up off. Raises NotAllowed, Archived."""
+    """Tick the follow-up off. Harmless where somebody did before. Raises NotAllowed, Archived, NoFollowUp."""
     require(by, Right.COACH_PEOPLE)
-    return _change(note, Note.objects.current(), by, followed_up_at=timezone.now())
+    asks = Note.objects.current().filter(follow_up_at__isnull=False)
+    return _tick(note, asks.filter(followed_up_at=None), asks, by, timezone.now())
+
+
+def follow_up_not_done(note, *, by):
+    """Take the tick back. Harmless where there is none. Raises NotAllowed, Archived, NoFollowUp."""
+    require(by, Right.COACH_PEOPLE)
+    asks = Note.objects.current().filter(follow_up_at__isnull=False)
+    return _tick(note, asks.filter(followed_up_at__isnull=False), asks, by, None)
+
+
+def _tick(note, rows, asks, by, at):
+    """Set followed_up_at of the note if it is among `rows`; leave it where it is already so, among `asks`."""
+    try:
+        return _change(note, rows, by, followed_up_at=at)
+    except Archived:
+        note.refresh_from_db()
+        if note.archived_at is not None:
+            raise
+        if not asks.filter(pk=note.pk).exists():
+            raise NoFollowUp("This note asks for no follow-up any more.") from None
+        return note
 
 
 def _change(note, rows, by, **values):

@@ -2,36 +2,41 @@
 
 import zoneinfo
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
-from django.db.models import Exists, Max, OuterRef, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
 from django.utils import timezone
 
 from agents import work
 from agents.models import Agent, Workspace
-from coaching import daily, trajectory
-from coaching.actions import flags
+from coaching import daily, findings, trajectory
+from coaching.actions import corrections, flags, policies
 from coaching.models import Flag, Sweep
-from helpdesk.models import Rating
 
-# A rating becomes visible a moment after it was received, when its transaction ends: so far back it is looked for again.
-SETTLING = timedelta(seconds=30)
+MOST_NIGHTS = 14  # missed ones that are caught up one by one; what lies further back is in the windows of these
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What one sweep saw and did: agents with and without ratings, and flags."""
+    """What one sweep saw and did: agents with and without ratings, and flags by what became of them.
+
+    `taken_back` are those that corrected ratings showed to be wrong, `brought_up_to_date` those whose evidence they changed.
+    """
 
     day: date
     agents: int
     raised: int
     cleared: int
     expired: int
+    taken_back: int = 0
+    brought_up_to_date: int = 0
 
 
 def sweep(workspace, day):
     """Look at the 26 weeks up to and including `day` (a date of the workspace's calendar): raise, clear and expire flags.
+
+    First the open flags whose ratings changed since they were raised are looked at again (`corrections`), so that somebody whose
+    flag was wrong then is free to be flagged for what is right now.
 
     Each flag changes in a transaction of its own, by compare-and-set: a sweep that runs twice, or beside a leader's click,
     changes nothing twice. Manual flags stay as they are, and an agent who has one gets no other. Returns Swept.
@@ -40,7 +45,9 @@ def sweep(workspace, day):
     if not history.agents:
         return Swept(day, 0, 0, 0, 0)
     n_active = int(history.active.sum())
-    h = trajectory.threshold(n_active)
+    corrected = corrections.take_in(workspace, history, day)
+    policy = policies.of(workspace)
+    h = trajectory.threshold(n_active, policy.sensitivity)
     found = trajectory.scan(history.days, history.team, day.toordinal())
     open_flags = {flag.agent_id: flag for flag in Flag.objects.filter(workspace=workspace).open()}
     _, events = trajectory.step(_state(workspace, history, open_flags, day), found, h)
@@ -50,11 +57,14 @@ def sweep(workspace, day):
     rows = {
         history.agents[row]: row
         for row in events.raised.tolist()
-        if history.active[row] and history.agents[row] not in open_flags
+        if policy.automatic and history.active[row] and history.agents[row] not in open_flags
     }
     agents = Agent.objects.filter(workspace=workspace, pk__in=rows).select_related("workspace").order_by("name", "pk")
-    raised = [flags.raise_flag(agent, _evidence(rows[agent.pk], history, found, h)) for agent in agents]
-    return Swept(day, n_active, sum(flag is not None for flag in raised), sum(cleared), sum(expired))
+    raised = [flags.raise_flag(agent, findings.evidence_of(found, rows[agent.pk], history, h=h)) for agent in agents]
+    n_raised = sum(flag is not None for flag in raised)
+    return Swept(
+        day, n_active, n_raised, sum(cleared), sum(expired), corrected.taken_back, corrected.brought_up_to_date
+    )
 
 
 def _state(workspace, history, open_flags, day):
@@ -67,25 +77,35 @@ def _state(workspace, history, open_flags, day):
             state.raised_on[row] = flag.opened_on.toordinal()
             state.expected[row] = flag.evidence["expected"] / 100
             state.drop[row] = flag.evidence["drop"] / 100
-    resting = Flag.objects.filter(
+    for agent, ended_on in rests(workspace, day):
+        state.ended_on[row_of[agent]] = ended_on.toordinal()
+    return state
+
+
+def rests(workspace, day):
+    """Yield (agent, day the rest began on) of those the scan rests for: an automatic flag of theirs ended less than 28 days ago.
+
+    One that was wrong from the start is no reason to look away; only where that happens twice in these days does the scan rest,
+    so that ratings which keep changing cannot raise and take back in turns.
+    """
+    ended = Flag.objects.filter(
         workspace=workspace, closed_on__gt=day - timedelta(days=trajectory.REST_DAYS)
     ).automatic()
-    for agent, closed_on in resting.order_by("closed_on").values_list("agent_id", "closed_on"):
-        state.ended_on[row_of[agent]] = closed_on.toordinal()
-    return state
+    taken_back = set()
+    for agent, closed_on, how in ended.order_by("closed_on", "pk").values_list("agent", "closed_on", "close_evidence"):
+        if how.get("corrected") and agent not in taken_back:
+            taken_back.add(agent)
+        else:
+            yield agent, closed_on
 
 
 def _end(close, row, history, found, open_flags):
     flag = open_flags[history.agents[row]]
-    return close(flag, flags.end_of(flag, found, row))
-
-
-def _evidence(row, history, found, h):
-    return flags.evidence_of(found, row, h=h, first_rated=history.first_rated(row), in_team=history.in_team(row))
+    return close(flag, findings.end_of(flag, found, row))
 
 
 def owe_due(now=None):
-    """Make owed what the clock and new ratings ask for: every workspace's night, and a look soon after ratings came in.
+    """Make owed what the clock and the ratings ask for: every workspace's night, and a look soon after ratings changed.
 
     A night is due until a day that has ended was swept, so one that was missed is caught up as soon as a worker runs again.
     """
@@ -95,11 +115,14 @@ def owe_due(now=None):
     idle = Sweep.objects.filter(next_try_at=None)
     for zone in set(idle.values_list("workspace__time_zone", flat=True)):
         night = Q(swept_on=None) | Q(swept_on__lt=_ended(now, zoneinfo.ZoneInfo(zone)))
-        idle.filter(night | Q(_has_news()), workspace__time_zone=zone).update(next_try_at=now, attempts=0)
+        # Any revision but the one that was seen: a number has no clock that could run behind.
+        news = ~Q(workspace__ratings_revision=F("ratings_revision"))
+        due = idle.filter(night | news, workspace__time_zone=zone)
+        idle.filter(pk__in=list(due.values_list("pk", flat=True))).update(next_try_at=now, attempts=0)
 
 
 def run(sweep_id, now=None):
-    """Do the sweep that is owed: of the day that has ended where its night was not swept, of today where ratings came in.
+    """Do the sweep that is owed: of every day that has ended since the last one, and of today where ratings changed.
 
     Returns the Swept of each day looked at, or None where it is not due or another worker has it.
     """
@@ -107,13 +130,10 @@ def run(sweep_id, now=None):
     owed = work.claim(Sweep.objects.all(), sweep_id)
     if owed is None:
         return None
-    workspace = owed.workspace
+    workspace = owed.workspace  # its revision is read before its ratings: what changes meanwhile is news again
     ended = _ended(now, workspace.zone)
-    newest = Rating.objects.filter(workspace=workspace).aggregate(Max("received_at"))["received_at__max"]
-    is_night = owed.swept_on is None or owed.swept_on < ended
-    has_news = newest is not None and (owed.ratings_seen_at is None or newest > owed.ratings_seen_at)
-    days = [ended] if is_night else []
-    if has_news or not is_night:
+    days = _nights(owed.swept_on, ended)
+    if workspace.ratings_revision != owed.ratings_revision or not days:
         days.append(ended + timedelta(days=1))
     try:
         with work.holding(owed):
@@ -121,16 +141,16 @@ def run(sweep_id, now=None):
     except Exception as error:
         work.put_off(owed, error=f"{type(error).__name__}: {error}")
         raise
-    seen = owed.ratings_seen_at if newest is None else min(newest, now - SETTLING)
-    work.settle(owed, swept_on=max(filter(None, [owed.swept_on, ended])), ratings_seen_at=seen)
+    work.settle(owed, swept_on=max(filter(None, [owed.swept_on, ended])), ratings_revision=workspace.ratings_revision)
     return swept
+
+
+def _nights(swept_on, ended):
+    """The days that have ended and were not swept, oldest first: the last one only where none ever was."""
+    missed = 1 if swept_on is None else min((ended - swept_on).days, MOST_NIGHTS)
+    return [ended - timedelta(days=back) for back in reversed(range(missed))]
 
 
 def _ended(now, zone):
     """The last day of this time zone that is over."""
     return now.astimezone(zone).date() - timedelta(days=1)
-
-
-def _has_news():
-    seen = Coalesce(OuterRef("ratings_seen_at"), Value(datetime(1970, 1, 1, tzinfo=UTC)))
-    return Exists(Rating.objects.filter(workspace=OuterRef("workspace"), received_at__gt=seen))

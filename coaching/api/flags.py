@@ -68,6 +68,17 @@ class FlagShown(StrictSerializer):
         return super().to_representation(flag) | {"cause": flag.cause or None}
 
 
+class FlagDetail(FlagShown):
+    """One flag with what leaders and the scan made of it since."""
+
+    coached_at = InstantField(allow_null=True)
+    coached_by = PersonField(allow_null=True)
+    close_evidence = serializers.SerializerMethodField(help_text="The scan's numbers of the day it ended.")
+
+    def get_close_evidence(self, flag) -> dict:
+        return {camel(name): value for name, value in flag.close_evidence.items()}
+
+
 class FlagAsked(StrictSerializer):
     agent = AgentField()
     reason = TextField(max_length=flags.LONGEST_REASON)
@@ -77,17 +88,23 @@ class DismissalAsked(StrictSerializer):
     reason = TextField(max_length=flags.LONGEST_REASON)
 
 
+class CauseAsked(StrictSerializer):
+    cause = ChoiceField(choices=Flag.Cause.choices, allow_null=True, help_text="Empty takes it back.")
+
+
 class FlagFilters(StrictFilterSet):
     agent = AgentFilter(field_name="agent")
     kind = django_filters.ChoiceFilter(choices=Flag.Kind.choices)
     status = django_filters.ChoiceFilter(choices=Flag.Status.choices)
+    cause = django_filters.ChoiceFilter(choices=Flag.Cause.choices)
     openedAfter = InstantFilter(field_name="opened_at", lookup_expr="gte")  # noqa: N815
     openedBefore = InstantFilter(field_name="opened_at", lookup_expr="lt")  # noqa: N815
 
 
 def visible_flags(member) -> models.QuerySet[Flag]:
     """The flags that `member` may see, with what an answer needs of them."""
-    return Flag.objects.visible_to(member).select_related("agent", "workspace", "opened_by__user", "closed_by__user")
+    people = ("opened_by__user", "closed_by__user", "coached_by__user")
+    return Flag.objects.visible_to(member).select_related("agent", "workspace", *people)
 
 
 class Flags(ApiView):
@@ -107,17 +124,58 @@ class Flags(ApiView):
         return Response(FlagShown(flag).data, status=status.HTTP_201_CREATED)
 
 
+def found(member, flag_id) -> Flag:
+    return get_object_or_404(visible_flags(member), pk=flag_id)
+
+
+class OneFlag(ApiView):
+    @extend_schema(responses=FlagDetail)
+    def get(self, request, flag_id):
+        return Response(FlagDetail(found(request.member, flag_id)).data)
+
+    @extend_schema(request=CauseAsked, responses=FlagDetail)
+    def patch(self, request, flag_id):
+        flag = found(request.member, flag_id)
+        flag = flags.set_cause(flag, by=request.member, cause=self.read(CauseAsked)["cause"] or "")
+        return Response(FlagDetail(flag).data)
+
+
 class DismissFlag(ApiView):
     scopes = {"POST": "approve"}
 
     @extend_schema(request=DismissalAsked, responses=FlagShown)
     def post(self, request, flag_id):
-        flag = get_object_or_404(visible_flags(request.member), pk=flag_id)
+        flag = found(request.member, flag_id)
         flag = flags.dismiss(flag, by=request.member, **self.read(DismissalAsked))
         return Response(FlagShown(flag).data)
 
 
+class ReopenFlag(ApiView):
+    """Take a dismissal back."""
+
+    scopes = {"POST": "approve"}
+
+    @extend_schema(request=None, responses=FlagDetail)
+    def post(self, request, flag_id):
+        return Response(FlagDetail(flags.reopen(found(request.member, flag_id), by=request.member)).data)
+
+
+class CoachedFlag(ApiView):
+    """The tick that the agent was coached on it: set it, or take it back."""
+
+    @extend_schema(request=None, responses=FlagDetail)
+    def post(self, request, flag_id):
+        return Response(FlagDetail(flags.mark_coached(found(request.member, flag_id), by=request.member)).data)
+
+    @extend_schema(responses=FlagDetail)
+    def delete(self, request, flag_id):
+        return Response(FlagDetail(flags.unmark_coached(found(request.member, flag_id), by=request.member)).data)
+
+
 urlpatterns = [
     path("flags", Flags.as_view(), name="api-flags"),
+    path("flags/<uuid:flag_id>", OneFlag.as_view(), name="api-flag"),
+    path("flags/<uuid:flag_id>/reopen", ReopenFlag.as_view(), name="api-flag-reopen"),
+    path("flags/<uuid:flag_id>/coached", CoachedFlag.as_view(), name="api-flag-coached"),
     path("flags/<uuid:flag_id>/dismiss", DismissFlag.as_view(), name="api-flag-dismiss"),
 ]

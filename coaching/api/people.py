@@ -31,11 +31,12 @@ from agents.api_base import (
 )
 from agents.api_versions import agent_or_404
 from agents.models import Agent
-from coaching import calendar, drawer
+from coaching import calendar
 from coaching.actions import notes, samples
 from coaching.api.flags import FlagShown, day_ms, visible_flags
 from coaching.models import Note, Sample
 from coaching.models.notes import NOTE_LIMIT
+from coaching.pages import drawer
 from coaching.tasks import capture_sample
 from helpdesk import scales
 from helpdesk.models import Scale
@@ -124,7 +125,9 @@ class Point(StrictSerializer):
     n = WholeField(help_text="Ratings of the week.")
     score = serializers.FloatField(allow_null=True, help_text="Their mean, 0..100; null without ratings.")
     expected = serializers.FloatField(
-        allow_null=True, help_text="What the open flag measured against; null without one."
+        allow_null=True,
+        help_text="What the open automatic flag measured against; without one the agent's usual level, moved as the peers' was "
+        "that week; null under 20 ratings.",
     )
     team = serializers.FloatField(
         allow_null=True,

@@ -55,3 +55,8 @@ def _(exc: flags.AlreadyFlagged):
 @problem_of.register
 def _(exc: flags.AlreadyClosed):
     return Problem(409, str(exc), kind="already-closed", extra={"flagStatus": exc.flag.status})
+
+
+@problem_of.register
+def _(exc: flags.NotDismissed):
+    return Problem(409, str(exc), kind="not-dismissed")

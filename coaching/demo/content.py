@@ -7,11 +7,15 @@ SOURCE = "desk"  # where the people's conversations are said to live
 DEEP_LINK = "https://desk.example/conversations/{id}"
 
 BILLING, START = "Billing", "Getting started"
+CHANNELS = {"chat": 0.55, "email": 0.45}  # and their shares of the conversations
 
 
 @dataclass(frozen=True)
 class Voice:
-    """An agent and how customers rate it: ratings a week, mean score 0..1, and the fall it is in (weeks, points of 100)."""
+    """An agent and how customers rate it: ratings a week, mean score 0..1, and the fall it is in (weeks, points of 100).
+
+    `falling_on` is the channel that the whole fall comes from; without one it is spread over both.
+    """
 
     name: str
     team: str
@@ -19,10 +23,11 @@ class Voice:
     level: float
     falling_weeks: int = 0
     falling_points: int = 0
+    falling_on: str = ""
 
 
 PEOPLE = (
-    Voice("Sarah", BILLING, 11, 0.93, falling_weeks=6, falling_points=24),
+    Voice("Sarah", BILLING, 11, 0.93, falling_weeks=6, falling_points=24, falling_on="chat"),
     Voice("Joon", BILLING, 13, 0.90),
     Voice("Marta", BILLING, 15, 0.93),
     Voice("Priya", BILLING, 11, 0.88),

@@ -2,6 +2,7 @@
 
 import random
 import secrets
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -86,27 +87,48 @@ def _knowledge(everyone, owner):
 
 
 def _ratings(workspace, everyone, today, zone, now):
-    chance = random.Random(SEED)
-    items = []
+    chance, channels = random.Random(SEED), random.Random(SEED + 1)
+    found = []
     for voice in (*content.PEOPLE, *content.ASSISTANTS):
         for days_ago in range(WEEKS * 7, 0, -1):
             fall = voice.falling_points / 100 if days_ago <= voice.falling_weeks * 7 else 0
-            went_well = (voice.level - fall - MEAN_BADLY) / (MEAN_WELL - MEAN_BADLY)
+            well = _going_well(voice.level - fall)
             for _ in range(_poisson(chance, voice.weekly / 7)):
-                stars, weights = WELL if chance.random() < went_well else BADLY
+                went_well = chance.random() < well
+                stars, weights = WELL if went_well else BADLY
                 at = datetime.combine(today - timedelta(days=days_ago), time(8, 0), zone) + timedelta(
                     minutes=chance.randrange(10 * 60)
                 )
-                items.append({
+                item = {
                     "source": content.SOURCE if voice in content.PEOPLE else "api",
-                    "externalId": str(100_000 + len(items)),
+                    "externalId": str(100_000 + len(found)),
                     "agent": str(everyone[voice.name].pk),
                     "value": chance.choices(stars, weights)[0],
                     "scale": "stars5",
                     "ratedAt": _ms(at),
                     "closedAt": _ms(at),
-                })  # fmt: skip
-    helpdesk.record_ratings(workspace, [rows.rating_from_json(item, now=now) for item in items])
+                }
+                channel = _channel(channels, voice, fall, went_well)
+                found.append(replace(rows.rating_from_json(item, now=now), channel=channel))
+    helpdesk.record_ratings(workspace, found)
+
+
+def _going_well(level):
+    """How often it goes well at this level (both 0..1)."""
+    return (level - MEAN_BADLY) / (MEAN_WELL - MEAN_BADLY)
+
+
+def _channel(chance, voice, fall, went_well):
+    """The channel of one conversation of which it is known how it went, so that the others go as well as ever in a fall that
+    comes from one channel: by Bayes' rule, how likely each channel is for one that went so."""
+    names, shares = list(content.CHANNELS), list(content.CHANNELS.values())
+    if fall and voice.falling_on:
+        badly, badly_before = 1 - _going_well(voice.level - fall), 1 - _going_well(voice.level)
+        others = [0 if name == voice.falling_on else share for name, share in content.CHANNELS.items()]
+        elsewhere = [share * ((1 - badly_before) if went_well else badly_before) for share in others]
+        whole = (1 - badly) if went_well else badly
+        shares = [part or whole - sum(elsewhere) for part in elsewhere]
+    return chance.choices(names, shares)[0]
 
 
 def _poisson(chance, mean):
@@ -156,7 +178,7 @@ def _complaints(workspace, agent, now):
             "openedAt": _ms(rating.rated_at - SPEAKING * len(said)),
             "closedAt": _ms(rating.rated_at),
             "status": "closed",
-            "channel": ("chat", "email")[number % 2],
+            "channel": rating.conversation.channel,
             "transcript": _turns(
                 [(role, text.format(**told)) for role, text in said], rating.rated_at - SPEAKING * len(said)
             ),

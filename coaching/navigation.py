@@ -2,9 +2,8 @@
 
 from functools import cached_property
 
-from django.utils import timezone
-
-from coaching.models import Flag, Note, Proposal
+from coaching.models import Proposal
+from coaching.pages import todo
 
 
 class Navigation:
@@ -19,10 +18,8 @@ class Navigation:
 
     @cached_property
     def due(self):
-        """Open flags, and follow-ups whose day has come."""
-        end_of_day = timezone.localtime(timezone=self.member.workspace.zone).replace(hour=23, minute=59, second=59)
-        follow_ups = Note.objects.visible_to(self.member).following_up().filter(follow_up_at__lte=end_of_day)
-        return Flag.objects.visible_to(self.member).open().count() + follow_ups.count()
+        """Flags to coach on, and follow-ups whose day has come."""
+        return todo.flags_to_coach(self.member).count() + todo.follow_ups_due(self.member).count()
 
 
 def counts(request):

@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, knowledge, proposals, team
+from coaching.views import agent, conversation, flags, knowledge, proposals, settings, team, todo
 
 
 def entry_paths(prefix, kind):
@@ -22,8 +22,19 @@ urlpatterns = [
     path("team", team.team, name="team"),
     path("team/<uuid:agent_id>", team.agent, name="team-agent"),
     path("team/<uuid:agent_id>/notes", team.write_note, name="write-note"),
+    path("team/<uuid:agent_id>/flag", team.raise_by_hand, name="flag-by-hand"),
+    path("flags/<uuid:flag_id>", flags.flag, name="flag"),
+    path("flags/<uuid:flag_id>/reopen", flags.reopen, name="flag-reopen"),
+    path("flags/<uuid:flag_id>/coached", flags.coached, name="flag-coached"),
     path("flags/<uuid:flag_id>/cause", team.set_cause, name="flag-cause"),
     path("flags/<uuid:flag_id>/dismiss", team.dismiss, name="flag-dismiss"),
+    path("todo", todo.todo, name="todo"),
+    path("todo/flags/<uuid:flag_id>/done", todo.flag_done, name="todo-flag-done"),
+    path("todo/flags/<uuid:flag_id>/not-done", todo.flag_not_done, name="todo-flag-not-done"),
+    path("todo/flags/<uuid:flag_id>/dismiss", todo.flag_dismiss, name="todo-flag-dismiss"),
+    path("todo/flags/<uuid:flag_id>/reopen", todo.flag_reopen, name="todo-flag-reopen"),
+    path("todo/follow-ups/<uuid:note_id>/done", todo.follow_up_done, name="todo-follow-up-done"),
+    path("todo/follow-ups/<uuid:note_id>/not-done", todo.follow_up_not_done, name="todo-follow-up-not-done"),
     path("agents/<uuid:agent_id>", agent.overview, name="agent"),
     path("agents/<uuid:agent_id>/history", agent.history, name="agent-history"),
     path("agents/<uuid:agent_id>/coaching", agent.coaching, name="agent-coaching"),
@@ -38,6 +49,10 @@ urlpatterns = [
     path(
         "agents/<uuid:agent_id>/prompt/bring-back", knowledge.bring_back, {"kind": "prompt"}, name="prompt-bring-back"
     ),
+    path("settings", settings.index, name="settings"),
+    path("settings/flags", settings.flag_policy, name="settings-flag-policy"),
+    path("settings/flags/backtest", settings.backtest, name="settings-backtest"),
+    path("settings/flags/backtest/<uuid:backtest_id>/stop", settings.stop_backtest, name="settings-backtest-stop"),
     path("conversations", conversation.conversations, name="conversations"),
     path("conversations/<uuid:conversation_id>", conversation.conversation, name="conversation"),
     path("conversations/<uuid:conversation_id>/ask", conversation.ask_about, name="conversation-ask"),

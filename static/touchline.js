@@ -30,6 +30,7 @@
     dialog.scrollTop = 0;
     dialog.querySelector("#drawer-title")?.focus({ preventScroll: true });
     if (part === "note") dialog.querySelector("#note-body")?.focus();
+    if (part === "notes") dialog.querySelector("#notes-title")?.focus();
   }
 
   function rowOf(agent) {
@@ -42,7 +43,8 @@
     reading = null;
     dialog.replaceChildren();
     if (agent) history.replaceState({ htmx: true }, "", dialog.dataset.closed);
-    const back = opener?.isConnected ? opener : rowOf(agent);
+    const again = opener?.id && document.getElementById(opener.id); // the list behind may have been drawn anew meanwhile
+    const back = opener?.isConnected ? opener : again || rowOf(agent);
     opener = null;
     back?.focus();
   }
@@ -91,11 +93,12 @@
 
   document.addEventListener("click", (event) => {
     const about = event.target.closest("[data-about]");
-    const choice = document.getElementById("note-sample");
-    if (!about || !choice) return;
+    const body = document.getElementById("note-body");
+    if (!about || !body) return;
     event.preventDefault();
-    choice.value = about.dataset.about;
-    document.getElementById("note-body").focus();
+    const choice = document.getElementById("note-sample"); // there are no samples to choose from without one
+    if (choice) choice.value = about.dataset.about;
+    body.focus();
   });
 
   /* ------------------------------------------------------------------ drafts */
@@ -148,10 +151,14 @@
     message.scrollIntoView({ block: "nearest" });
   }
 
+  const STALE = "This could not be read again: what stands here is from before. Try again in a moment, or reload the page.";
+
   function failed(ctx, words) {
     if (ctx.target?.id === "drawer") {
       fill(ctx.target, "drawer-failed");
       ctx.target.querySelector("[data-whole-page]").setAttribute("href", opener.getAttribute("href"));
+    } else if (ctx.request.method === "GET") {
+      say(STALE);
     } else {
       say(words);
     }

@@ -11,9 +11,9 @@ from agents import actions
 from agents.access import Right, require
 from agents.models import Agent
 from agents.pages import page
-from coaching import agent_page
-from coaching import conversation as conversation_page
 from coaching.forms import SettingsForm
+from coaching.pages import agent as agent_page
+from coaching.pages import conversation as conversation_page
 
 
 @page()

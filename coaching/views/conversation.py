@@ -16,10 +16,10 @@ from django.urls import reverse
 from agents.access import Right, may, require
 from agents.models import Agent
 from agents.pages import page, wants_fragment
-from coaching import agent_page
-from coaching import conversation as conversation_page
 from coaching.actions import sessions
 from coaching.models import Session, Turn, TurnEvent
+from coaching.pages import agent as agent_page
+from coaching.pages import conversation as conversation_page
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
 

@@ -15,7 +15,9 @@ from agents import actions as configuration
 from agents.models import Agent, Door, Procedure, Prompt
 from agents.pages import page
 from agents.versions import Conflict, at_version, fields_of
-from coaching import agent_page, forms, proposal_page
+from coaching import forms
+from coaching.pages import agent as agent_page
+from coaching.pages import proposal as proposal_page
 from coaching.views.agent import find, show
 from memories import actions as memories
 from memories.models import Memory

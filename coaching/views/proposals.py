@@ -12,10 +12,11 @@ from agents.access import Right, require
 from agents.models import Door
 from agents.pages import page, wants_fragment
 from agents.versions import Conflict
-from coaching import conversation as conversation_page
-from coaching import forms, proposal_page
+from coaching import forms
 from coaching.actions import proposals as actions
 from coaching.models import Proposal
+from coaching.pages import conversation as conversation_page
+from coaching.pages import proposal as proposal_page
 
 
 @page()

@@ -13,10 +13,11 @@ from django.utils.dateparse import parse_date
 
 from agents.models import Agent
 from agents.pages import page, wants_fragment
-from coaching import drawer
-from coaching import team as team_page
 from coaching.actions import flags, notes
 from coaching.models import Flag, Sample
+from coaching.pages import drawer
+from coaching.pages import team as team_page
+from coaching.views import flags as flag_page
 
 
 @page()
@@ -77,7 +78,7 @@ def set_cause(request, flag_id):
         flags.set_cause(flag, by=request.member, cause="" if cause == flag.cause else cause)
     except ValidationError as refusal:
         return _flag_answer(request, flag, " ".join(refusal.messages), status=400)
-    return _flag_answer(request, flag)
+    return _flag_answer(request, flag, cause_said=bool(flag.cause), cause_taken_back=not flag.cause)
 
 
 @page("POST")
@@ -93,9 +94,26 @@ def dismiss(request, flag_id):
     return _flag_answer(request, flag, kept="Dismissed. The reason stays with the flag.")
 
 
-def _flag_answer(request, flag, errors="", *, kept="", status=200):
+@page("POST")
+def raise_by_hand(request, agent_id):
+    """Flag somebody whom the scan has not flagged, with the reason that was typed. Dismissing it takes it back."""
+    found = _visible_agent(request, agent_id)
+    try:
+        flag = flags.raise_manual(found, by=request.member, reason=request.POST.get("reason", ""))
+    except ValidationError as refusal:
+        return _flag_answer(request, Flag(agent=found), " ".join(refusal.messages), status=400)
+    except flags.AlreadyFlagged as refusal:
+        return _flag_answer(request, refusal.flag, str(refusal), status=409)
+    return _flag_answer(request, flag, kept="Flagged. To take it back, dismiss it.")
+
+
+def _flag_answer(request, flag, errors="", *, kept="", status=200, **focused):
+    if "on_page" in request.POST:  # the form of the flag's own page
+        if errors:
+            return flag_page.show(request, flag, errors, status=status)
+        return flag_page.answer(request, flag, kept)
     found = _visible_agent(request, flag.agent_id)
-    context = _drawer(request, found) | {"flag_errors": errors, "flag_kept": kept}
+    context = _drawer(request, found) | {"flag_errors": errors, "flag_kept": kept} | focused
     if wants_fragment(request):
         return _changed(render(request, "coaching/_why.html", context | {"out_of_band": True}, status=status))
     if errors:

@@ -1,22 +1,27 @@
 """What the drawer of one agent shows, read at once: a fixed number of queries, whatever stands in it."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 
+from django.db.models import BigIntegerField, Count, Q, Sum
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent
-from coaching import picture
-from coaching.actions import flags
-from coaching.csat import Csat, Timeline, said
+from coaching import causes, mix, picture, sentences, trajectory
+from coaching.actions import flags, policies
+from coaching.actions.samples import rated_within
+from coaching.csat import Csat, Timeline, said, usual_by_week
 from coaching.models import Flag, Note, Proposal, Sample
-from coaching.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS
+from coaching.pages.agent import NO_CHANNEL, HistoryQuestion
+from coaching.pages.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS, THIN
 from helpdesk.models import RatingDay
 
 WEEKS = 26
 MOST_SAMPLES = 20
 MOST_NOTES = 50
+MOST_CHANNELS = 8
 LOW = 50  # a rating under this is shown as a bad one
 
 
@@ -31,13 +36,68 @@ class SampleLine:
 
 
 @dataclass(frozen=True)
+class ChannelRow:
+    """One channel, and the addresses' queries of the conversations that its numbers count."""
+
+    channel: mix.Channel
+    query_now: str
+    query_before: str
+
+
+@dataclass(frozen=True)
+class ChannelMix:
+    """The channels of a flag's review window (`since` to `until`) against those of the weeks before it, from `first` on.
+
+    `more` counts the channels that are not shown.
+    """
+
+    agent: Agent
+    mix: mix.Mix
+    since: date
+    until: date
+    first: date
+
+    @property
+    def verdict(self):
+        return mix.verdict(self.mix)
+
+    @property
+    def parts(self):
+        return mix.parts(self.mix)
+
+    @property
+    def rows(self):
+        """The channels to be shown; none where no channel is known."""
+        shown = self.mix.channels[:MOST_CHANNELS] if self.mix.known else []
+        return [
+            ChannelRow(
+                channel=one,
+                query_now=self._query(one, self.since, self.until),
+                query_before=self._query(one, self.first, self.since - timedelta(days=1)),
+            )
+            for one in shown
+        ]
+
+    @property
+    def more(self):
+        return max(0, len(self.mix.channels) - MOST_CHANNELS)
+
+    def _query(self, channel, after, before):
+        asked = HistoryQuestion(
+            agent=str(self.agent.pk), rated=True, channel=channel.name or NO_CHANNEL, after=after, before=before
+        )
+        return asked.query()
+
+
+@dataclass(frozen=True)
 class Drawer:
     """Everything the drawer shows of `agent` to one member.
 
     `sentence` is what the newest flag says: why it was raised or, without an open `flag`, how it ended. Flags are
     leaders' business until they talk: members see their numbers, not the claim and not what leaders wrote about it.
     `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26
-    weeks. `more_notes` counts those that are not shown.
+    weeks. `automatic` says whether anything looks for falls, `cannot_see` which ones few ratings hide. `more_notes` counts those
+    that are not shown. `channels` is there for leaders while a flag is open.
     """
 
     agent: Agent
@@ -47,17 +107,29 @@ class Drawer:
     before: Csat
     picture: picture.Trajectory | None
     team_is_workspace: bool
+    automatic: bool
+    cannot_see: str
     samples: list[SampleLine]
     notes: list[Note]
     more_notes: int
     pending_proposals: int
     may_write: bool
+    channels: ChannelMix | None
+
+    @property
+    def is_thin(self):
+        """Whether hardly anything could be seen in the ratings of the last four weeks."""
+        return self.csat.n < THIN
 
     @property
     def causes(self):
-        """What may have been behind a fall, as (value, label): a person has no prompt, memories or procedures."""
-        only_ai = {Flag.Cause.PROMPT, Flag.Cause.MEMORY, Flag.Cause.PROCEDURE}
-        return [(cause.value, cause.label) for cause in Flag.Cause if self.agent.is_ai or cause not in only_ai]
+        """What may have been behind a fall, as a leader chooses from it."""
+        return causes.of(self.agent)
+
+    @property
+    def cause(self):
+        """The one that was said of the open flag, else None."""
+        return causes.said(self.flag) if self.flag is not None else None
 
 
 def load(member, agent):
@@ -75,6 +147,8 @@ def load(member, agent):
     )
     n_notes = notes.count()
     last = today.toordinal()
+    policy = policies.of(member.workspace)
+    n_agents = Agent.objects.filter(workspace_id=agent.workspace_id).active().count()
     return Drawer(
         agent=agent,
         flag=flag,
@@ -83,22 +157,55 @@ def load(member, agent):
         before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
         picture=_picture(own, team, flag, first, today),
         team_is_workspace=team_is_workspace,
+        automatic=policy.automatic,
+        cannot_see=sentences.cannot_see(trajectory.threshold(n_agents, policy.sensitivity)),
         samples=[_line(one) for one in samples.order_by("score_hundredths", "-closed_at", "pk")[:MOST_SAMPLES]],
         notes=list(notes.order_by("-created_at", "pk")[:MOST_NOTES]),
         more_notes=max(0, n_notes - MOST_NOTES),
         pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
         may_write=may(member, Right.COACH_PEOPLE),
+        channels=channel_mix(flag) if flag is not None else None,
     )
+
+
+def channel_mix(flag):
+    """The channels of what raised `flag` against those before, in one query: the 26 weeks up to the day it was opened."""
+    first = flag.opened_on - timedelta(days=7 * WEEKS - 1)
+    zone = flag.agent.workspace.zone
+    score = Cast("score_hundredths", BigIntegerField())  # the square of one does not fit the column's own type
+    sums = (
+        rated_within(flag.agent, min(first, flag.since), flag.opened_on)
+        .order_by()
+        .values_list("conversation__channel", Q(rated_at__gte=datetime.combine(flag.since, time(), zone)))
+        .annotate(n=Count("pk"), total=Sum("score_hundredths"), squares=Sum(score * score))
+    )
+    now, before = {}, {}
+    for channel, is_now, *csat in sums:
+        (now if is_now else before)[channel] = Csat(*csat)
+    return ChannelMix(flag.agent, mix.take_apart(now, before), since=flag.since, until=flag.opened_on, first=first)
 
 
 def weeks(member, agent, flag) -> list[picture.Week]:
     """The 26 weeks up to today of `agent` (one that is visible to `member`), oldest first, weeks without ratings among them.
 
-    `flag` is the agent's open flag as far as `member` may see it, else None: what was expected is known from its evidence.
+    `flag` is the agent's open flag as far as `member` may see it, else None: what was expected is known from the evidence of
+    an automatic one; of everybody else it is what their weeks usually bring.
     """
     first, today = _span(member)
     own, team, _ = _timelines(member, agent, first, today)
     return _weeks(own, team, flag, first)
+
+
+def as_of(member, flag):
+    """The 26 weeks up to the day `flag` was raised on: (picture, own Timeline, whether the peers are the whole workspace)."""
+    last = flag.opened_on
+    first = last - timedelta(days=7 * WEEKS - 1)
+    own, team, team_is_workspace = _timelines(member, flag.agent, first, last)
+    drawn = _picture(own, team, flag, first, last)
+    if drawn is not None and len(drawn.weeks) > 1:  # whose newest week is "now" to the picture of today
+        x, _, anchor = drawn.labels[-1]
+        drawn = replace(drawn, labels=(*drawn.labels[:-1], (x, f"{last.day} {last:%b}", anchor)))
+    return drawn, own, team_is_workspace
 
 
 def _span(member):
@@ -116,7 +223,7 @@ def _timelines(member, agent, first, last):
 
 def _newest_flag(agent):
     """The open flag if there is one (no other is raised beside it), else the one that ended last, if any."""
-    return agent.flags.select_related("agent", "closed_by__user").order_by("-opened_at").first()
+    return agent.flags.select_related("agent__workspace", "closed_by__user").order_by("-opened_at").first()
 
 
 def _line(sample):
@@ -152,22 +259,26 @@ def _timeline(days, first, last):
 
 
 def _weeks(own, team, flag, first):
-    evidence = flag.evidence if flag is not None else {}
-    found = []
-    for i in range(WEEKS):
-        start = first + timedelta(days=7 * i)
-        span = start.toordinal(), start.toordinal() + 6
-        mine, theirs = own.window(*span), team.window(*span) if team else None
-        found.append(
-            picture.Week(
-                start=start,
-                n=mine.n,
-                score=mine.mean,
-                expected=_expected(evidence, flag, start),
-                team=theirs.mean if theirs else None,
-            )
+    starts = [first + timedelta(days=7 * i) for i in range(WEEKS)]
+    mine, theirs = ([None if line is None else _week(line, start) for start in starts] for line in (own, team))
+    if flag is not None and flag.evidence:
+        expected = [_expected(flag, start) for start in starts]
+    else:
+        expected = usual_by_week(mine, None if team is None else [t - m for t, m in zip(theirs, mine, strict=True)])
+    return [
+        picture.Week(
+            start=start,
+            n=mine[i].n,
+            score=mine[i].mean,
+            expected=expected[i],
+            team=theirs[i].mean if theirs[i] else None,
         )
-    return found
+        for i, start in enumerate(starts)
+    ]
+
+
+def _week(timeline, start):
+    return timeline.window(start.toordinal(), start.toordinal() + 6)
 
 
 def _picture(own, team, flag, first, today):
@@ -182,10 +293,10 @@ def _picture(own, team, flag, first, today):
         since=since,
         recent=recent,
         worst=date.fromisoformat(worst) if worst else None,
+        expected_is_usual=not evidence,
     )
 
 
-def _expected(evidence, flag, start):
+def _expected(flag, start):
     """The level the flag measured against: the agent's own before the review window, own and team's weather in it."""
-    key = "own_level" if flag is not None and start + timedelta(days=6) < flag.since else "expected"
-    return evidence.get(key)
+    return flag.evidence.get("own_level" if start + timedelta(days=6) < flag.since else "expected")

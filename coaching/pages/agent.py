@@ -10,11 +10,12 @@ from django.utils.dateparse import parse_date
 
 from agents import versions
 from agents.models import Agent, Configuration, Procedure, Prompt
-from coaching import diffs, proposal_page
+from coaching import diffs
 from coaching.actions import flags
 from coaching.csat import Csat, said
 from coaching.models import Flag, Proposal, Sample, Session
-from coaching.team import LEVEL_DAYS
+from coaching.pages import proposal as proposal_page
+from coaching.pages.team import LEVEL_DAYS
 from helpdesk.models import Conversation, Rating, RatingDay
 from memories.models import Memory
 from memories.search.reading import search
@@ -24,6 +25,8 @@ FOUND = 50  # memories that a search lists
 SOON = timedelta(days=14)
 CHARACTERS_A_TOKEN = 4  # rough, for English
 RECENT = 8
+NO_CHANNEL = "-"  # asks for conversations whose channel is not known
+FLAGS = 5  # ended ones that the overview names
 
 TABS = (
     ("agent", "Overview", False),
@@ -47,12 +50,13 @@ def tabs(agent):
 @dataclass(frozen=True)
 class Overview:
     """One agent at a glance. `csat` adds up the last four weeks, `before` the four before them; `changes` are the newest
-    configurations. What only AI agents have is empty for a person."""
+    configurations, `past_flags` the newest that ended. What only AI agents have is empty for a person."""
 
     agent: Agent
     csat: Csat
     before: Csat
     flag: Flag | None
+    past_flags: list[Flag]
     external_ids: list
     n_conversations: int
     n_memories: int
@@ -104,6 +108,7 @@ def load_overview(member, agent):
         csat=_level(agent, today),
         before=_level(agent, today - timedelta(days=LEVEL_DAYS)),
         flag=Flag.objects.visible_to(member).open().filter(agent=agent).select_related("agent").first(),
+        past_flags=list(_flags_before(member, agent)),
         external_ids=list(agent.external_ids.order_by("source")),
         n_conversations=Conversation.objects.filter(agent=agent).count(),
         n_memories=memories.get("n", 0),
@@ -113,6 +118,12 @@ def load_overview(member, agent):
         prompt=Prompt.objects.filter(agent=agent).first(),
         changes=_changes(agent) if agent.is_ai else [],
     )
+
+
+def _flags_before(member, agent):
+    """The newest of those that ended, so far as they fit in a line; the page of each lists the others."""
+    ended = Flag.objects.visible_to(member).exclude(status=Flag.Status.OPEN).filter(agent=agent)
+    return ended.order_by("-opened_at", "pk")[:FLAGS]
 
 
 def _changes(agent):
@@ -136,13 +147,19 @@ def _level(agent, last):
 
 @dataclass(frozen=True)
 class HistoryQuestion:
-    """Which conversations the address asks for. Values that mean nothing are taken as not given."""
+    """Which conversations the address asks for. Values that mean nothing are taken as not given.
+
+    With `rated`, `agent` and the days are those of the rating that counts, not of the conversation: then as many are found as
+    a number of ratings on another page counts.
+    """
 
     after: date | None = None
     before: date | None = None
     score: str = ""  # "low" (under 50), "middle", "high" (80 and more) or "none" (not rated)
     flagged: bool = False
     transcript: bool = False
+    rated: bool = False  # only what counts in CSAT: dates are those of the rating, the agent is whom it is credited to
+    channel: str = ""  # NO_CHANNEL: not known
     agent: str = ""
     search: str = ""
     page: int = 1
@@ -164,6 +181,8 @@ class HistoryQuestion:
             score=score if score in dict(cls.SCORES) else "",
             flagged=query.get("flagged") == "1",
             transcript=query.get("transcript") == "1",
+            rated=query.get("rated") == "1",
+            channel=query.get("channel", "").replace("\0", "").strip()[:50],
             agent=str(proposal_page.uuid_or_none(agent) or ""),
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
@@ -171,9 +190,7 @@ class HistoryQuestion:
 
     @property
     def narrows(self):
-        return bool(
-            self.after or self.before or self.score or self.flagged or self.transcript or self.agent or self.search
-        )
+        return replace(self, page=1) != HistoryQuestion()
 
     def query(self, **changes):
         """The query string, with its question mark, after `changes`."""
@@ -184,6 +201,8 @@ class HistoryQuestion:
             "score": q.score,
             "flagged": "1" if q.flagged else "",
             "transcript": "1" if q.transcript else "",
+            "rated": "1" if q.rated else "",
+            "channel": q.channel,
             "agent": q.agent,
             "q": q.search,
             "page": q.page if q.page > 1 else "",
@@ -232,16 +251,16 @@ class History:
 
 def load_history(member, question, agent=None):
     """The conversations of `agent`, or of the whole workspace, newest first. Six queries at most."""
+    whose = agent.pk if agent is not None else question.agent
     found = Conversation.objects.visible_to(member)
-    if agent is not None:
-        found = found.filter(agent=agent)
-    elif question.agent:
-        found = found.filter(agent_id=question.agent)
-    zone = member.workspace.zone
-    if question.after:
-        found = found.filter(closed_at__gte=datetime.combine(question.after, time.min, tzinfo=zone))
-    if question.before:
-        found = found.filter(closed_at__lt=datetime.combine(question.before + timedelta(days=1), time.min, tzinfo=zone))
+    if question.rated:
+        rated = Rating.objects.counting().filter(workspace_id=member.workspace_id)
+        rated = _within(rated, "rated_at", question, member.workspace.zone)
+        found = found.filter(pk__in=(rated.filter(agent_id=whose) if whose else rated).values("conversation"))
+    else:
+        found = _within(found.filter(agent_id=whose) if whose else found, "closed_at", question, member.workspace.zone)
+    if question.channel:
+        found = found.filter(channel="" if question.channel == NO_CHANNEL else question.channel)
     rating = Rating.objects.counting().filter(conversation=OuterRef("pk"))
     found = found.annotate(
         hundredths=Subquery(rating.values("score_hundredths")[:1]),
@@ -294,11 +313,23 @@ def load_history(member, question, agent=None):
     )
 
 
+def _within(rows, moment, question, zone):
+    """The rows whose field `moment` lies on the days that are asked for, by the workspace's clock."""
+    if question.after:
+        rows = rows.filter(**{f"{moment}__gte": datetime.combine(question.after, time.min, tzinfo=zone)})
+    if question.before:
+        end = datetime.combine(question.before + timedelta(days=1), time.min, tzinfo=zone)
+        rows = rows.filter(**{f"{moment}__lt": end})
+    return rows
+
+
 def _date(value):
+    """The day; None where it is none, or in the first or last year of the calendar, whose edges lie outside it elsewhere."""
     try:
-        return parse_date(value)
+        day = parse_date(value)
     except ValueError:
         return None
+    return day if day and date.min.year < day.year < date.max.year else None
 
 
 # ------------------------------------------------------------------------------------------- memories, procedures, prompt

@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent
-from coaching import llm, proposal_page
+from coaching import llm
 from coaching.csat import said
 from coaching.models import Message, Proposal, Sample, Session, Turn, TurnEvent
+from coaching.pages import proposal as proposal_page
 from helpdesk import deeplinks, transcripts
 from helpdesk.models import Conversation, Rating
 from memories.models import Memory

@@ -1,0 +1,273 @@
+"""What waits for the leaders: flags to coach on, new levels to talk about, follow-ups of notes. A fixed number of queries,
+whatever waits.
+
+The count in the top bar and the page ask the same querysets, so that they never differ."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from urllib.parse import urlencode
+
+from django.db.models import Q
+from django.utils import timezone
+
+from agents.models import Agent
+from coaching import causes, trajectory
+from coaching.actions import flags, policies
+from coaching.models import Flag, Note
+from coaching.pages.agent import HistoryQuestion
+
+CARDS = 25  # flags on one page
+FOLLOW_UPS = 25  # on one page
+DONE_DAYS = 7  # for so long what was ticked off can be taken back here
+MOST_DONE = 30
+
+
+def flags_to_coach(member):
+    """The flags that ask for a talk."""
+    return Flag.objects.visible_to(member).to_coach(_today(member))
+
+
+def follow_ups_due(member):
+    """The follow-ups whose day has come, by the workspace's calendar."""
+    return Note.objects.visible_to(member).following_up().filter(follow_up_at__lt=_midnight(member, 1))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the address asks for. Values that mean nothing are taken as not given."""
+
+    done: bool = False  # what was ticked off is unfolded
+    page: int = 1  # of the cards
+    notes: int = 1  # page of the follow-ups
+
+    @classmethod
+    def parse(cls, query):
+        """From a QueryDict."""
+        return cls(done=query.get("done") == "1", page=_number(query.get("page")), notes=_number(query.get("notes")))
+
+    def query(self, **changes):
+        """The query string, with its question mark, after `changes` (`just` may be among them); empty where nothing is asked."""
+        just = changes.pop("just", None)
+        q = replace(self, **changes)
+        given = {
+            "done": "1" if q.done else "",
+            "page": q.page if q.page > 1 else "",
+            "notes": q.notes if q.notes > 1 else "",
+            "just": just,
+        }
+        encoded = urlencode({key: value for key, value in given.items() if value})
+        return f"?{encoded}" if encoded else ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One flag to coach on. `is_just` marks the one that was acted on a moment ago, which may not wait any more."""
+
+    flag: Flag
+    sentence: str
+    waits: bool
+    is_just: bool
+
+    @property
+    def is_new_level(self):
+        return self.flag.status == Flag.Status.EXPIRED
+
+    @property
+    def cause(self):
+        return causes.said(self.flag)
+
+    @property
+    def worst(self):
+        """The query of the conversations behind it: the samples of an automatic flag, else the low-rated ones of its weeks."""
+        about = HistoryQuestion(agent=str(self.flag.agent_id))
+        if self.flag.kind == Flag.Kind.AUTO:
+            return replace(about, flagged=True).query()
+        return replace(about, score="low", rated=True, after=self.flag.since).query()
+
+    @property
+    def rests_until(self):
+        """The first day on which the scan may flag the agent again after a dismissal; None where it does not rest."""
+        if self.flag.kind == Flag.Kind.MANUAL or self.flag.closed_on is None:
+            return None
+        return self.flag.closed_on + timedelta(days=trajectory.REST_DAYS)
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """One follow-up of a note; `waits` and `is_just` as for a card."""
+
+    note: Note
+    waits: bool
+    is_just: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """Follow-ups that are due at about the same time: "Overdue", "Today", "This week", "Later"."""
+
+    title: str
+    follow_ups: list[FollowUp]
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """Something that was ticked off or dismissed of late: a flag or a note, never both."""
+
+    at: datetime
+    agent: Agent
+    flag: Flag | None = None
+    note: Note | None = None
+
+
+@dataclass(frozen=True)
+class Paged:
+    """A page of a list as `_pages.html` wants it; `question.page` is the page that is shown."""
+
+    question: Question
+    n_pages: int
+    previous_page: str | None
+    next_page: str | None
+
+
+@dataclass(frozen=True)
+class TodoPage:
+    """Everything the page shows. `n_cards` and `n_due` are what the top bar counts; `n_ahead` are follow-ups of later days;
+    `n_ticked` flags stand open but are ticked off. `automatic` says whether anything looks for falls."""
+
+    question: Question
+    cards: list[Card]
+    card_pages: Paged
+    groups: list[Group]
+    note_pages: Paged
+    done: list[Ticked]
+    done_is_cut: bool
+    n_cards: int
+    n_due: int
+    n_ahead: int
+    n_ticked: int
+    automatic: bool
+
+    @property
+    def n_waiting(self):
+        return self.n_cards + self.n_due
+
+
+def load(member, question, just=None):
+    """The To do page for a leader. `just` is the id of the flag or note that was acted on a moment ago."""
+    waiting = flags_to_coach(member)
+    ranked = sorted(waiting.values_list("pk", "status", "kind", "opened_at", *LEVELS), key=_rank)
+    n_pages = max(1, -(-len(ranked) // CARDS))
+    following = Note.objects.visible_to(member).following_up()
+    n_notes, n_due = following.count(), follow_ups_due(member).count()
+    n_note_pages = max(1, -(-n_notes // FOLLOW_UPS))
+    question = replace(question, page=min(question.page, n_pages), notes=min(question.notes, n_note_pages))
+    shown = ranked[(question.page - 1) * CARDS : question.page * CARDS]
+    done, done_is_cut = _done(member)
+    return TodoPage(
+        question=question,
+        cards=_cards(member, shown, just),
+        card_pages=_paged(question, "page", n_pages),
+        groups=_groups(member, following, question, just),
+        note_pages=_paged(question, "notes", n_note_pages),
+        done=done,
+        done_is_cut=done_is_cut,
+        n_cards=len(ranked),
+        n_due=n_due,
+        n_ahead=n_notes - n_due,
+        n_ticked=Flag.objects.visible_to(member).open().filter(agent__active=True, coached_at__isnull=False).count(),
+        automatic=policies.of(member.workspace).automatic,
+    )
+
+
+LEVELS = ("evidence__expected", "evidence__observed")
+
+
+def _rank(row):
+    """Open flags before new levels; among the open ones those that a leader raised; then the largest fall, then the newest."""
+    _, status, kind, opened_at, expected, observed = row
+    points = round(expected - observed) if expected is not None and observed is not None else 0
+    return status != Flag.Status.OPEN, kind != Flag.Kind.MANUAL, -points, -opened_at.timestamp()
+
+
+def _cards(member, ranked, just):
+    rows = {row[0]: row for row in ranked}
+    wanted = [*rows, *([just] if just else [])]
+    found = Flag.objects.visible_to(member).filter(pk__in=wanted)
+    found = found.select_related("agent__team", "opened_by__user", "closed_by__user", "coached_by__user")
+    today = _today(member)
+    cards = [Card(one, flags.sentence(one, today=today), one.pk in rows, one.pk == just) for one in found]
+    return sorted(cards, key=lambda card: _rank(_row(card.flag)))
+
+
+def _row(flag):
+    """A flag as it is ranked. One that is closed keeps its place, so that what became of it stands where it stood."""
+    status = flag.status if flag.status == Flag.Status.EXPIRED else Flag.Status.OPEN
+    return flag.pk, status, flag.kind, flag.opened_at, flag.evidence.get("expected"), flag.evidence.get("observed")
+
+
+def _groups(member, following, question, just):
+    rows = following.order_by("follow_up_at", "pk")[(question.notes - 1) * FOLLOW_UPS : question.notes * FOLLOW_UPS]
+    wanted = {*rows.values_list("pk", flat=True), *([just] if just else [])}
+    found = Note.objects.visible_to(member).filter(pk__in=wanted, follow_up_at__isnull=False)
+    found = found.select_related("agent__team", "author__user").order_by("follow_up_at", "pk")
+    spans = _spans(member)
+    groups = {title: [] for title, _ in spans}
+    for note in found:
+        title = next(title for title, end in spans if end is None or note.follow_up_at < end)
+        waits = note.followed_up_at is None and note.archived_at is None
+        groups[title].append(FollowUp(note, waits, note.pk == just))
+    return [Group(title, follow_ups) for title, follow_ups in groups.items() if follow_ups]
+
+
+def _spans(member):
+    """The groups with the instant at which each ends. A week ends with its Sunday."""
+    to_monday = 7 - _today(member).weekday()
+    return [
+        ("Overdue", _midnight(member, 0)),
+        ("Today", _midnight(member, 1)),
+        ("This week", _midnight(member, to_monday)),
+        ("Later", None),
+    ]
+
+
+def _done(member):
+    """What was ticked off or dismissed in the last days, newest first, and whether there is more than is shown."""
+    since = timezone.now() - timedelta(days=DONE_DAYS)
+    ticked = Q(coached_at__gte=since, status__in=[Flag.Status.OPEN, Flag.Status.EXPIRED])
+    dismissed = Q(status=Flag.Status.DISMISSED, closed_at__gte=since)
+    found = Flag.objects.visible_to(member).filter(ticked | dismissed, agent__active=True)
+    found = found.select_related("agent", "closed_by__user", "coached_by__user").order_by("-opened_at", "pk")
+    notes = Note.objects.visible_to(member).current().filter(followed_up_at__gte=since)
+    done = [
+        Ticked(one.closed_at if one.status == Flag.Status.DISMISSED else one.coached_at, one.agent, flag=one)
+        for one in found
+    ]
+    done += [
+        Ticked(one.followed_up_at, one.agent, note=one)
+        for one in notes.select_related("agent").order_by("-followed_up_at", "pk")[: MOST_DONE + 1]
+    ]
+    done.sort(key=lambda one: one.at, reverse=True)
+    return done[:MOST_DONE], len(done) > MOST_DONE
+
+
+def _paged(question, name, n_pages):
+    now = getattr(question, name)
+    return Paged(
+        question=replace(question, page=now),
+        n_pages=n_pages,
+        previous_page=(question.query(**{name: now - 1}) or "?") if now > 1 else None,
+        next_page=question.query(**{name: now + 1}) if now < n_pages else None,
+    )
+
+
+def _today(member) -> date:
+    return timezone.now().astimezone(member.workspace.zone).date()
+
+
+def _midnight(member, days):
+    """The instant at which the day begins that lies so many days from today."""
+    return datetime.combine(_today(member) + timedelta(days=days), time(), member.workspace.zone)
+
+
+def _number(value):
+    return max(1, int(value)) if value and value.isdecimal() and len(value) < 7 else 1

@@ -36,6 +36,16 @@ def start(*command, **extra) -> subprocess.Popen:
     )
 
 
+def together(children) -> list[str]:
+    """Give the word to children that have said they are ready, all at once; what each then says, stripped."""
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.write("\n")
+        child.stdin.flush()
+    return [child.communicate(timeout=PATIENCE)[0].strip() for child in children]
+
+
 @contextmanager
 def worker(threads=4, **environment):
     """A real Celery worker on the test's queue, killed at the end."""

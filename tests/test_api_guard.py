@@ -65,6 +65,11 @@ LINES = [
     ("coaching/follow-ups", "GET", None, (401, 200, 403, 403, 200)),
     ("flags", "GET", None, (401, 200, 403, 403, 200)),
     ("flags", "POST", {"agent": "{hers}", "reason": "x"}, (401, 404, 403, 403, 201)),
+    ("flags/{flag}", "GET", None, (401, 404, 404, 404, 200)),
+    ("flags/{flag}", "PATCH", {"cause": "tool"}, (401, 404, 404, 404, 200)),
+    ("flags/{flag}/coached", "POST", {}, (401, 404, 404, 404, 200)),
+    ("flags/{flag}/coached", "DELETE", None, (401, 404, 404, 404, 200)),
+    ("flags/{dismissed}/reopen", "POST", {}, (401, 404, 404, 404, 200)),
     ("flags/{flag}/dismiss", "POST", {"reason": "x"}, (401, 404, 404, 404, 200)),
     ("coach/sessions", "GET", None, (401, 200, 403, 403, 200)),
     ("coach/sessions", "POST", {"agent": "{ai}"}, (401, 404, 403, 403, 201)),
@@ -99,7 +104,7 @@ LINES = [
         (401, 200, 403, 403, 200),
     ),
 ]
-SCOPE_OF = {"approve": "approve", "reject": "approve", "revert": "approve", "dismiss": "approve"}
+SCOPE_OF = dict.fromkeys(("approve", "reject", "revert", "dismiss", "reopen"), "approve")
 SCOPED = LINES[1:]  # the description needs no scope
 READS_BY_POST = {"search"}
 WIDTH = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}
@@ -125,6 +130,7 @@ def world(workspace, owner, agent, linked_member):
         "shared": notes.write(own, by=owner, body="shared", shared_with_agent=True),
         "sample": samples.pin(factories.conversation(own), by=owner),
         "flag": flags.raise_manual(own, by=owner, reason="Talk."),
+        "dismissed": flags.dismiss(flags.raise_manual(hers, by=owner, reason="Talk."), by=owner, reason="Done."),
         "session": factories.session(agent, owner),
         "proposal": factories.proposal(agent),
         "approved": proposals.approve(factories.proposal(agent), by=owner, door="page"),

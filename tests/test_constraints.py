@@ -11,7 +11,7 @@ from django.utils import timezone
 from agents import decisions
 from agents.models import Agent, Configuration, Decision, ExternalId, IdempotentAnswer, Member, Procedure, Team, User
 from agents.tenancy import OURS, guarded_keys
-from coaching.models import Flag, Message, Note, Proposal, Sample, Sweep, Turn, TurnEvent
+from coaching.models import Backtest, Flag, FlagPolicy, Message, Note, Proposal, Sample, Sweep, Turn, TurnEvent
 from helpdesk.models import DeepLink, Rating, RatingDay, StoredTranscript
 from tests import factories
 
@@ -59,6 +59,9 @@ class World:
     def note(self, **fields):
         defaults = {"workspace": self.workspace, "agent": self.agent, "author": self.owner, "body": "x"}
         return Note.objects.create(**defaults | fields)
+
+    def backtest(self, **fields):
+        return Backtest.objects.create(**{"workspace": self.workspace, "asked_by": self.owner} | fields)
 
     def turn_event(self, type, number):
         return TurnEvent.objects.create(
@@ -128,6 +131,16 @@ WRONG = {
     "automatic_flag_has_no_author": lambda w: w.set(w.flag, opened_by=w.owner),
     "flag_status_is_known": lambda w: w.set(w.flag, status="lost", closed_at=NOW, closed_on=TODAY),
     "flag_kind_is_known": lambda w: w.set(w.flag, kind="hunch"),
+    "flag_coached_at_and_by_go_together": lambda w: w.set(w.flag, coached_at=NOW),
+    "flag_version_once": lambda w: _copy_history(w.flag),
+    "flagpolicy_version_once": lambda w: _copy_history(FlagPolicy.objects.create(workspace=w.workspace)),
+    "sensitivity_is_known": lambda w: FlagPolicy.objects.create(workspace=w.workspace, sensitivity="nervous"),
+    "one_backtest_at_a_time": lambda w: [w.backtest() for _ in "ab"],
+    "backtest_finished_iff_not_unfinished": lambda w: w.backtest(state="done"),
+    "backtest_finished_iff_not_unfinished, the other half": lambda w: w.backtest(finished_at=NOW),
+    "backtest_progress_is_per_cent": lambda w: w.backtest(progress=101),
+    "backtest_is_held_only_while_owed": lambda w: w.backtest(next_try_at=None, claimed_until=NOW),
+    "a backtest asked for by another workspace's member": lambda w: w.backtest(asked_by=w.stranger),
     "flag_window_starts_before_it_opens": lambda w: w.set(w.flag, since=TODAY + timedelta(days=1)),
     "sample_once_per_agent_and_conversation": lambda w: Sample.objects.create(
         workspace=w.workspace, agent=w.agent, conversation=w.conversation

@@ -3,16 +3,18 @@ API, tests/admin for the back office."""
 
 import re
 import uuid
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, get_resolver
+from django.utils import timezone
 
 from agents import actions
 from agents.models import Door
-from coaching.actions import flags, notes, proposals, samples, sessions
+from coaching.actions import backtests, flags, notes, proposals, samples, sessions
 from memories import actions as memories
 from tests import factories
 from tests.coaching import talks
@@ -29,6 +31,7 @@ SEEN = (302, 404, 404, 404, 200, 200)  # leaders see it, for others it does not 
 DONE = (302, 404, 404, 404, 302, 302)  # leaders do it and are led on
 MINE = (302, 404, 404, 200, 200, 200)  # a member's own
 LISTED = (302, 200, 403, 403, 200, 200)  # a list that members may not use; strangers see that of their own workspace
+LED_ON = (302, 302, 403, 403, 302, 302)  # what leaders do in their own workspace, strangers in theirs
 OPEN = (200,) * 6
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
@@ -54,8 +57,24 @@ LINES = [
     ("team/{own}/notes", "POST", {"body": "Well done."}, (302, 404, 404, 403, 302, 302)),
     ("team/{own}/notes", "POST", {"body": "x", "sample": "{her_sample}"}, (302, 404, 404, 404, 404, 404)),
     ("team/{hers}/notes", "POST", {"body": "Well done."}, DONE),
+    ("team/{hers}/flag", "POST", {"reason": "Calls."}, DONE),
+    ("team/{ai}/flag", "POST", {"reason": "Calls."}, DONE),
+    ("flags/{flag}", "GET", {}, SEEN),
+    ("flags/{flag}/reopen", "POST", {}, (302, 404, 404, 404, 409, 409)),
+    ("flags/{dismissed}/reopen", "POST", {}, DONE),
+    ("flags/{flag}/coached", "POST", {"coached": "1"}, DONE),
+    ("flags/{flag}/coached", "POST", {}, DONE),
     ("flags/{flag}/cause", "POST", {"cause": "product"}, DONE),
     ("flags/{flag}/dismiss", "POST", {"reason": "A holiday."}, DONE),
+    ("todo", "GET", {}, LISTED),
+    ("todo?agent={hers}", "GET", {}, (302, 404, 403, 403, 200, 200)),
+    ("todo/flags/{flag}/done", "POST", {}, DONE),
+    ("todo/flags/{flag}/not-done", "POST", {}, DONE),
+    ("todo/flags/{flag}/dismiss", "POST", {"reason": "A holiday."}, DONE),
+    ("todo/flags/{dismissed}/reopen", "POST", {}, DONE),
+    ("todo/follow-ups/{note}/done", "POST", {}, DONE),
+    ("todo/follow-ups/{note}/not-done", "POST", {}, DONE),
+    ("todo/follow-ups/{shared}/done", "POST", {}, (302, 404, 404, 403, 302, 302)),
     ("agents/{ai}", "GET", {}, SEEN),
     ("agents/{own}", "GET", {}, (302, 404, 404, 403, 200, 200)),
     ("agents/{hers}", "GET", {}, SEEN),
@@ -89,6 +108,13 @@ LINES = [
     ("agents/{ai}/prompt/edit", "GET", {}, SEEN),
     ("agents/{ai}/prompt/edit", "POST", {"system_prompt": "Be brief.", "base_version": "2"}, DONE),
     ("agents/{ai}/prompt/bring-back", "POST", BACK, DONE),
+    ("settings", "GET", {}, LED_ON),
+    ("settings/flags", "GET", {}, LISTED),
+    ("settings/flags?level=early&page=2", "GET", {}, LISTED),
+    ("settings/flags", "POST", {"automatic": "on", "sensitivity": "early"}, LED_ON),
+    ("settings/flags/backtest", "GET", {}, LED_ON),
+    ("settings/flags/backtest", "POST", {}, LED_ON),
+    ("settings/flags/backtest/{backtest}/stop", "POST", {}, DONE),
     ("conversations", "GET", {}, LISTED),
     ("conversations/{talk}", "GET", {}, SEEN),
     ("conversations/{own_talk}", "GET", {}, SEEN),
@@ -123,7 +149,12 @@ def world(workspace, owner, agent, linked_member):
     actions.change_prompt(agent.prompt, system_prompt="Be kind.", base_version=1, by=owner, door=Door.PAGE, reason="")
     for removed in (gone, gone_procedure):
         actions.remove(removed, base_version=1, by=owner, door=Door.PAGE)
-    notes.write(own, by=owner, body="private")
+    tomorrow = timezone.now() + timedelta(days=1)
+    note, shared = (
+        notes.write(own, by=owner, body="Ask again.", follow_up_at=tomorrow, shared_with_agent=both)
+        for both in (False, True)
+    )
+    dismissed = flags.dismiss(flags.raise_manual(hers, by=owner, reason="Talk."), by=owner, reason="No.")
     talk, session = talks.conversation(agent), factories.session(agent, owner)
     applied = proposals.approve(factories.proposal(agent), by=owner, door=Door.PAGE)
     rows = {
@@ -135,10 +166,14 @@ def world(workspace, owner, agent, linked_member):
         "gone": gone,
         "procedure": procedure,
         "gone_procedure": gone_procedure,
+        "note": note,
+        "shared": shared,
+        "dismissed": dismissed,
         "flag": flags.raise_manual(own, by=owner, reason="Talk."),
         "her_sample": samples.pin(factories.conversation(hers), by=owner),
         "talk": talk,
         "own_talk": factories.conversation(own),
+        "backtest": backtests.ask(workspace, by=owner),
         "session": session,
         "turn": sessions.ask(session, by=owner, text="Is there a pattern?"),
         "proposal": factories.proposal(agent),

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 from agents.models import ApiToken, Door, ExternalId, Member
-from coaching.actions import flags, notes, sessions
+from coaching.actions import backtests, flags, notes, policies, sessions
 from coaching.models import Sample, Sweep
 from helpdesk.actions import record_ratings
 from helpdesk.models import DeepLink
@@ -44,6 +44,8 @@ def furnish(word):
         workspace=workspace, source=f"{word.lower()}-desk", conversation_pattern="https://desk.example/{id}"
     )
     Sweep.objects.get_or_create(workspace=workspace)
+    policies.choose(workspace, by=owner, sensitivity="early", automatic=True)
+    backtests.ask(workspace, by=owner)
     return workspace
 
 

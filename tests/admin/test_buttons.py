@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from agents.models import ApiToken, Decision, Door, Procedure
-from coaching.actions import proposals
-from coaching.models import Flag, Note, Proposal, Sample, Sweep, Turn
+from coaching.actions import policies, proposals
+from coaching.models import Backtest, Flag, Note, Proposal, Sample, Sweep, Turn
 from memories.models import Memory
 from tests import factories
 
@@ -77,14 +77,18 @@ def test_decided_proposal_is_read_only(client, ours, staff):
     assert proposal.status == "rejected"
 
 
-def test_flag_is_dismissed_with_a_reason_and_once(client, ours, staff, press):
+def test_flag_is_dismissed_with_a_reason_and_once_and_reopened(client, ours, staff, press):
     flag = Flag.objects.get(workspace=ours)
     assert "Nothing was changed." in press(flag, "dismiss")[0]
     press(flag, "dismiss", "Two weeks of a new tool")
     flag.refresh_from_db()
     assert (flag.status, flag.closed_by, flag.close_reason) == ("dismissed", staff, "Two weeks of a new tool")
-    assert shown(client, flag) == []
+    assert shown(client, flag) == ["reopen"]
     assert press(flag, "dismiss", "Once more") == ["This flag is closed: Dismissed. Nothing was changed."]
+    assert press(flag, "reopen") == ["Reopened. It stands as it stood."]
+    flag.refresh_from_db()
+    assert (flag.status, flag.history.latest().history_user) == ("open", staff.user)
+    assert press(flag, "reopen") == ["Only a dismissal can be taken back. Nothing was changed."]
 
 
 def test_removed_memory_is_restored_from_its_versions(client, ours, staff, press):
@@ -158,6 +162,36 @@ def test_turn_is_stopped_and_asked_again(client, ours, staff, press):
     assert shown(client, turn) == ["ask_again"]
     assert press(turn, "ask_again") == ["Asked again as turn 2. A worker takes it within seconds."]
     assert press(turn, "try_again") == ["It changed in this moment. Nothing was changed by this button."]
+
+
+def test_backtest_is_stopped_and_another_asked_for(client, ours, staff, press):
+    waiting = Backtest.objects.get(workspace=ours)
+    assert shown(client, waiting) == ["try_again", "stop"]
+    assert press(waiting, "stop") == ["Stopped."]
+    assert shown(client, waiting) == ["ask_again"]
+    assert press(waiting, "stop") == ["This backtest has ended already. Nothing was changed."]
+    assert press(waiting, "try_again") == ["This backtest has ended already. Nothing was changed."]
+    assert press(waiting, "ask_again") == ["A new one is asked for. A worker takes it within seconds."]
+    assert Backtest.objects.get(state="queued").asked_by == staff
+
+
+def test_finished_backtest_shows_how_many_flags_each_level_found(client, ours, staff):
+    backtest = Backtest.objects.get(workspace=ours)
+    backtest.result = {
+        "levels": {level: {"flags": [{}] * n} for level, n in (("early", 3), ("balanced", 2), ("cautious", 0))}
+    }
+    backtest.save()
+    html = client.get(f"/admin/coaching/backtest/{backtest.pk}/change/").content.decode()
+    assert "3, 2, 0" in html
+
+
+def test_policy_shows_its_versions_with_their_authors(client, ours, staff):
+    policy = policies.choose(ours, by=staff, sensitivity="early", automatic=False)
+    newest, first = client.get(f"/admin/coaching/flagpolicy/{policy.pk}/history/").context["versions"]
+    assert (newest["row"].history_user, newest["changes"]) == (
+        staff.user, {"automatic": [("−", "removed", "yes"), ("+", "added", "no")]},
+    )  # fmt: skip
+    assert first["row"].version == 1
 
 
 def test_sample_is_taken_out(client, ours, staff, press):

@@ -1,12 +1,19 @@
 """Is the flag fair? The sustained scan and four simple rules on simulated workspaces whose truth is known.
 
     python tests/bench/flag_eval.py [--shared DIR] [--quick] [--seeds 601,602,603]
+    python tests/bench/flag_eval.py --real [FILE.csv]
+    python tests/bench/flag_eval.py --hard
 
 Prints one row a figure, ours beside the one that must be reached, and exits with 1 if one is missed. The simulator is
 DIR/csat/simulate.py; DIR is --shared, else the environment's TOUCHLINE_SHARED, else `../shared` beside the checkout.
 Figures are means over both scales and the seeds, workspaces of 2,000 agents each. `--quick` takes one seed: the same
-figures with more noise, so it may miss one by chance. Last comes how rare a flag on a steady agent is, as the sentence under
-every flag says it (`coaching.sentences.RARITY`), beside what chance leaves open.
+figures with more noise, so it may miss one by chance. Then comes how rare a flag on a steady agent is, as the sentence under
+every flag says it (`coaching.sentences.RARITY`), beside what chance leaves open; last what each sensitivity finds, as the
+flag policy says it (`FINDS`). What these say is rounded down from what chance leaves open; a run that measures worse than is
+said exits with 1, too.
+
+`--real` looks at real ratings instead (`real_series`): FILE, or DIR/data/csat-support-forum/ratings.csv. `--hard` looks at
+workspaces that are unlike the simulator's (`hard_cases`).
 """
 
 import argparse
@@ -27,12 +34,14 @@ if str(CHECKOUT) not in sys.path:
     sys.path.insert(0, str(CHECKOUT))
 
 from coaching import sentences, trajectory  # noqa: E402  (run as a script, the checkout is not on the path before)
+from tests.bench import hard_cases, real_series  # noqa: E402
 
 AGENTS = 2000
 SCALES = ("stars", "binary")
 SCENARIOS = ("nochange", "dip1w", "outage2w", "teamdrop", "newcomers", "step10", "step20", "ramp08w20", "recover20")
 QUARTER = 91  # days that a workspace is judged for
-STEADY_SEEDS = 15  # from the first on: what is said to be rare takes more agents to know than the other figures
+SAID_SCENARIOS = ("nochange", "step10", "step20")  # what RARITY and FINDS speak of
+SAID_SEEDS = 15  # from the first on: what is said takes more agents to know than the other figures
 LOW_AGENTS = tuple(
     (level, volume) for level, volume in ((0.6, 3), (0.6, 8), (0.4, 8), (0.15, 8), (0.15, 20), (0.02, 3), (0.02, 8))
 )
@@ -103,13 +112,18 @@ def rising(condition, days):
     return np.column_stack([agent, days[column], np.full(len(agent), np.inf)])
 
 
-def run_scan(table, h=trajectory.DEFAULT_H):
-    """The sustained scan on a table, through the public function that takes ratings: flags as in Outcome."""
-    flags = trajectory.episodes(
-        table.agent, table.day, table.score, table.weight, table.team, table.n_agents, table.sweep_days, h
+def run_scan(table, thresholds=(trajectory.DEFAULT_H,)):
+    """The sustained scan on a table, once for several h: {h: flags as in Outcome}."""
+    first_day = int(table.sweep_days[0]) - trajectory.HISTORY_DAYS + 1
+    days = trajectory.daily_sums(
+        table.agent, table.day, table.score, table.weight, table.n_agents, first_day, int(table.sweep_days[-1])
     )
-    rows = [(flag.agent, flag.raised_on, np.inf if flag.ended_on is None else flag.ended_on) for flag in flags]
-    return np.array(rows, float).reshape(-1, 3)
+    return {
+        h: np.array(
+            [(flag.agent, flag.raised_on, np.inf if flag.ended_on is None else flag.ended_on) for flag in flags], float
+        ).reshape(-1, 3)
+        for h, flags in trajectory.replays(days, table.team, table.sweep_days, thresholds).items()
+    }
 
 
 def weekly_means(days, sweep_days, weeks):
@@ -184,13 +198,17 @@ def run_rules(table):
     return flags, cusum(days, table.team, sweep_days)
 
 
-def simulate_and_run(shared, job):
-    """One workspace: (job, Outcome of the scan, {rule: Outcome}, CUSUM's path). For a worker process."""
+def simulate_and_run(shared, with_rules, job):
+    """One workspace: (job, {h: Outcome of the scan}, {rule: Outcome}, CUSUM's path). For a worker process.
+
+    The rules are tried where the table of rules needs them, on the seeds of `with_rules`.
+    """
     scenario, scale, seed = job
     simulator = load_simulator(shared)
     table, truth = simulator.simulate(scenario, scale, n_agents=AGENTS, seed=seed)
-    ours = Outcome(run_scan(table), truth, simulator.EVAL0)
-    if scenario not in ("nochange", "step20", "dip1w"):
+    thresholds = sentences.RARITY if scenario in SAID_SCENARIOS else (trajectory.DEFAULT_H,)
+    ours = {h: Outcome(flags, truth, simulator.EVAL0) for h, flags in run_scan(table, thresholds).items()}
+    if scenario not in ("nochange", "step20", "dip1w") or seed not in with_rules:
         return job, ours, {}, None
     rules, path = run_rules(table)
     return job, ours, {name: Outcome(flags, truth, simulator.EVAL0) for name, flags in rules.items()}, path
@@ -217,17 +235,14 @@ def always_low_flagged(shared, job):
     return job, 1000 * sum(bool(low[agent]) for agent in agents) / low.sum()
 
 
-def steady_flagged(shared, job):
-    """One workspace in which nobody changes: (h, its agents, those of them flagged in the judged quarter)."""
-    h, scale, seed = job
-    simulator = load_simulator(shared)
-    table, truth = simulator.simulate("nochange", scale, n_agents=AGENTS, seed=seed)
-    return h, AGENTS, int(Outcome(run_scan(table, h), truth, simulator.EVAL0).flagged().sum())
-
-
 def at_most(flagged):
     """The number of flags that chance leaves open where so many came: the upper end of 95 %, one-sided (Poisson)."""
     return (flagged + 1) * (1 - 1 / (9 * (flagged + 1)) + 1.645 / (3 * math.sqrt(flagged + 1))) ** 3
+
+
+def at_least(percent, of):
+    """The percentage that chance leaves open where so many percent of `of` came: the lower end of 95 %, one-sided."""
+    return percent - 1.645 * math.sqrt(percent * (100 - percent) / of)
 
 
 def sweep_seconds(n_agents=10_000, n_days=182):
@@ -346,6 +361,47 @@ def truth_day(outcome, first_sweep):
     return slice(outcome.first_day - first_sweep, outcome.first_day - first_sweep + QUARTER)
 
 
+def rarity_table(outcomes):
+    """Print how many steady agents each h flags. Returns the h for which more were than RARITY says."""
+    say(f"{'Steady agents flagged in a quarter':<44}{'of':>10}{'per 1,000':>14}{'at most':>8}   1 in   Said")
+    contradicted = []
+    for h, said in sentences.RARITY.items():
+        agents = AGENTS * len(outcomes[h]["nochange"])
+        flagged = sum(int(outcome.flagged().sum()) for outcome in outcomes[h]["nochange"])
+        most = at_most(flagged) / agents
+        so = flagged * said <= agents
+        say(
+            f"{f'h = {h}: {flagged}':<44}{agents:>10,}{1000 * flagged / agents:>14.2f}{1000 * most:>8.2f}"
+            f"{1 / most:>7.0f}   {said}{'' if so else '   NOT SO RARE'}"
+        )
+        contradicted += [] if so else [h]
+    return contradicted
+
+
+def finds_table(outcomes):
+    """Print what each sensitivity finds, and when. Returns the (h, fall) of which less was found than FINDS says."""
+    falls = list(sentences.FINDS[trajectory.DEFAULT_H])
+    say(f"{'Sensitivity, size of the workspace, h':<40}" + "".join(f"{f'-{p} at {v} a week':>26}" for p, v in falls))
+    contradicted = []
+    for sensitivity, of_size in trajectory.THRESHOLDS.items():
+        for h, size in zip(of_size, ("up to {} agents", "above {} agents"), strict=True):
+            cells, words = [], []
+            for points, volume in falls:
+                said = sentences.FINDS[h][points, volume]
+                changed = outcomes[h][f"step{points}"]
+                share = mean(changed, partial(found, volume=volume))
+                n = sum(int((o.truth.declining & (o.truth.volume == volume)).sum()) for o in changed)
+                weeks = mean(changed, partial(median_weeks, volume=volume))
+                cells.append(f"{share:.1f} (> {at_least(share, n):.0f}) % in {weeks:.1f} wk")
+                so = share >= said.percent and weeks <= said.weeks + 0.5
+                words.append(f"{'said' if so else 'NOT SO:'} {said.percent} % in {said.weeks}")
+                contradicted += [] if so else [(h, (points, volume))]
+            name = f"{sensitivity}, {size.format(trajectory.LARGE_WORKSPACE_AGENTS)}, {h}"
+            say(f"{name:<40}" + "".join(f"{cell:>26}" for cell in cells))
+            say(" " * 40 + "".join(f"{said:>26}" for said in words))
+    return contradicted
+
+
 def say(line=""):
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -356,8 +412,20 @@ def main(arguments=None):
     parser.add_argument("--shared", help="folder that holds csat/simulate.py")
     parser.add_argument("--seeds", help="comma-separated, instead of the simulator's CHECK_SEEDS")
     parser.add_argument("--quick", action="store_true", help="one seed only")
+    parser.add_argument("--real", nargs="?", const="", metavar="FILE.csv", help="look at real ratings instead")
+    parser.add_argument("--hard", action="store_true", help="look at workspaces unlike the simulator's instead")
     options = parser.parse_args(arguments)
     shared = shared_folder(options.shared)
+    if options.hard:
+        hard_cases.evaluate(say)
+        return 0
+    if options.real is not None:
+        file = Path(options.real or shared / "data" / "csat-support-forum" / "ratings.csv")
+        if file.is_file():
+            real_series.evaluate(file, say)
+        else:
+            say(f"Skipped: no ratings at {file}.")
+        return 0
     try:
         simulator = load_simulator(shared)
     except FileNotFoundError as missing:
@@ -368,22 +436,28 @@ def main(arguments=None):
 
     start = time.perf_counter()
     ours, rules, paths, low = {}, {}, {}, {}
+    more_seeds = seeds if options.quick else sorted({*seeds, *range(seeds[0], seeds[0] + SAID_SEEDS)})
+    outcomes = {h: {} for h in sentences.RARITY}
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        jobs = [(scenario, scale, seed) for scenario in SCENARIOS for scale in SCALES for seed in seeds]
-        for (scenario, _, _), outcome, by_rule, path in pool.map(partial(simulate_and_run, shared), jobs):
-            ours.setdefault(scenario, []).append(outcome)
+        jobs = [
+            (scenario, scale, seed)
+            for scenario in SCENARIOS
+            for scale in SCALES
+            for seed in (more_seeds if scenario in SAID_SCENARIOS else seeds)
+        ]
+        for job, by_h, by_rule, path in pool.map(partial(simulate_and_run, shared, seeds), jobs):
+            scenario, _, seed = job
+            for h, outcome in by_h.items():
+                outcomes[h].setdefault(scenario, []).append(outcome)
+            if seed in seeds:
+                ours.setdefault(scenario, []).append(by_h[trajectory.DEFAULT_H])
             for name, of_rule in by_rule.items():
                 rules.setdefault(name, {}).setdefault(scenario, []).append(of_rule)
             if path is not None:
-                paths.setdefault(scenario, []).append((path, outcome))
+                paths.setdefault(scenario, []).append((path, by_h[trajectory.DEFAULT_H]))
         jobs = [(level, volume, seed) for level, volume in LOW_AGENTS for seed in seeds]
         for (level, volume, _), per_1000 in pool.map(partial(always_low_flagged, shared), jobs):
             low[level, volume] = low.get((level, volume), 0) + per_1000 / len(seeds)
-        steady = {h: np.zeros(2, int) for h in sentences.RARITY}
-        more_seeds = seeds if options.quick else range(seeds[0], seeds[0] + STEADY_SEEDS)
-        jobs = [(h, scale, seed) for h in steady for scale in SCALES for seed in more_seeds]
-        for h, agents, flagged in pool.map(partial(steady_flagged, shared), jobs):
-            steady[h] += agents, flagged
     rows = figures(ours, low, sweep_seconds())
 
     say(f"{'Figure':<56}{'Ours':>9}   Must")
@@ -400,18 +474,13 @@ def main(arguments=None):
     for name, false, share, dip in [scan_row, *rule_rows(rules, paths, simulator.SWEEP0)]:
         say(f"{name:<44}{false:>10.0f}{share:>13.0f}%{dip:>8.0f}")
     say()
-    say(f"{'Steady agents flagged in a quarter':<44}{'of':>10}{'per 1,000':>14}{'at most':>8}   1 in   Said")
-    for h, (agents, flagged) in steady.items():
-        most = at_most(flagged) / agents
-        said = sentences.RARITY[h]
-        say(
-            f"{f'h = {h}: {flagged}':<44}{agents:>10,}{1000 * flagged / agents:>14.2f}{1000 * most:>8.2f}"
-            f"{1 / most:>7.0f}   {said}{'' if 1 / most >= said else '   NOT KNOWN TO BE SO RARE'}"
-        )
+    contradicted = rarity_table(outcomes)
+    say()
+    contradicted += finds_table(outcomes)
     missed = [row for row in rows if not row.reached]
     say()
     say(f"{len(rows) - len(missed)} of {len(rows)} figures reached; seeds {seeds}; {time.perf_counter() - start:.0f} s")
-    return 1 if missed else 0
+    return 1 if missed or contradicted else 0
 
 
 if __name__ == "__main__":

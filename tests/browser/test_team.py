@@ -1,12 +1,14 @@
 """Sign-in, Team and drawer by mouse, by keyboard, without scripts, on a narrow screen; accessible in every state."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import expect
 
-from coaching.actions import notes
+from coaching.actions import flags, notes
 from coaching.models import Note
 from tests import factories
 from tests.browser.conftest import NARROW
@@ -194,7 +196,7 @@ def test_cause_and_dismissal_show_in_the_drawer_and_in_the_table_behind_it(sarah
     page.get_by_role("link", name="Sarah", exact=True).click()
 
     drawer(page).get_by_role("button", name="Wait").click()
-    expect(drawer(page).get_by_role("button", name="Wait", pressed=True)).to_be_focused()
+    expect(drawer(page).get_by_text("Cause: Wait · change")).to_be_focused()
     drawer(page).get_by_text("Dismiss this flag").click()
     drawer(page).get_by_label("Why is it not worth a talk?").fill("She covers the hard queue.")
     drawer(page).get_by_role("button", name="Dismiss").click()
@@ -268,6 +270,145 @@ def test_search_and_sort_keep_each_other_in_the_address(sarah, others, owner, si
     expect(page).to_have_url(re.compile(r"/team\?q=guide&team=&kind=&sort=score$"))
 
 
+def shown(page):
+    return page.locator("#team a.who").all_inner_texts()
+
+
+def heading(page, name):
+    return page.get_by_role("columnheader", name=name)
+
+
+def test_sort_turns_round_by_click_and_by_keyboard_and_keeps_the_focus(sarah, others, owner, sign_in):
+    page = sign_in(owner)
+    assert shown(page) == ["Sarah", "Onboarding guide", "Ines"]
+    expect(heading(page, "Status")).to_have_attribute("aria-sort", "ascending")
+
+    heading(page, "Agent").get_by_role("link").click()
+    expect(heading(page, "Agent")).to_have_attribute("aria-sort", "ascending")
+    assert shown(page) == ["Ines", "Onboarding guide", "Sarah"]
+    expect(heading(page, "Status")).not_to_have_attribute("aria-sort", re.compile("."))
+
+    expect(heading(page, "Agent").get_by_role("link")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(heading(page, "CSAT, 4 weeks")).to_have_attribute("aria-sort", "ascending")
+    assert shown(page) == ["Sarah", "Onboarding guide", "Ines"]
+    expect(heading(page, "CSAT, 4 weeks").get_by_role("link")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(heading(page, "CSAT, 4 weeks")).to_have_attribute("aria-sort", "descending")
+    assert shown(page) == ["Onboarding guide", "Sarah", "Ines"]
+
+    page.reload()
+    assert shown(page) == ["Onboarding guide", "Sarah", "Ines"]
+    page.go_back()
+    expect(heading(page, "CSAT, 4 weeks")).to_have_attribute("aria-sort", "ascending")
+    assert shown(page) == ["Sarah", "Onboarding guide", "Ines"]
+
+
+def test_each_filter_narrows_at_once_stands_in_the_address_and_is_taken_back(sarah, others, owner, sign_in):
+    flags.set_cause(sarah.flags.get(), by=owner, cause="wait")
+    page = sign_in(owner)
+    found = page.locator("#team [role=status]")
+
+    for choose, take_back, names, address in (
+        (lambda: page.get_by_label("Kind").select_option("AI agents"), lambda: page.get_by_label("Kind").select_option(""),
+         ["Onboarding guide"], "kind=ai"),
+        (lambda: page.get_by_label("Team", exact=True).select_option("Start"),
+         lambda: page.get_by_label("Team", exact=True).select_option(""), ["Onboarding guide", "Ines"],
+         f"team={others[0].team_id}"),
+        (lambda: page.get_by_label("Cause of the flag").select_option("Wait"),
+         lambda: page.get_by_label("Cause of the flag").select_option(""), ["Sarah"], "cause=wait"),
+        (lambda: page.get_by_label("Flagged only").check(), lambda: page.get_by_label("Flagged only").uncheck(), ["Sarah"],
+         "flagged=1"),
+        (lambda: page.get_by_label("Too few ratings").check(), lambda: page.get_by_label("Too few ratings").uncheck(),
+         ["Ines"], "thin=1"),
+    ):  # fmt: skip
+        choose()
+        expect(found).to_contain_text(f"{len(names)} of 3 agents")
+        assert shown(page) == names
+        assert address in page.url
+        page.reload()
+        assert shown(page) == names
+        take_back()
+        expect(page.locator("#team a.who")).to_have_count(3)
+
+
+def test_back_takes_a_filter_back_in_the_table_and_in_its_field(sarah, others, owner, sign_in):
+    page = sign_in(owner)
+    page.get_by_label("Kind").select_option("AI agents")
+    expect(page.locator("#team a.who")).to_have_count(1)
+    page.get_by_label("Search by name").fill("nobody")
+    expect(page.get_by_role("heading", name="No agent fits")).to_be_visible()
+
+    page.go_back()
+    expect(page.locator("#team a.who")).to_have_count(1)
+    expect(page.get_by_label("Search by name")).to_have_value("")
+    expect(page.get_by_label("Kind")).to_have_value("ai")
+    page.go_back()
+
+    expect(page.locator("#team a.who")).to_have_count(3)
+    expect(page.get_by_label("Kind")).to_have_value("")
+
+
+def test_filtering_says_that_it_looks_and_what_failed(sarah, others, owner, sign_in):
+    page = sign_in(owner)
+    held = []
+    page.route("**/team?*", lambda route: held.append(route))
+    page.get_by_label("Flagged only").check()
+    expect(page.get_by_text("looking …")).to_be_visible()
+
+    held[0].fulfill(status=500, body="broken")
+
+    expect(page.get_by_role("alert")).to_contain_text("what stands here is from before")
+    expect(page.get_by_text("looking …")).to_be_hidden()
+    assert len(shown(page)) == 3
+    page.complaints.clear()  # Chromium reports the status 500
+
+
+def test_number_of_follow_ups_leads_to_the_notes(sarah, owner, sign_in):
+    notes.write(sarah, by=owner, body="Ask again.", follow_up_at=timezone.now() + timedelta(days=2))
+    page = sign_in(owner)
+
+    page.get_by_role("link", name="1 open follow-up of Sarah").click()
+
+    expect(drawer(page).get_by_role("heading", name="Earlier notes")).to_be_focused()
+    expect(drawer(page).get_by_text("Ask again.")).to_be_in_viewport()
+
+
+def test_picture_says_in_words_what_it_shows(sarah, owner, sign_in):
+    page = sign_in(owner)
+    page.goto(f"/team/{sarah.pk}")
+
+    newest = page.locator("[data-point]").last
+    expect(newest).to_have_accessible_name(re.compile(r"^Week of .+: 80\.0 %, 14 ratings; expected 91\.2, team 80\.0$"))
+    page.get_by_text("as table").click()
+    table = page.get_by_role("table", name="CSAT by week")
+    assert table.get_by_role("columnheader").all_inner_texts() == [
+        "Week of",
+        "Ratings",
+        "CSAT",
+        "Expected",
+        "Everybody",
+    ]
+    assert table.get_by_role("row").nth(1).get_by_role("cell").all_inner_texts() == ["14", "80.0", "91.2", "80.0"]
+    expect(
+        page.get_by_role("group", name=re.compile("^CSAT by week over 16 weeks: 224 ratings, 80.0 % on average"))
+    ).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [320, 360, 390, 480, 600, 768, 900, 1440])
+def test_words_in_the_picture_can_be_read_at_every_width(width, sarah, owner, sign_in):
+    page = sign_in(owner, viewport={"width": width, "height": 800})
+
+    for address in (f"/team/{sarah.pk}", f"/team?agent={sarah.pk}"):
+        page.goto(address)
+        sizes = page.locator(".picture > svg").evaluate(
+            "svg => [...svg.querySelectorAll('text')].map("
+            "text => parseFloat(getComputedStyle(text).fontSize) * svg.clientWidth / svg.viewBox.baseVal.width)"
+        )
+        assert 11 <= min(sizes) <= max(sizes) <= 16
+
+
 def test_picture_is_walked_with_the_arrow_keys(sarah, owner, sign_in):
     page = sign_in(owner)
     page.goto(f"/team/{sarah.pk}")
@@ -294,8 +435,9 @@ def test_without_scripts_everything_is_a_page(sarah, owner, sign_in):
     expect(page.get_by_role("listitem").filter(has_text="Talk.")).to_be_visible()
 
 
-def test_narrow_screen_shows_everything_without_scrolling_sideways(sarah, others, owner, sign_in):
-    page = sign_in(owner, viewport=NARROW)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_narrow_screen_shows_everything_without_scrolling_sideways(colours, sarah, others, owner, sign_in):
+    page = sign_in(owner, viewport=NARROW, color_scheme=colours)
     assert_nothing_is_cut_off(page)
     assert_accessible(page)
 
@@ -303,11 +445,22 @@ def test_narrow_screen_shows_everything_without_scrolling_sideways(sarah, others
     expect(drawer(page).get_by_text("The invoice could not be split.")).to_be_visible()
     assert drawer(page).bounding_box()["width"] == NARROW["width"]
     assert drawer(page).evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert_accessible(page)
     page.keyboard.press("Escape")
     page.get_by_text("Menu", exact=True).click()
     page.get_by_role("button", name="Sign out").click()
 
     page.wait_for_url("**/sign-in")
+
+
+@pytest.mark.parametrize("width", [390, 600, 862, 900, 1024, 1100, 1280])
+def test_no_width_between_cuts_anything_off(width, sarah, others, owner, sign_in):
+    notes.write(sarah, by=owner, body="Ask again.", follow_up_at=timezone.now() + timedelta(days=2))
+    page = sign_in(owner, viewport={"width": width, "height": 800})
+
+    assert_nothing_is_cut_off(page)
+    box = page.get_by_role("link", name="Coach Sarah").bounding_box()
+    assert box["x"] + box["width"] <= width
 
 
 def test_double_zoom_shows_everything_without_scrolling_sideways(sarah, others, owner, sign_in):

@@ -48,10 +48,11 @@ def test_new_user_walks_from_the_flag_to_the_memory_that_is_served(open_browser)
         expect(page.locator(".said").last).to_contain_text("What I cannot judge")
 
         # A question about one turn.
-        page.locator("#turn-1 .turn-text").click()
+        said = page.locator('.turn[data-role="agent"]').first  # which one that is depends on the day the demo is loaded
+        said.locator(".turn-text").click()
         page.get_by_role("button", name="What went wrong?").click()
         answered(page, 2)
-        expect(page.locator(".asked").last).to_contain_text("turn 1")
+        expect(page.locator(".asked").last).to_contain_text(said.get_attribute("id").replace("turn-", "turn "))
 
         # Told what to change, with the turn still chosen: it proposes exactly that.
         say(page, f"Change the memory about refunds reaching the account so that it says: {RULE}")

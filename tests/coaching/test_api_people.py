@@ -309,3 +309,45 @@ def test_one_sees_ones_own_trajectory_without_the_flag(linked_member, person, ow
 
     assert told["agentId"] == str(person.pk)
     assert told["flag"] is None
+
+
+def test_flag_is_read_coached_given_a_cause_and_reopened(script, owner, person):
+    flag = flags.raise_manual(person, by=owner, reason="Talk.")
+    path, me = f"/flags/{flag.pk}", {"id": str(owner.pk), "name": owner.display_name}
+
+    coached = script.send(f"{path}/coached", {}).json()
+    caused = script.call("PATCH", path, {"cause": "wait"}).json()
+    uncoached = script.call("DELETE", f"{path}/coached").json()
+    script.send(f"{path}/dismiss", {"reason": "Done."})
+    reopened = script.send(f"{path}/reopen", {}).json()
+    again = script.send(f"{path}/reopen", {})
+    uncaused = script.call("PATCH", path, {"cause": None}).json()
+
+    flag.refresh_from_db()
+    assert (coached["coachedAt"] is not None, coached["coachedBy"]) == (True, me)
+    assert (caused["cause"], uncaused["cause"]) == ("wait", None)
+    assert (uncoached["coachedAt"], uncoached["coachedBy"]) == (None, None)
+    assert (reopened["status"], reopened["closedAt"], reopened["closeReason"]) == ("open", None, "")
+    assert (problem(again)[0], again.json()["detail"]) == (409, "Only a dismissal can be taken back.")
+    assert script.read(path).json() == uncaused | {"sentence": "Talk.", "closeEvidence": {}}
+    assert flag.history.count() == 7
+
+
+def test_flags_are_filtered_by_their_cause(script, owner, person, workspace):
+    one = flags.raise_manual(person, by=owner, reason="Talk.")
+    flags.set_cause(one, by=owner, cause="tool")
+    flags.raise_manual(factories.human(workspace), by=owner, reason="Talk.")
+
+    assert [f["id"] for f in script.read("/flags?cause=tool").json()["items"]] == [str(one.pk)]
+    assert script.read("/flags?cause=wait").json()["items"] == []
+    assert list(problem(script.read("/flags?cause=weather"))[1]) == ["cause"]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"cause": "weather"}, {"cause": ""}, {"cause": 1}, {"cause": "tool", "status": "open"}]
+)
+def test_cause_that_is_none_is_refused(script, owner, person, body):
+    flag = flags.raise_manual(person, by=owner, reason="Talk.")
+
+    assert problem(script.call("PATCH", f"/flags/{flag.pk}", body))[0] == 400
+    assert Flag.objects.get().cause == ""

@@ -2,15 +2,15 @@
 
 import csv
 import json
+import re
 from datetime import date, timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from coaching.models import Flag
+from coaching import backtests
 from tests import factories
-from tests.factories import ratings
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 8, 1)
 COLUMNS = ["agent", "raised_on", "ended_on", "ended_by", "since", "expected", "observed", "ratings", "reason"]
@@ -71,6 +71,75 @@ def test_json_is_the_flags_and_nothing_else(tmp_path):
 
     [flag] = json.loads(said)
     assert (code, list(flag), flag["agent"], flag["ended_on"]) == (0, COLUMNS, "agent-0", None)
+
+
+@pytest.fixture
+def shuffled_twice(monkeypatch):
+    monkeypatch.setattr(backtests, "MOST_REPEATS", 2)
+
+
+def test_sensitivity_says_how_readily(tmp_path):
+    path = file_of(tmp_path, (f"{agent},{day},{score}" for agent, day, score in rows_with_a_fall()))
+
+    raised = {
+        level: [flag["raised_on"] for flag in json.loads(backtest(path, "--json", "--sensitivity", level)[1])]
+        for level in ("early", "balanced", "cautious")
+    }
+
+    assert [len(days) for days in raised.values()] == [1, 1, 1]
+    assert raised["early"] < raised["cautious"]
+    assert raised["balanced"] == [json.loads(backtest(path, "--json")[1])[0]["raised_on"]]
+
+
+def test_shuffling_counts_the_false_flags(tmp_path, shuffled_twice):
+    path = file_of(tmp_path, (f"{agent},{day},{score}" for agent, day, score in rows_with_a_fall()))
+
+    code, said, _ = backtest(path, "--shuffle")
+    as_json = json.loads(backtest(path, "--shuffle", "--json")[1])
+
+    lines = said.splitlines()
+    assert (code, lines[-2]) == (0, "1,065 ratings of 5 agents: 1 flag on 1 agent.")
+    assert re.fullmatch(
+        r"On these data about [\d.]+ false flags per 1,000 agent-quarters: \d+ flags? on \d+ agent-quarters, with the days of "
+        r"each agent shuffled 2 times\. From [\d.]+ to [\d.]+ would fit that count\.",
+        lines[-1],
+    )
+    assert list(as_json) == ["flags", "shuffled"]
+    assert [list(flag) for flag in as_json["flags"]] == [COLUMNS]
+    shuffled = as_json["shuffled"]
+    assert (list(shuffled), shuffled["repeats"]) == (["flags", "agent_quarters", "repeats", "per_1000"], 2)
+    assert shuffled["per_1000"] == pytest.approx(1000 * shuffled["flags"] / shuffled["agent_quarters"], abs=0.01)
+
+
+def test_shuffling_where_nobody_can_be_judged_is_said(tmp_path):
+    path = file_of(tmp_path, ["a,2025-01-02,0.5"])
+
+    assert backtest(path, "--shuffle")[1].splitlines()[-1] == (
+        "On these data false flags cannot be counted: no agent had ratings enough to be judged on any day."
+    )
+    assert json.loads(backtest(path, "--shuffle", "--json")[1])["shuffled"]["per_1000"] is None
+
+
+@pytest.mark.parametrize("rows", [[], ["Noor,yesterday,1"]])
+def test_json_has_its_shape_where_no_rating_was_read(tmp_path, rows):
+    path = file_of(tmp_path, rows)
+
+    plain, shuffled = (json.loads(backtest(path, "--json", *more)[1]) for more in ((), ("--shuffle",)))
+
+    nothing = {"flags": 0, "agent_quarters": 0, "repeats": 0, "per_1000": None}
+    assert (plain, shuffled) == ([], {"flags": [], "shuffled": nothing})
+
+
+def test_long_replay_draws_a_bar_on_a_terminal(tmp_path):
+    path = file_of(tmp_path, (f"{agent},{day},{score}" for agent, day, score in rows_with_a_fall()))
+    terminal = StringIO()
+    terminal.isatty = lambda: True
+
+    call_command("backtest_flags", path, stdout=StringIO(), stderr=terminal)
+
+    drawn = [int(percent) for percent in re.findall(r"(\d+)%\]?", terminal.getvalue())]
+    assert len(drawn) >= 2
+    assert "[#" in terminal.getvalue()
 
 
 @pytest.mark.parametrize(("good", "bad"), [("good", "bad"), ("5", "1"), ("1.0", "0.25"), ("100", "20")])
@@ -158,18 +227,6 @@ def test_small_teams_are_compared_with_everybody(tmp_path):
     [flag] = json.loads(backtest(path, "--json")[1])
 
     assert "what everybody else got in these weeks" in flag["reason"]
-
-
-@pytest.mark.django_db
-def test_sweep_flags_by_hand(workspace):
-    today = date(2026, 5, 20)
-    falling, _ = ratings.team_with_a_fall(workspace, today)
-    out = StringIO()
-
-    call_command("sweep_flags", "--at", "2026-05-20", stdout=out)
-
-    assert out.getvalue() == f"{workspace.slug} on 2026-05-20: 5 agents, 1 raised, 0 cleared, 0 expired.\n"
-    assert Flag.objects.get().agent == falling
 
 
 @pytest.mark.django_db

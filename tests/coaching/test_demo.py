@@ -13,6 +13,7 @@ from coaching.actions import proposals
 from coaching.demo import content
 from coaching.demo.load import load
 from coaching.models import Flag, Note, Proposal, Sample
+from coaching.pages import drawer
 from helpdesk import transcripts
 from helpdesk.actions import check_days
 
@@ -76,3 +77,13 @@ def test_demo_is_loaded_into_an_empty_database_only(workspace):
         call_command("load_demo")
 
     assert list(Workspace.objects.all()) == [workspace]
+
+
+def test_drawer_of_the_flagged_person_names_the_channel_that_the_fall_comes_from():
+    load()
+
+    sarah, assistant = (drawer.channel_mix(Flag.objects.get(agent__name=name)) for name in ("Sarah", content.REFUNDS))
+    assert sarah.mix.carrier.name == "chat"
+    assert sarah.verdict.startswith("Chat: ")
+    assert sarah.verdict.endswith("; email shows no change.")
+    assert (assistant.mix.carrier, assistant.mix.shifted) == (None, None)

@@ -91,7 +91,16 @@ def test_dismissing_says_who_when_and_why(noor, owner):
 
     assert (flag.status, flag.closed_by, flag.close_reason) == ("dismissed", owner, "New product line.")
     assert (flag.closed_on, flag.closed_at) == (TODAY + timedelta(days=3), NOW + timedelta(days=3))
-    assert flags.sentence(flag) == f"Dismissed by {owner}: New product line."
+    assert flags.sentence(flag) == f"Dismissed by {owner.display_name}: New product line."
+
+
+def test_dismissal_of_somebody_without_a_name_tells_no_address(noor, owner):
+    owner.user.name, owner.user.email = "", "sam@shop.example"
+    owner.user.save()
+
+    flag = flags.dismiss(flags.raise_flag(noor, EVIDENCE), by=owner, reason="A holiday.")
+
+    assert flags.sentence(flag) == "Dismissed by sam: A holiday."
 
 
 def test_a_closed_flag_is_not_dismissed_again(noor, owner, admin):

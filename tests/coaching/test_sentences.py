@@ -42,9 +42,16 @@ def test_sentence_of_several_scales_speaks_in_points_of_a_hundred():
     [
         ({"peers": "workspace"}, "what everybody else got in these weeks", "team"),
         ({"weeks_rated": 4, "weeks_below": 3}, "Below that in 3 of the 4 weeks with ratings", "5 weeks,"),
+        ({"peers_ratings": 0}, "their own previous 21 weeks point to 4.6.", "team"),
+        ({"peers": "workspace", "peers_ratings": 0, "past_weeks": 1}, "previous week points to 4.6.", "everybody"),
         ({"holds_without_worst": False}, "in 4 of the 5 weeks. A steady", "worst"),
         ({"past_weeks": 1}, "their own previous week and", "previous 1"),
         ({"rarity": None}, "worst 7 days.", "steady agent"),
+        (
+            {"new_scale": True},
+            "7 days. Most of these ratings are on a scale that is new here, which alone",
+            "steady agent",
+        ),
         ({"ratings": 1234}, "Noor’s 1,234 ratings", "1234"),
     ],
 )
@@ -74,6 +81,12 @@ def test_brief():
     assert (
         sentences.brief(EVIDENCE | {"holds_without_worst": False})
         == "Down 12 points in 5 weeks against what was expected"
+    )
+
+
+def test_brief_of_ratings_on_a_new_scale_says_so_instead_of_how_sure_it_is():
+    assert sentences.brief(EVIDENCE | {"new_scale": True}) == (
+        "Down 12 points in 5 weeks against what was expected; but the scale of the ratings is new"
     )
 
 

@@ -1,11 +1,14 @@
 """The regular look: what it raises, keeps, clears and expires, and when it is due."""
 
+import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
 import pytest
 import time_machine
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -13,10 +16,11 @@ from agents.models import Agent, Workspace
 from coaching import daily, trajectory
 from coaching.actions import flags, sweeps
 from coaching.models import Flag, Sample, Sweep
-from helpdesk.actions import record_ratings
+from helpdesk.actions import record_ratings, withdraw_rating
 from helpdesk.models import Rating, RatingDay
 from tests import factories
 from tests.factories import ratings
+from tests.factories.ratings import good_or_bad
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +45,20 @@ def test_a_sustained_fall_is_flagged_with_its_evidence(workspace):
     }  # fmt: skip
     assert 85 < flag.evidence["expected"] < 95
     assert flag.evidence["holds_without_worst"] is True
+
+
+@pytest.mark.parametrize(("on_new_scale", "is_new"), [(35, True), (7, False), (0, False)])
+def test_a_flag_says_when_its_ratings_are_on_a_new_scale(workspace, on_new_scale, is_new):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+    newest = falling.ratings.order_by("-rated_at").values("pk")[:on_new_scale]
+    Rating.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).update(scale="stars5")
+
+    sweeps.sweep(workspace, TODAY)
+
+    flag = Flag.objects.get()
+    assert flag.evidence["new_scale"] is is_new
+    assert ("a scale that is new here" in flags.sentence(flag)) is is_new
+    assert flag.evidence["scale"] == {35: "stars5", 7: "", 0: "binary"}[on_new_scale]
 
 
 def test_the_worst_conversations_of_the_window_become_owed_samples(workspace):
@@ -262,35 +280,110 @@ def test_a_night_is_due_when_the_day_has_ended_where_the_workspace_lives(zone, a
     assert Sweep.objects.owed().exists() is due
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # The last Sundays of March and October in Berlin: midnight is 23:00 UTC in winter and 22:00 UTC in summer.
+        (datetime(2026, 3, 29, 21, 59, tzinfo=UTC), datetime(2026, 3, 29, 22, 0, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 22, 59, tzinfo=UTC), datetime(2026, 10, 25, 23, 0, tzinfo=UTC)),
+    ],
+    ids=["23 hours", "25 hours"],
+)
+def test_the_night_of_a_changed_clock_is_due_at_its_own_midnight_and_no_day_is_left_out(before, after):
+    workspace = factories.workspace(time_zone="Europe/Berlin")
+    saturday = before.date() - timedelta(days=1)
+    owed = swept(workspace, swept_on=saturday)
+
+    sweeps.owe_due(before)
+    too_early = Sweep.objects.owed().exists()
+    done = []
+    for now in (after, after + timedelta(days=1, hours=1)):
+        with time_machine.travel(now, tick=False):
+            sweeps.owe_due()
+            done += sweeps.run(owed.pk)
+
+    assert too_early is False
+    assert [one.day for one in done] == [saturday + timedelta(days=1), saturday + timedelta(days=2)]
+
+
 def test_a_night_is_swept_once(workspace):
     owed = swept(workspace, swept_on=date(2026, 5, 10))
     now = datetime(2026, 5, 21, 2, 0, tzinfo=UTC)
     with time_machine.travel(now, tick=False):
         sweeps.owe_due()
-        [done] = sweeps.run(owed.pk)
+        done = sweeps.run(owed.pk)
         sweeps.owe_due()
 
-    assert done.day == date(2026, 5, 20)
+    assert [one.day for one in done] == [date(2026, 5, 11 + n) for n in range(10)]
     owed.refresh_from_db()
     assert (owed.swept_on, owed.next_try_at, owed.claimed_until) == (date(2026, 5, 20), None, None)
 
 
 def test_new_ratings_are_looked_at_at_once_and_then_not_again(workspace):
     falling, _ = ratings.team_with_a_fall(workspace, TODAY - timedelta(days=1))
-    noon = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
-    owed = swept(workspace, swept_on=TODAY - timedelta(days=1), ratings_seen_at=noon)
-    Rating.objects.update(received_at=noon + timedelta(seconds=1))
-    with time_machine.travel(noon + timedelta(seconds=20), tick=False):
+    owed = swept(workspace, swept_on=TODAY - timedelta(days=1))
+    with time_machine.travel(datetime(2026, 5, 20, 12, tzinfo=UTC), tick=False):
         sweeps.owe_due()
-        [first] = sweeps.run(owed.pk)
-    with time_machine.travel(noon + timedelta(seconds=60), tick=False):
-        sweeps.owe_due()
-        [second] = sweeps.run(owed.pk)  # a rating of the same moment could have become visible only now
+        [look] = sweeps.run(owed.pk)
         sweeps.owe_due()
 
-    assert (first.day, first.raised, second.raised) == (TODAY, 1, 0)
+    assert (look.day, look.raised) == (TODAY, 1)
     assert Flag.objects.get().agent == falling
     assert not Sweep.objects.owed().exists()
+
+
+def _withdrawn(one):
+    withdraw_rating(one.conversation)
+
+
+def _credited_to_another(one):
+    other = factories.human(one.workspace)
+    row = replace(good_or_bad(other, one.rated_at.date(), good=True), external_id=one.conversation.external_id)
+    record_ratings(one.workspace, [replace(row, rated_at=one.rated_at)])
+
+
+@pytest.mark.parametrize("change", [_withdrawn, _credited_to_another])
+def test_a_rating_that_is_taken_back_or_moves_is_news(workspace, change):
+    record_ratings(workspace, [good_or_bad(factories.human(workspace), TODAY, good=True)])
+    owed = swept(workspace, swept_on=TODAY)
+    with time_machine.travel(datetime(2026, 5, 21, 12, tzinfo=UTC), tick=False):
+        sweeps.owe_due()
+        sweeps.run(owed.pk)
+        change(Rating.objects.get())
+        sweeps.owe_due()
+
+    assert Sweep.objects.owed().exists()
+
+
+def test_ratings_that_change_during_a_sweep_are_news_for_the_next(workspace, monkeypatch):
+    owed = swept(workspace, swept_on=TODAY - timedelta(days=1))
+    agent = factories.human(workspace)
+    looked = sweeps.sweep
+
+    def meanwhile(workspace, day):
+        done = looked(workspace, day)
+        record_ratings(workspace, [good_or_bad(agent, TODAY, good=True)])
+        return done
+
+    monkeypatch.setattr(sweeps, "sweep", meanwhile)
+    with time_machine.travel(datetime(2026, 5, 20, 12, tzinfo=UTC), tick=False):
+        Sweep.objects.update(next_try_at=timezone.now())
+        sweeps.run(owed.pk)
+        sweeps.owe_due()
+
+    assert Sweep.objects.owed().exists()
+
+
+@pytest.mark.parametrize(
+    ("swept_on", "days"), [(None, ["05-20"]), ("05-19", ["05-20"]), ("05-17", ["05-18", "05-19", "05-20"])]
+)
+def test_missed_nights_are_caught_up_one_by_one(workspace, swept_on, days):
+    owed = swept(workspace, swept_on=swept_on and date.fromisoformat(f"2026-{swept_on}"))
+    with time_machine.travel(datetime(2026, 5, 21, 2, tzinfo=UTC), tick=False):
+        sweeps.owe_due()
+        done = sweeps.run(owed.pk)
+
+    assert [one.day for one in done] == [date.fromisoformat(f"2026-{day}") for day in days]
 
 
 def test_a_sweep_that_another_worker_holds_is_left_alone(workspace):
@@ -322,3 +415,44 @@ def test_one_broken_workspace_does_not_keep_the_others_from_being_due(workspace)
     sweeps.owe_due()
 
     assert Sweep.objects.due().count() == Workspace.objects.count() == 2
+
+
+# --- By hand ---------------------------------------------------------------------------------------------------------
+
+
+def by_hand(**options):
+    out = io.StringIO()
+    call_command("sweep_flags", stdout=out, **options)
+    return out.getvalue().splitlines()
+
+
+def test_sweep_by_hand_says_what_it_changed_and_of_whom(workspace):
+    falling, _ = ratings.team_with_a_fall(workspace, TODAY)
+    looks = [by_hand(at=TODAY, workspace=workspace.slug) for _ in range(2)]
+    for one in Rating.objects.filter(agent=falling, rated_at__date__gt=TODAY - timedelta(days=30)):
+        withdraw_rating(one.conversation)
+
+    after = by_hand(at=TODAY + timedelta(days=1))
+
+    slug, nothing = workspace.slug, "0 raised, 0 cleared, 0 expired, 0 taken back, 0 brought up to date."
+    assert looks[0][0] == f"{slug} on 2026-05-20: 5 agents, 1{nothing[1:]}"
+    assert looks[0][1].startswith(f"  {falling}: In the last 5 weeks {falling}’s 35 ratings average 51 %")
+    assert looks[1] == [f"{slug} on 2026-05-20: 5 agents, {nothing}"]
+    assert after[0] == f"{slug} on 2026-05-21: 5 agents, {nothing.replace('0 taken', '1 taken')}"
+    assert after[1].startswith(f"  {falling}: Cleared on 21 May 2026: ratings of these weeks were corrected since")
+    assert len(looks[0]) == len(after) == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("0001-01-01", "There are no ratings before 2000."),
+        ("2026-13-01", "2026-13-01 is no day; write it as in 2026-05-20."),
+        ("yesterday", "yesterday is no day; write it as in 2026-05-20."),
+    ],
+)
+def test_sweep_by_hand_refuses_a_day_that_cannot_be_swept(at, said):
+    with pytest.raises(CommandError) as refused:
+        call_command("sweep_flags", "--at", at)
+
+    assert said in str(refused.value)

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from agents import work
 from coaching import tasks
-from coaching.actions import samples, sessions
-from coaching.models import Sample, Sweep, Turn, TurnEvent
+from coaching.actions import backtests, samples, sessions
+from coaching.models import Backtest, Sample, Sweep, Turn, TurnEvent
 from config.celery import app
 from helpdesk.models import StoredTranscript
 from tests import factories, model_server
@@ -78,6 +78,26 @@ def test_the_next_question_of_a_session_does_not_wait_for_the_clock(owner, agent
     tasks.run_turn(str(first.pk))
 
     assert waiting() == [("coaching.tasks.run_turn", [str(second.pk)])]
+
+
+def test_the_clock_sends_out_backtests_that_are_due(owner):
+    stopped = backtests.stop(backtests.ask(owner.workspace, by=owner), by=owner)
+    due = backtests.ask(owner.workspace, by=owner)
+    Backtest.objects.filter(pk=stopped.pk).update(next_try_at=timezone.now())
+
+    tasks.find_owed_work()
+
+    assert waiting() == [("coaching.tasks.run_backtest", [str(due.pk)])]
+
+
+def test_a_worker_runs_the_backtest_that_the_page_asked_for(owner, client):
+    client.force_login(owner.user)
+
+    with worker():
+        client.post("/settings/flags/backtest")
+        until(lambda: not Backtest.objects.unfinished().exists())
+
+    assert Backtest.objects.get().state == "done"
 
 
 def waiting():

@@ -251,6 +251,16 @@ def test_a_higher_h_flags_later_or_not_at_all():
     assert not backtest(base, h=50).any()
 
 
+def test_one_replay_for_several_thresholds_raises_what_a_replay_for_each_would():
+    agent, day, score, team = workspace(falls=[2, 4, 7], fell_on=200)
+    days = trajectory.daily_sums(agent, day, score, None, 12, 0, 299)
+    together = trajectory.replays(days, team, SWEEPS, [3.1, 3.4, 6.0])
+    assert list(together) == [3.1, 3.4, 6.0]
+    assert together[3.1] != together[6.0]
+    for h, flags in together.items():
+        assert flags == trajectory.replay(days, team, SWEEPS, h)
+
+
 # --- what a flag comes with
 
 
@@ -439,7 +449,7 @@ def test_clears_asks_for_two_thirds_of_the_drop_on_enough_ratings(rate28, n28, d
 
 def test_threshold_rises_with_the_workspace():
     assert trajectory.threshold(200) == trajectory.DEFAULT_H
-    assert trajectory.threshold(201) == trajectory.LARGE_WORKSPACE_H
+    assert trajectory.threshold(201) == 3.65
 
 
 def test_days_from_a_daily_table_and_from_ratings_give_the_same_scan():
@@ -465,7 +475,7 @@ def simulator():
 def outcome(simulator, scenario, scale, n_agents=400, seed=501, share=0.1):
     table, truth = simulator.simulate(scenario, scale, n_agents=n_agents, seed=seed, share=share)
     table.sweep_days = table.sweep_days[::2]
-    return flag_eval.Outcome(flag_eval.run_scan(table), truth, simulator.EVAL0)
+    return flag_eval.Outcome(flag_eval.run_scan(table)[trajectory.DEFAULT_H], truth, simulator.EVAL0)
 
 
 @pytest.mark.parametrize("scale", ["stars", "binary"])
@@ -508,3 +518,19 @@ def test_a_cut_simulated_history_keeps_its_flags(simulator):
     whole = flags(slice(None))
     assert whole.any()
     assert np.array_equal(flags(known)[:, :21], whole[:, :21])
+
+
+def test_shuffled_days_keep_what_each_agent_got_and_which_days_had_ratings():
+    rng = np.random.default_rng(5)
+    n = rng.integers(0, 3, (3, 60)).astype(float)
+    u = n * rng.random((3, 60))
+    days = trajectory.Days(100, n, u, u**2)
+
+    shuffled = days.shuffled(np.random.default_rng(1))
+
+    assert (shuffled.u != u).any()
+    np.testing.assert_array_equal(shuffled.n > 0, n > 0)
+    for was, now in zip((days.n, days.u, days.uu), (shuffled.n, shuffled.u, shuffled.uu), strict=True):
+        np.testing.assert_array_equal(np.sort(now), np.sort(was))
+    together = {(a, b, c) for a, b, c in zip(n.flat, u.flat, (u**2).flat, strict=True)}
+    assert {(a, b, c) for a, b, c in zip(shuffled.n.flat, shuffled.u.flat, shuffled.uu.flat, strict=True)} <= together

@@ -40,13 +40,13 @@ def steady(agent, days, *, bad_one_in=10, row=good_or_bad):
     return [row(agent, day, good=(at + 1) % bad_one_in != 0) for at, day in enumerate(days)]
 
 
-def team_with_a_fall(workspace, day, *, fall_days=35, bad_one_in=2, team="First line"):
-    """Five people with 26 weeks of a rating a day up to `day`, 9 of 10 good; the first one's last `fall_days` days are worse.
+def team_with_a_fall(workspace, day, *, weeks=WEEKS, fall_days=35, bad_one_in=2, team="First line"):
+    """Five people with `weeks` of a rating a day up to `day`, 9 of 10 good; the first one's last `fall_days` days are worse.
 
     Returns the one that falls and the other four.
     """
     agents = [human(workspace, team=team) for _ in range(5)]
-    days = days_until(day, 7 * WEEKS)
+    days = days_until(day, 7 * weeks)
     rows = [row for agent in agents[1:] for row in steady(agent, days)]
     rows += steady(agents[0], days[:-fall_days]) + steady(agents[0], days[-fall_days:], bad_one_in=bad_one_in)
     record_ratings(workspace, rows)

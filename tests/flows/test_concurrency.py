@@ -19,13 +19,8 @@ def test_twenty_processes_approve_ten_proposals_ten_wins():
     agent = factories.ai_agent(workspace)
     ids = [str(factories.proposal(agent).pk) for _ in range(PROPOSALS)]
     children = [processes.start("-m", "tests.flows.decide", str(owner.pk), *ids) for _ in range(PROCESSES)]
-    for child in children:
-        assert child.stdout.readline() == "ready\n"
-    for child in children:
-        child.stdin.write("\n")
-        child.stdin.flush()
 
-    said = Counter(line.split()[0] for child in children for line in child.communicate(timeout=120)[0].splitlines())
+    said = Counter(line.split()[0] for told in processes.together(children) for line in told.splitlines())
 
     assert said == {"won": PROPOSALS, "late": PROPOSALS * (PROCESSES - 1)}
     assert [child.returncode for child in children] == [0] * PROCESSES

@@ -317,3 +317,32 @@ def test_rebuild_days_checks_and_mends(workspace, run):
     assert "the table says (4, 10000, 100000000), the ratings (1, 10000, 100000000)" in found.err[0]
     assert (mended.code, mended.out) == (0, [f"{workspace.slug}: 1 days mended."])
     assert Ran("rebuild_days", check=True).code == 0
+
+
+def test_rebuild_days_moves_a_workspace_to_another_clock_with_its_days(workspace, run):
+    run(HEADER + "1,Ana,5,2026-03-01T23:30:00Z\n2,Ana,5,2026-03-01T10:00:00Z\n")
+
+    moved = Ran("rebuild_days", workspace=workspace.slug, time_zone="Europe/Berlin")
+
+    assert (moved.code, moved.out) == (0, [f"{workspace.slug}: lives by Europe/Berlin instead of UTC; 2 days changed."])
+    workspace.refresh_from_db()
+    assert workspace.time_zone == "Europe/Berlin"
+    assert [f"{day}" for day in RatingDay.objects.order_by("day").values_list("day", flat=True)] == [
+        "2026-03-01",
+        "2026-03-02",
+    ]
+    assert list(actions.check_days(workspace)) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"time_zone": "Europe/Berlin"}, {"time_zone": "Mars/Base"}, {"time_zone": "UTC", "check": True}],
+    ids=["no workspace", "no zone", "check"],
+)
+def test_a_clock_that_cannot_be_changed_to_ends_with_two(workspace, options):
+    named = {} if options["time_zone"] == "Europe/Berlin" else {"workspace": workspace.slug}
+
+    refused = Ran("rebuild_days", **named, **options)
+
+    workspace.refresh_from_db()
+    assert (refused.code, len(refused.err), workspace.time_zone) == (2, 1, "UTC")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -261,6 +261,15 @@ def test_rebuild_follows_a_changed_time_zone(workspace, ana):
     assert actions.rebuild_days(workspace) == 2
     assert_days_are_right(workspace)
     assert {day: n for (_, day), (n, *_) in days(workspace).items()} == {"2026-03-10": 1, "2026-03-11": 1}
+
+
+@pytest.mark.parametrize("n", [214_749, 2**31 - 1])
+def test_day_holds_as_many_ratings_as_its_column_counts(workspace, ana, n):
+    fields = {"workspace": workspace, "agent": ana, "n": n, "sum_squares": 0}
+    RatingDay.objects.create(**fields, day=NOON, sum_hundredths=n * 10_000)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RatingDay.objects.create(**fields, day=NOON + timedelta(days=1), sum_hundredths=n * 10_000 + 1)
 
 
 def test_rebuild_mends_rows_that_are_wrong_or_too_many(workspace, ana, ben):

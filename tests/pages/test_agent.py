@@ -155,6 +155,19 @@ def test_addresses_that_mean_nothing_are_taken_as_not_given(agent, owner, signed
         assert client.get(f"/agents/{agent.pk}/prompt?from=1&to=999999999999{query[1:]}").status_code == 200
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Auckland", "America/Los_Angeles"])
+@pytest.mark.parametrize("name", ["after", "before"])
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("rated_only", ["", "&rated=1"])
+def test_days_at_the_ends_of_the_calendar_break_no_history(zone, name, day, rated_only, agent, owner, signed_in):
+    workspace = owner.workspace
+    workspace.time_zone = zone
+    workspace.save()
+
+    for page in ("/conversations", f"/agents/{agent.pk}/history"):
+        assert signed_in(owner).get(f"{page}?{name}={day}{rated_only}").status_code == 200
+
+
 def test_history_finds_samples_and_words_of_their_summaries(agent, owner, signed_in):
     sample(agent, summary="The invoice could not be split.", summary_state="captured")
     rated(agent, 7, 1)

@@ -8,10 +8,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from agents.models import Agent
-from coaching import conversation as conversation_page
 from coaching import tasks
 from coaching.actions import flags, notes, samples, sessions
 from coaching.models import Message, Session, Turn, TurnEvent
+from coaching.pages import conversation as conversation_page
 from coaching.templatetags.prose import prose
 from helpdesk import deeplinks
 from memories import actions as memories

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coaching import picture
-from coaching.csat import ENOUGH, Csat, Timeline
+from coaching.csat import ENOUGH, NOTHING, Csat, Timeline, usual_by_week
 
 MONDAY = date(2026, 6, 1)
 scores = st.none() | st.floats(0, 100)
@@ -87,6 +87,55 @@ def test_worst_days_ring_the_week_that_holds_most_of_them():
 
     assert [dot.worst for dot in drawn.dots] == [False, True, False]
     assert drawn.has_worst
+
+
+def test_dot_is_read_against_the_other_lines():
+    week = picture.Week(MONDAY, 10, 84.0, expected=91.25, team=90.4)
+
+    flagged, usual = (picture.trajectory([week], expected_is_usual=is_usual).dots[0] for is_usual in (False, True))
+
+    assert flagged.words == "Week of 1 Jun: 84.0 %, 10 ratings"
+    assert flagged.beside == "; expected 91.2, team 90.4"
+    assert usual.beside == "; usual 91.2, team 90.4"
+    assert picture.trajectory(weeks(84)).dots[0].beside == ""
+
+
+def good(n, of):
+    """`n` good ones of so many good or bad ratings."""
+    return Csat(of, n * 10_000, n * 10_000**2)
+
+
+def test_usual_weeks_are_the_own_level_where_peers_are_as_usual():
+    usual = usual_by_week([good(9, 10), good(7, 10), NOTHING], [good(90, 100)] * 3)
+
+    assert usual == pytest.approx([80, 80, 80])
+
+
+def test_usual_weeks_follow_the_weather_of_the_peers_on_the_odds_scale():
+    storm = usual_by_week([good(9, 10)] * 3, [good(960, 1_000), good(960, 1_000), good(780, 1_000)])
+
+    # 300 of 3,000 unhappy is 1 in 10; 5 usual ones are added to 220 in 1,000: (225 / 825) / (1 / 9) = 2.45 times the odds.
+    assert storm[2] == pytest.approx(100 / (1 + 2.4545 / 9), abs=0.01)
+    assert storm[0] > 90 > storm[2]
+
+
+def test_a_handful_of_peers_moves_what_is_usual_little():
+    few = usual_by_week([good(9, 10)] * 3, [good(9, 10), good(9, 10), good(0, 2)])
+
+    assert 85 < few[2] < 90
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 40)), min_size=1, max_size=26))
+def test_usual_weeks_stay_within_the_scale(counts):
+    own, peers = ([good(min(n, of), of) for n, of in pairs] for pairs in (counts, [(b, a) for a, b in counts]))
+
+    for value in usual_by_week(own, peers):
+        assert value is None or 0 < value < 100
+
+
+def test_too_few_ratings_have_no_usual_level():
+    assert usual_by_week([good(19, 19)], [good(90, 100)]) == [None]
+    assert usual_by_week([good(19, 20)], None) == [pytest.approx(95)]
 
 
 def test_level_needs_enough_ratings():

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -13,9 +14,11 @@ from django.utils import timezone
 
 from agents.models import Member, Team
 from coaching.actions import flags, notes
-from coaching.models import Flag, Note, Sample
+from coaching.models import Flag, FlagPolicy, Note, Sample
+from helpdesk.actions import record_ratings
 from helpdesk.models import RatingDay
 from tests import factories
+from tests.factories.ratings import days_until, good_or_bad, steady
 
 EVIDENCE = {
     "weeks": 5,
@@ -101,7 +104,6 @@ def test_leader_sees_everybody_with_the_ratings_behind_each_number(owner, signed
     assert names(page) == ["Sarah", "Joon"]
     assert page.context["page"].rows[0].csat.mean == 84
     assert "28 ratings" in page.content.decode()
-    assert "nobody flagged" in page.content.decode()
 
 
 def test_flagged_agent_stands_first_with_the_claim(owner, signed_in):
@@ -274,15 +276,18 @@ def test_empty_workspace_says_how_agents_appear(owner, signed_in):
     text = signed_in(owner).get("/team").content.decode()
 
     assert "No agents yet" in text
-    assert "nobody flagged" not in text
+    assert "on track" not in text
 
 
 @pytest.mark.parametrize(
     ("n", "words"),
     [
         (0, "No ratings in 4 weeks"),
-        (6, "Too few to say. At 3 ratings a week even a 30-point fall is found only two times in three"),
-        (10, "At 3 ratings a week even a 30-point fall is found only two times in three"),
+        (
+            6,
+            "Too few to say. At 3 ratings a week even a 30-point fall is found only two times in three within a quarter",
+        ),
+        (10, "At 3 ratings a week even a 30-point fall is found only two times in three within a quarter"),
         (14, ""),
     ],
 )
@@ -294,6 +299,154 @@ def test_thin_data_says_what_it_cannot_see(n, words, owner, signed_in):
 
     assert row.words == words
     assert row.csat.enough == (n >= 8)
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "words"),
+    [
+        ("early", "only three times in four"),
+        ("balanced", "only two times in three"),
+        ("cautious", "not even every second time"),
+    ],
+)
+def test_what_cannot_be_seen_follows_the_sensitivity(sensitivity, words, owner, signed_in):
+    FlagPolicy.objects.create(workspace=owner.workspace, sensitivity=sensitivity)
+    factories.human(owner.workspace)
+
+    (row,) = signed_in(owner).get("/team").context["page"].rows
+
+    assert row.cannot_see == f"At 3 ratings a week even a 30-point fall is found {words} within a quarter"
+
+
+def facts(response):
+    """The line under the heading, as text."""
+    line = re.search(r'<p class="facts-line">(.*?)</p>', response.content.decode(), re.DOTALL).group(1)
+    return " ".join(re.sub(r"<[^>]+>", " ", line).split()).removesuffix(" · looking …")
+
+
+def test_header_says_all_on_track_only_of_those_it_can_see(three, owner, signed_in):
+    client = signed_in(owner)
+    everybody = facts(client.get("/team"))
+    newcomer = factories.human(owner.workspace, name="New")
+    with_newcomer = facts(client.get("/team"))
+    flag(newcomer)
+
+    assert everybody == "all on track · 3 agents"
+    assert with_newcomer == "all on track · 1 with too few ratings to say · 4 agents"
+    assert facts(client.get("/team")) == "1 flagged · 4 agents"
+
+
+def test_header_does_not_praise_where_nothing_can_be_seen(owner, signed_in):
+    factories.human(owner.workspace)
+
+    assert facts(signed_in(owner).get("/team")) == "all with too few ratings to say · 1 agent"
+
+
+def test_header_does_not_praise_where_nothing_looks_for_falls(three, owner, signed_in):
+    FlagPolicy.objects.create(workspace=owner.workspace, automatic=False)
+
+    assert facts(signed_in(owner).get("/team")) == "nobody flagged · 3 agents · automatic flags are off"
+
+
+def test_too_few_ratings_is_a_filter(three, owner, signed_in):
+    thin = factories.human(owner.workspace, name="New")
+    rate(thin, n=1, days=13)
+    flagged = factories.human(owner.workspace, name="Also new")
+    flag(flagged)
+
+    assert names(signed_in(owner).get("/team?thin=1")) == ["New"]
+
+
+def test_cause_is_a_filter_where_an_open_flag_has_one(three, owner, signed_in):
+    client = signed_in(owner)
+    ann, ben, cleo = three
+    flags.set_cause(flag(ann), by=owner, cause="product")
+    flags.set_cause(flag(ben), by=owner, cause="wait")
+    flag(cleo)
+
+    page = client.get("/team?cause=product")
+
+    assert names(page) == ["Ann"]
+    assert page.context["page"].causes == [("product", "Product"), ("wait", "Wait")]
+    assert "; cause: product" in page.content.decode()
+    assert names(client.get("/team?cause=nonsense&flagged=1")) == ["Ann", "Cleo", "Ben"]
+    assert names(client.get("/team?cause=tool")) == []
+
+
+def test_causes_are_not_asked_for_where_none_is_known(three, owner, signed_in):
+    flag(three[0])
+
+    assert 'name="cause"' not in signed_in(owner).get("/team").content.decode()
+
+
+@pytest.mark.parametrize("query", ["flagged=1", "cause=product"])
+def test_member_gets_no_answer_about_flags_from_a_filter(query, linked_member, signed_in):
+    rate(linked_member.agent)
+    client = signed_in(linked_member)
+    before = without_tokens(client.get(f"/team?{query}"))
+    flags.set_cause(flag(linked_member.agent), by=factories.owner(linked_member.workspace), cause="product")
+
+    assert without_tokens(client.get(f"/team?{query}")) == before
+    assert names(client.get(f"/team?{query}")) == [linked_member.agent.name]
+
+
+def test_numbers_lead_to_exactly_the_conversations_behind_them(owner, signed_in):
+    ann, ben = (factories.human(owner.workspace, name=name) for name in ("Ann", "Ben"))
+    today = timezone.localdate()
+    record_ratings(
+        owner.workspace, [good_or_bad(ann, day, good=True) for day in days_until(today - timedelta(days=1), 60)]
+    )
+    late = good_or_bad(ann, today - timedelta(days=2), good=False, closed_at=timezone.now() - timedelta(days=90))
+    record_ratings(owner.workspace, [late, *steady(ben, days_until(today - timedelta(days=1), 20))])
+    factories.conversation(ann)  # not rated
+    client = signed_in(owner)
+
+    text = client.get("/team?q=ann").content.decode()
+
+    found = [
+        (client.get(unescape(address)).context["history"].n_found, words)
+        for address, words in re.findall(r'href="(/conversations[^"]*rated=1[^"]*)">([^<]*)<', text)
+    ]
+    assert found == [(28, "28 ratings"), (56, "of 56")]
+
+
+def test_points_of_a_sparkline_are_levels_of_four_weeks_up_to_today(owner, signed_in):
+    """The four weeks that end eleven weeks ago are at 60, the last four at 90, all between at 75: not a day more or less."""
+    ann = factories.human(owner.workspace, name="Ann", team="Billing")
+    rate(ann, score=90, n=1, days=28)
+    earlier = factories.human(owner.workspace, name="Earlier")  # only lends their days
+    rate(earlier, score=75, n=1, days=77)
+    RatingDay.objects.filter(agent=earlier, day__gt=timezone.localdate() - timedelta(days=28)).delete()
+    RatingDay.objects.filter(agent=earlier).update(agent=ann)
+    first = factories.human(owner.workspace, name="First")
+    rate(first, score=60, n=1, days=105)
+    RatingDay.objects.filter(agent=first, day__gt=timezone.localdate() - timedelta(days=77)).delete()
+    RatingDay.objects.filter(agent=first).update(agent=ann)
+
+    row = next(row for row in signed_in(owner).get("/team").context["page"].rows if row.name == "Ann")
+
+    assert row.spark.words == "60 to 90, team 60 to 90"
+    assert (row.csat.n, row.before.n) == (28, 28)
+
+
+def test_coached_leads_to_what_it_was(owner, signed_in):
+    bot, person = factories.ai_agent(owner.workspace, name="Bot"), factories.human(owner.workspace, name="Person")
+    factories.session(bot, owner)
+    talk = factories.session(bot, owner)
+    notes.write(person, by=owner, body="Talk.", follow_up_at=timezone.now() + timedelta(days=1))
+    ticked = factories.human(owner.workspace, name="Ticked")
+    flags.mark_coached(flag(ticked), by=owner)
+
+    page = signed_in(owner).get("/team?sort=name")
+
+    assert [(row.name, row.coached.by, row.coached.session, row.due) for row in page.context["page"].rows] == [
+        ("Bot", "session", talk.pk, 0),
+        ("Person", "note", None, 1),
+        ("Ticked", "flag", None, 0),
+    ]
+    text = page.content.decode()
+    assert f'href="/coach/sessions/{talk.pk}"' in text
+    assert text.count(f'href="/team/{person.pk}#notes"') == 2
 
 
 # --- Cost -------------------------------------------------------------------------------------------------------------
@@ -335,7 +488,7 @@ def test_drawer_takes_as_many_queries_for_a_full_record_as_for_a_short_one(owner
 
 
 def test_many_agents_come_in_pages(owner, signed_in, monkeypatch):
-    monkeypatch.setattr("coaching.team.PAGE_SIZE", 2)
+    monkeypatch.setattr("coaching.pages.team.PAGE_SIZE", 2)
     for name in ("Ann", "Ben", "Cleo"):
         factories.human(owner.workspace, name=name)
     client = signed_in(owner)
@@ -345,6 +498,18 @@ def test_many_agents_come_in_pages(owner, signed_in, monkeypatch):
     assert names(first) == ["Ann", "Ben"]
     assert names(last) == ["Cleo"]
     assert first.context["page"].next_page == "?sort=name&page=2"
+    assert first.context["page"].jumps == [(1, "?sort=name"), (2, "?sort=name&page=2")]
+    assert "page 2 of 2 · 3 agents" in last.content.decode()
+
+
+def test_jumps_name_the_ends_and_the_pages_around(owner, signed_in, monkeypatch):
+    monkeypatch.setattr("coaching.pages.team.PAGE_SIZE", 1)
+    for _ in range(9):
+        factories.human(owner.workspace)
+
+    jumps = signed_in(owner).get("/team?page=5").context["page"].jumps
+
+    assert [jump and jump[0] for jump in jumps] == [1, None, 3, 4, 5, 6, 7, None, 9]
 
 
 # --- The drawer -------------------------------------------------------------------------------------------------------
@@ -635,3 +800,56 @@ def test_signing_out_is_by_post_only(owner, signed_in):
     assert client.get("/sign-out").status_code == 405
     assert client.post("/sign-out").url == "/sign-in"
     assert client.get("/team").status_code == 302
+
+
+# --- Where somebody stands who is not flagged -------------------------------------------------------------------------
+
+
+def why(response):
+    text = re.search(r'<p class="why[^"]*">(.*?)</p>', response.content.decode(), re.DOTALL).group(1)
+    return " ".join(re.sub(r"<[^>]+>", "", text).split())
+
+
+def test_drawer_says_in_a_sentence_where_somebody_stands(owner, signed_in):
+    steady, thin, newcomer = (factories.human(owner.workspace, name=name) for name in ("Ann", "Ben", "Cleo"))
+    rate(steady)
+    rate(thin, n=1, days=10)
+    client = signed_in(owner)
+    hidden = "At 3 ratings a week even a 30-point fall is found only two times in three within a quarter."
+
+    assert why(client.get(f"/team/{steady.pk}")).endswith(". On track: no sustained fall has been found.")
+    assert why(client.get(f"/team/{thin.pk}")).endswith(f". Too few to say more. {hidden}")
+    assert why(client.get(f"/team/{newcomer.pk}")) == f"Too few to say: no ratings in the last 4 weeks. {hidden}"
+    FlagPolicy.objects.create(workspace=owner.workspace, automatic=False)
+    assert why(client.get(f"/team/{steady.pk}")).endswith(". Not flagged: automatic flags are off.")
+
+
+def test_member_is_told_nothing_about_flags_in_their_own_record(linked_member, signed_in):
+    rate(linked_member.agent)
+
+    assert "rack" not in why(signed_in(linked_member).get(f"/team/{linked_member.agent.pk}"))
+
+
+def test_picture_of_a_steady_agent_shows_what_is_usual(owner, signed_in):
+    ann = factories.human(owner.workspace, name="Ann", team="Billing")
+    rate(ann, score=80)
+    for _ in range(3):
+        rate(factories.human(owner.workspace, team="Billing"), score=90)
+
+    response = signed_in(owner).get(f"/team/{ann.pk}")
+
+    drawn = response.context["drawer"].picture
+    assert {round(week.expected, 6) for week in drawn.weeks} == {80}
+    text = response.content.decode()
+    assert "their usual level, moved as the team’s was that week" in text
+    assert '<th scope="col">Usual</th>' in text
+    assert not drawn.has_worst
+
+
+def test_member_sees_the_usual_level_whether_flagged_or_not(linked_member, signed_in):
+    rate(linked_member.agent)
+    client = signed_in(linked_member)
+    before = without_tokens(client.get(f"/team/{linked_member.agent.pk}"))
+    flag(linked_member.agent)
+
+    assert without_tokens(client.get(f"/team/{linked_member.agent.pk}")) == before

@@ -49,3 +49,8 @@ def test_signed_says_its_direction(value, said):
 @pytest.mark.parametrize(("n", "said"), [(0, "0 ratings"), (1, "1 rating"), (1204, "1,204 ratings")])
 def test_ratings_are_counted_in_words(n, said):
     assert words.ratings(n) == said
+
+
+@pytest.mark.parametrize(("part", "said"), [(0, "0 %"), (0.004, "under 1 %"), (0.384, "38 %"), (1.0, "100 %")])
+def test_share_never_hides_what_is_there(part, said):
+    assert words.share(part) == said

@@ -1,0 +1,25 @@
+"""A process that waits for the word and then does one thing: `python -m tests.flows.ask_at_once WHAT MEMBER [HOW]`."""
+
+import sys
+
+import django
+
+django.setup()
+
+from agents.models import Member  # noqa: E402
+from coaching.actions import backtests, policies  # noqa: E402
+
+
+def main(what, member_id, *how):
+    member = Member.objects.select_related("workspace", "user").get(pk=member_id)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    if what == "choose":
+        policies.choose(member.workspace, by=member, sensitivity=how[0], automatic=True)
+        print("chosen")
+    else:
+        print(backtests.ask(member.workspace, by=member).pk)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,78 @@
+"""The real clock and a real worker: ratings become a flag, and a flag follows its ratings, within a minute."""
+
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from coaching.actions import sweeps
+from coaching.models import Flag, Sweep
+from config.celery import app
+from helpdesk.actions import record_ratings, withdraw_rating
+from helpdesk.models import Rating
+from tests import factories
+from tests.factories import ratings
+from tests.processes import start, worker
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+MINUTE = 60
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue():
+    app.control.purge()
+    yield
+    app.control.purge()
+
+
+@contextmanager
+def clock(schedule):
+    """The clock as the supervisor starts it, with a memory of its own."""
+    child = start(
+        "-m", "celery", "--quiet", "-A", "config.beat", "beat", "--loglevel", "WARNING", "--schedule", str(schedule)
+    )
+    try:
+        yield
+    finally:
+        child.kill()
+        print(child.communicate()[0])  # shown where the test fails
+
+
+def seconds_until(happened):
+    began = time.monotonic()
+    while not happened():
+        if time.monotonic() - began > 2 * MINUTE:
+            pytest.fail("it did not happen")
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+def test_ratings_become_a_flag_and_a_flag_follows_them_within_a_minute(tmp_path):
+    """In one place a fall arrives; in another, where it was flagged yesterday, a late rating, and then most are withdrawn."""
+    yesterday = timezone.now().date() - timedelta(days=1)
+    here, there = factories.workspace(), factories.workspace()
+    noor = factories.human(here, team="First line")
+    record_ratings(here, ratings.steady(noor, ratings.days_until(yesterday, 182)[:-35]))
+    ines, _ = ratings.team_with_a_fall(there, yesterday)
+    sweeps.owe_due()
+    for owed in Sweep.objects.all():
+        sweeps.run(owed.pk)
+    flag = Flag.objects.get()
+
+    with worker(threads=2), clock(tmp_path / "beat"):
+        seconds_until(lambda: app.control.ping(timeout=1))  # both are awake
+        record_ratings(here, ratings.steady(noor, ratings.days_until(yesterday, 35), bad_one_in=2))
+        record_ratings(there, [ratings.good_or_bad(ines, yesterday, good=False)])
+        raised = seconds_until(Flag.objects.open().filter(agent=noor).exists)
+        corrected = seconds_until(Flag.objects.filter(pk=flag.pk, version=2, evidence__ratings=36).exists)
+        for one in Rating.objects.filter(agent=ines, rated_at__date__gt=yesterday - timedelta(days=33)):
+            withdraw_rating(one.conversation)
+        taken_back = seconds_until(Flag.objects.filter(pk=flag.pk, close_evidence__corrected=True).exists)
+
+    print(
+        f"raised after {raised:.0f} s, brought up to date {corrected:.0f} s later, taken back after {taken_back:.0f} s"
+    )
+    assert max(raised + corrected, taken_back) < MINUTE

@@ -28,6 +28,7 @@ class ModelServer(ThreadingHTTPServer):
         self.plays = plays
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.counting = threading.Lock()
         self.closing = threading.Event()
 
     @property
@@ -36,14 +37,18 @@ class ModelServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """One request; `asked` is its body, for the server's list also holds those of others that came meanwhile."""
+
     server: ModelServer
     protocol_version = "HTTP/1.1"
+    asked: dict[str, Any]
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.requests.append(json.loads(body))
-        self.server.headers.append(dict(self.headers))
-        number = len(self.server.requests)
+        self.asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        with self.server.counting:
+            self.server.requests.append(self.asked)
+            self.server.headers.append(dict(self.headers))
+            number = len(self.server.requests)
         play = self.server.plays[min(number, len(self.server.plays)) - 1]
         try:
             play(self)
@@ -143,7 +148,7 @@ def reply(answer: Callable[[dict[str, Any]], wire.Reply]) -> Play:
 
     def play(handler: Handler) -> None:
         whole = wire.message(
-            answer(handler.server.requests[-1]),
+            answer(handler.asked),
             number=f"scripted{len(handler.server.requests)}",
             model="scripted",
             input_tokens=10,

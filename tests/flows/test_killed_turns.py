@@ -29,7 +29,7 @@ MEMORY = {
 def slow_model(handler):
     """Reads, proposes and speaks, a round each; slow enough to be killed anywhere."""
     time.sleep(PAUSE)
-    rounds = sum(message["role"] == "assistant" for message in handler.server.requests[-1]["messages"])
+    rounds = sum(message["role"] == "assistant" for message in handler.asked["messages"])
     if rounds == 0:
         server.calls(("read_conversation", {}))(handler)
     elif rounds == 1:

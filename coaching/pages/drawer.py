@@ -14,7 +14,7 @@ from coaching.actions import flags, policies
 from coaching.actions.samples import rated_within
 from coaching.csat import Csat, Timeline, said, usual_by_week
 from coaching.models import Flag, Note, Proposal, Sample
-from coaching.pages.agent import NO_CHANNEL, HistoryQuestion
+from coaching.pages.history import NO_CHANNEL, HistoryQuestion
 from coaching.pages.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS, THIN
 from helpdesk.models import RatingDay
 

@@ -14,7 +14,7 @@ from coaching.actions import flags, sweeps
 from coaching.causes import Cause
 from coaching.models import Flag
 from coaching.pages import drawer
-from coaching.pages.agent import HistoryQuestion
+from coaching.pages.history import HistoryQuestion
 from helpdesk.models import RatingDay
 
 MOST_OTHERS = 20

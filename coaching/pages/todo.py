@@ -14,7 +14,7 @@ from agents.models import Agent
 from coaching import causes, trajectory
 from coaching.actions import flags, policies
 from coaching.models import Flag, Note
-from coaching.pages.agent import HistoryQuestion
+from coaching.pages.history import HistoryQuestion
 
 CARDS = 25  # flags on one page
 FOLLOW_UPS = 25  # on one page

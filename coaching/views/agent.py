@@ -13,7 +13,8 @@ from agents.models import Agent
 from agents.pages import page
 from coaching.forms import SettingsForm
 from coaching.pages import agent as agent_page
-from coaching.pages import conversation as conversation_page
+from coaching.pages import history as history_page
+from coaching.pages import talk
 
 
 @page()
@@ -27,8 +28,10 @@ def overview(request, agent_id):
 def history(request, agent_id):
     """The agent's conversations."""
     agent = find(request, agent_id)
-    question = agent_page.HistoryQuestion.parse(request.GET)
-    return show(request, "agent-history", agent, {"history": agent_page.load_history(request.member, question, agent)})
+    question = history_page.HistoryQuestion.parse(request.GET)
+    return show(
+        request, "agent-history", agent, {"history": history_page.load_history(request.member, question, agent)}
+    )
 
 
 @page()
@@ -37,7 +40,7 @@ def coaching(request, agent_id):
     agent = find(request, agent_id, ai=True)
     context = {
         "coaching": agent_page.load_coaching(request.member, agent),
-        "panel": conversation_page.load_panel(request.member, agent, None, None),
+        "panel": talk.load_panel(request.member, agent, None, None),
     }
     return show(request, "agent-coaching", agent, context)
 

@@ -18,8 +18,9 @@ from agents.models import Agent
 from agents.pages import page, wants_fragment
 from coaching.actions import sessions
 from coaching.models import Session, Turn, TurnEvent
-from coaching.pages import agent as agent_page
 from coaching.pages import conversation as conversation_page
+from coaching.pages import history as history_page
+from coaching.pages import talk
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
 
@@ -28,7 +29,7 @@ from helpdesk.models import Conversation
 def conversations(request):
     """Every conversation of the workspace, newest first."""
     require(request.member, Right.COACH_AI)
-    history = agent_page.load_history(request.member, agent_page.HistoryQuestion.parse(request.GET))
+    history = history_page.load_history(request.member, history_page.HistoryQuestion.parse(request.GET))
     return render(request, "coaching/conversations.html", {"section": "conversations", "history": history})
 
 
@@ -80,7 +81,7 @@ def turn(request, turn_id):
     newest = TurnEvent.objects.filter(turn=found).aggregate(newest=Max("number"))["newest"] or 0
     if wants_fragment(request) and (request.GET.get("after"), request.GET.get("state")) == (
         str(newest),
-        conversation_page.stage(found),
+        talk.stage(found),
     ):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return _show_turn(request, found)
@@ -137,7 +138,7 @@ def _after_asking(request, found, unsent=""):
     address = _address(found)
     if not wants_fragment(request):
         return redirect(f"{address}#coach-end")
-    panel = conversation_page.load_panel(request.member, found.agent, found.conversation, found)
+    panel = talk.load_panel(request.member, found.agent, found.conversation, found)
     answer = render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": {"text": unsent}})
     answer["HX-Replace-Url"] = address
     return answer
@@ -145,7 +146,7 @@ def _after_asking(request, found, unsent=""):
 
 def _refused(request, agent, about, chosen, typed, status):
     if wants_fragment(request):
-        panel = conversation_page.load_panel(request.member, agent, about, chosen)
+        panel = talk.load_panel(request.member, agent, about, chosen)
         return render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": typed}, status=status)
     if about is not None:
         return _show(request, about, chosen, typed, status)
@@ -167,13 +168,13 @@ def _show(request, found, chosen, typed=None, status=HTTPStatus.OK):
 
 
 def _show_alone(request, found, typed=None, status=HTTPStatus.OK, agent=None):
-    panel = conversation_page.load_panel(request.member, agent or found.agent, None, found)
+    panel = talk.load_panel(request.member, agent or found.agent, None, found)
     context = {"section": "team", "agent": panel.agent, "panel": panel, "typed": typed or {}}
     return render(request, "coaching/agent_session.html", context, status=status)
 
 
 def _show_turn(request, found):
-    shown = conversation_page.exchanges(request.member, found.session, turn=found)[0]
+    shown = talk.exchanges(request.member, found.session, turn=found)[0]
     if not wants_fragment(request):
         return redirect(_address(found.session))
     return render(request, "coaching/_exchange.html", {"exchange": shown, "fresh": True})

@@ -15,8 +15,8 @@ from agents.versions import Conflict
 from coaching import forms
 from coaching.actions import proposals as actions
 from coaching.models import Proposal
-from coaching.pages import conversation as conversation_page
 from coaching.pages import proposal as proposal_page
+from coaching.pages import talk
 
 
 @page()
@@ -204,7 +204,7 @@ def _show_card(request, found, words="", status=HTTPStatus.OK):
         if words:
             messages.error(request, words)
         return redirect(_in_chat(found))
-    card = conversation_page.load_cards(request.member, [found], None, None)[0]
+    card = talk.load_cards(request.member, [found], None, None)[0]
     return render(request, "coaching/_proposal_card.html", {"card": card, "refused": words}, status=status)
 
 

@@ -11,7 +11,7 @@ from agents.models import Agent
 from coaching import tasks
 from coaching.actions import flags, notes, samples, sessions
 from coaching.models import Message, Session, Turn, TurnEvent
-from coaching.pages import conversation as conversation_page
+from coaching.pages import talk as talk_page
 from coaching.templatetags.prose import prose
 from helpdesk import deeplinks
 from memories import actions as memories
@@ -383,7 +383,7 @@ def test_question_that_no_worker_takes_up_is_said_to_wait_and_kept(session, owne
     client, seen = signed_in(owner), {"after": "0", "state": "queued"}
     assert client.get(f"/coach/turns/{turn.pk}", seen, headers=PARTIAL).status_code == 204
 
-    Turn.objects.filter(pk=turn.pk).update(created_at=turn.created_at - conversation_page.LATE)
+    Turn.objects.filter(pk=turn.pk).update(created_at=turn.created_at - talk_page.LATE)
 
     told = client.get(f"/coach/turns/{turn.pk}", seen, headers=PARTIAL)
     assert "The coach has not started yet" in text(told)

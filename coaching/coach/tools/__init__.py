@@ -1,0 +1,38 @@
+"""The coach's tools, bound to one turn: it reads what belongs to the coached agent, and proposes. It does nothing else.
+
+Every rule that must hold whatever a model says holds here and not in the prompt: only this agent's rows, quotes that
+are in the transcript, edits that fit, the focus of the question. A tool that cannot do what it was asked raises
+ToolError, whose words go back to the model; then nothing was stored.
+"""
+
+from typing import Any
+
+from coaching.coach.protocol import ToolError, ToolResult
+from coaching.coach.tools.proposing import Proposing, made_before
+from coaching.coach.tools.reading import Reading
+from coaching.coach.tools.table import TOOLS
+from coaching.models import Turn
+from coaching.verbatim import Guard
+
+__all__ = ["TOOLS", "Toolbox", "made_before"]
+
+
+class Toolbox(Reading, Proposing):
+    """The tools of one claimed turn.
+
+    `guard` learns every body that is not ours to keep as it is read. `proposal_limit` bounds what one turn proposes.
+    """
+
+    def __init__(self, turn: Turn, *, guard: Guard, proposal_limit: int):
+        super().__init__(turn, guard, proposal_limit)
+        self.schemas = [tool.schema for tool in TOOLS.values()]
+
+    def call(self, name: str, given: dict[str, Any]) -> ToolResult:
+        """Run one tool on input that a model wrote. Raises ToolError."""
+        tool = TOOLS.get(name)
+        if tool is None:
+            raise ToolError(f"There is no tool called {name[:80]!r}. The tools are: {', '.join(TOOLS)}.")
+        if wrong := tool.wrong_with(given):
+            raise ToolError(wrong)
+        result = tool.run(self, **given)
+        return result if isinstance(result, ToolResult) else ToolResult(result)

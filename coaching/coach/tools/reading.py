@@ -1,0 +1,138 @@
+"""The tools that read."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import F, Prefetch
+
+from agents.models import Procedure
+from coaching.coach.tools.rows import Rows, instant
+from coaching.models import Proposal
+from helpdesk import transcripts
+from helpdesk.models import Conversation, Rating
+from memories.models import Memory
+from memories.search.reading import search
+
+Type = Proposal.Type
+
+PAGE_TURNS = 200
+PAGE_CHARACTERS = 60_000
+TURN_CHARACTERS = 20_000
+
+
+class Reading(Rows):
+    """What the coach may look at, each answer a JSON value."""
+
+    def read_prompt(self) -> dict[str, Any]:
+        prompt = self.agent.prompt
+        prompt.refresh_from_db()
+        return {"version": prompt.version, "prompt": prompt.system_prompt}
+
+    def search_memories(self, query: str, limit: int = 10) -> dict[str, Any]:
+        hits = search(self.agent, query, limit=limit)
+        return {"items": [{"memory": str(hit.id), "version": hit.version, "summary": hit.summary} for hit in hits]}
+
+    def read_memory(self, memory: str) -> dict[str, Any]:
+        return _memory(self.own(Memory, memory))
+
+    def list_procedures(self) -> dict[str, Any]:
+        rows = self.agent.procedures.order_by("name")
+        return {"items": [_procedure(row, whole=False) for row in rows]}
+
+    def read_procedure(self, procedure: str) -> dict[str, Any]:
+        return _procedure(self.own(Procedure, procedure), whole=True)
+
+    def read_conversation(
+        self, conversation: str | None = None, first_turn: int = 0, last_turn: int | None = None
+    ) -> dict[str, Any]:
+        row = self.conversation(conversation)
+        turns = self.transcript(row)
+        end = len(turns) if last_turn is None else min(last_turn + 1, len(turns))
+        page: list[dict[str, Any]] = []
+        room = PAGE_CHARACTERS
+        following = None
+        for number in range(first_turn, end):
+            shown = _shown(number, turns[number])
+            if page and (len(page) == PAGE_TURNS or len(shown["text"]) > room):
+                following = number
+                break
+            page.append(shown)
+            room -= len(shown["text"])
+        return {
+            **_conversation(row, score=self.score(row)),
+            "turn_count": len(turns),
+            "turns": page,
+            "next_turn": following,
+        }
+
+    def find_conversations(
+        self, score_below: float | None = None, closed_after: str | None = None, limit: int = 20
+    ) -> dict[str, Any]:
+        rows = self.agent.conversations.all()
+        if score_below is not None:
+            rows = rows.filter(ratings__counts=True, ratings__score_hundredths__lt=round(score_below * 100))
+        if closed_after is not None:
+            rows = rows.filter(closed_at__gte=instant(closed_after, "closed_after"))
+        counting = Prefetch("ratings", Rating.objects.counting(), to_attr="counting")
+        newest = rows.order_by(F("closed_at").desc(nulls_last=True), "pk").prefetch_related(counting)[:limit]
+        items = [_conversation(row, score=row.counting[0].score if row.counting else None) for row in newest]
+        return {"items": items, "total": rows.count()}
+
+    def earlier_proposals(self, status: str | None = None, limit: int = 20) -> dict[str, Any]:
+        rows = self.agent.proposals.order_by("-created_at")
+        if status is not None:
+            rows = rows.filter(status=status)
+        return {"items": [self._proposal(row) for row in rows[:limit]]}
+
+    def _proposal(self, row: Proposal) -> dict[str, Any]:
+        return {
+            "proposal": str(row.pk),
+            "type": row.type,
+            "status": row.status,
+            "title": row.title,
+            "target": str(row.target_id) if row.target_id else None,
+            "base_version": row.base_version,
+            "change": row.change if row.type in (Type.MEMORY_CREATE, Type.MEMORY_UPDATE) else {},
+            "rationale": row.rationale,
+            "reason": row.decision_note,
+            "this_session": row.session_id == self.session.pk,
+            "created_on": row.created_at.date().isoformat(),
+        }
+
+
+def _memory(row: Memory) -> dict[str, Any]:
+    expires_at = row.expires_at.isoformat() if row.expires_at else None
+    return {
+        "memory": str(row.pk), "version": row.version, "summary": row.summary, "text": row.text, "expires_at": expires_at,
+    }  # fmt: skip
+
+
+def _procedure(row: Procedure, *, whole: bool) -> dict[str, Any]:
+    told = {
+        "procedure": str(row.pk), "version": row.version, "name": row.name, "trigger": row.trigger, "active": row.active,
+    }  # fmt: skip
+    return {**told, "content": row.content} if whole else told
+
+
+def _conversation(row: Conversation, *, score: float | None) -> dict[str, Any]:
+    return {
+        "conversation": str(row.pk),
+        "source": row.source,
+        "status": row.status,
+        "channel": row.channel,
+        "closed_on": row.closed_at.date().isoformat() if row.closed_at else None,
+        "csat": None if score is None else {"score": score},
+        "turn_count": row.turn_count,
+    }
+
+
+def _shown(number: int, turn: transcripts.TranscriptTurn) -> dict[str, Any]:
+    """A turn as the model sees it; a very long text is cut, and says so."""
+    shown = {"turn": number, "role": turn.role, "text": turn.text[:TURN_CHARACTERS]}
+    if turn.name:
+        shown["name"] = turn.name
+    if turn.at is not None:
+        shown["at"] = datetime.fromtimestamp(turn.at / 1000, UTC).isoformat(timespec="seconds")
+    if len(turn.text) > TURN_CHARACTERS:
+        shown["cut_after"] = TURN_CHARACTERS
+    return shown

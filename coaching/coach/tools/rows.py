@@ -1,0 +1,97 @@
+"""The rows a turn of the coach may see: those of its agent, and the transcripts it has read."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from coaching.coach.protocol import ToolError
+from coaching.models import Message, Turn
+from coaching.verbatim import Guard
+from helpdesk import transcripts
+from helpdesk.models import Conversation, Rating
+
+
+class Rows:
+    """What belongs to the agent of one claimed turn. Every look-up of a tool goes through here.
+
+    `guard` learns every body that is not ours to keep as it is read.
+    """
+
+    def __init__(self, turn: Turn, guard: Guard):
+        self.turn = turn
+        self.session = turn.session
+        self.agent = turn.session.agent
+        self.guard = guard
+        self.question = turn.messages.get(role=Message.Role.USER)
+        self.transcripts: dict[uuid.UUID, transcripts.Transcript] = {}
+
+    def own(self, model: Any, pk: str) -> Any:
+        row = model.objects.filter(agent=self.agent, pk=row_id(pk, model.KIND)).first()
+        if row is None:
+            raise ToolError(f"This agent has no such {model.KIND}.")
+        return row
+
+    def current(self, model: Any, pk: str, base_version: int) -> Any:
+        row = self.own(model, pk)
+        require_current(row, base_version)
+        return row
+
+    def conversation(self, pk: str | None) -> Conversation:
+        if pk is None:
+            if self.session.conversation is None:
+                raise ToolError(
+                    "This session is not about one conversation. Find one with find_conversations and give its id."
+                )
+            return self.session.conversation
+        row = self.agent.conversations.filter(pk=row_id(pk, "conversation")).first()
+        if row is None:
+            raise ToolError("This agent has no such conversation.")
+        return row
+
+    def transcript(self, conversation: Conversation) -> transcripts.Transcript:
+        """The transcript, read once per turn of the coach and kept in memory only."""
+        if conversation.pk not in self.transcripts:
+            try:
+                transcript = transcripts.read(conversation)
+            except transcripts.TranscriptUnavailable as error:
+                raise ToolError(str(error)) from None
+            self.transcripts[conversation.pk] = transcript
+            if not conversation.is_ours:
+                self.guard.know(self.texts(conversation))
+        return self.transcripts[conversation.pk]
+
+    def texts(self, conversation: Conversation) -> dict[int, str]:
+        return {number: turn.text for number, turn in enumerate(self.transcript(conversation))}
+
+    def score(self, conversation: Conversation) -> float | None:
+        rating = Rating.objects.counting().filter(conversation=conversation).first()
+        return rating.score if rating else None
+
+
+def require_current(row: Any, base_version: int) -> None:
+    if row.version != base_version:
+        raise ToolError(
+            f"The {row.KIND} is at version {row.version} now, not {base_version}. Read it again, then propose."
+        )
+
+
+def instant(given: str, name: str) -> datetime:
+    """An ISO 8601 date or time as an instant; without a zone it is UTC."""
+    try:
+        day = parse_date(given)
+        at = datetime(day.year, day.month, day.day) if day else parse_datetime(given)
+    except ValueError:
+        at = None
+    if at is None:
+        raise ToolError(f"{name} is not a date or time. Write it like 2027-01-31 or 2027-01-31T12:00:00Z.")
+    return at if timezone.is_aware(at) else at.replace(tzinfo=UTC)
+
+
+def row_id(given: str, kind: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(given)
+    except ValueError:
+        raise ToolError(f"{given[:80]!r} is not the id of a {kind}.") from None

@@ -1,0 +1,204 @@
+"""The conversations of one agent or of a workspace, as the History tab and the Conversations page list them."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from urllib.parse import urlencode
+
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.utils.dateparse import parse_date
+
+from agents.models import Agent
+from coaching.csat import said
+from coaching.models import Proposal, Sample
+from coaching.pages import proposal as proposal_page
+from helpdesk.models import Conversation, Rating
+
+PAGE_SIZE = 50
+NO_CHANNEL = "-"  # asks for conversations whose channel is not known
+
+
+@dataclass(frozen=True)
+class HistoryQuestion:
+    """Which conversations the address asks for. Values that mean nothing are taken as not given.
+
+    With `rated`, `agent` and the days are those of the rating that counts, not of the conversation: then as many are found as
+    a number of ratings on another page counts.
+    """
+
+    after: date | None = None
+    before: date | None = None
+    score: str = ""  # "low" (under 50), "middle", "high" (80 and more) or "none" (not rated)
+    flagged: bool = False
+    transcript: bool = False
+    rated: bool = False  # only what counts in CSAT: dates are those of the rating, the agent is whom it is credited to
+    channel: str = ""  # NO_CHANNEL: not known
+    agent: str = ""
+    search: str = ""
+    page: int = 1
+
+    SCORES = (
+        ("low", "Low (under 50)"),
+        ("middle", "Middle (50 to 79)"),
+        ("high", "High (80 and more)"),
+        ("none", "Not rated"),
+    )
+
+    @classmethod
+    def parse(cls, query):
+        """From a QueryDict."""
+        page, score, agent = query.get("page", ""), query.get("score", ""), query.get("agent", "")
+        return cls(
+            after=_date(query.get("after", "")),
+            before=_date(query.get("before", "")),
+            score=score if score in dict(cls.SCORES) else "",
+            flagged=query.get("flagged") == "1",
+            transcript=query.get("transcript") == "1",
+            rated=query.get("rated") == "1",
+            channel=query.get("channel", "").replace("\0", "").strip()[:50],
+            agent=str(proposal_page.uuid_or_none(agent) or ""),
+            search=query.get("q", "").replace("\0", "").strip()[:300],
+            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+        )
+
+    @property
+    def narrows(self):
+        return replace(self, page=1) != HistoryQuestion()
+
+    def query(self, **changes):
+        """The query string, with its question mark, after `changes`."""
+        q = replace(self, **changes)
+        given = {
+            "after": q.after,
+            "before": q.before,
+            "score": q.score,
+            "flagged": "1" if q.flagged else "",
+            "transcript": "1" if q.transcript else "",
+            "rated": "1" if q.rated else "",
+            "channel": q.channel,
+            "agent": q.agent,
+            "q": q.search,
+            "page": q.page if q.page > 1 else "",
+        }
+        return "?" + urlencode({key: value for key, value in given.items() if value})
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One conversation with its rating in the words of its scale, its sample, and how many proposals came of it."""
+
+    conversation: Conversation
+    said: str
+    score: float | None
+    sample: Sample | None
+    n_proposals: int
+
+    @property
+    def is_low(self):
+        return self.score is not None and self.score < 50
+
+    @property
+    def may_be_analyzed(self):
+        """Whether its agent has a coach and there is something for it to read: here, or in the helpdesk it came from."""
+        agent = self.conversation.agent
+        has_coach = agent is not None and agent.is_ai and agent.coaching
+        return has_coach and bool(self.conversation.turn_count or not self.conversation.is_ours)
+
+
+@dataclass(frozen=True)
+class History:
+    question: HistoryQuestion
+    rows: list[HistoryRow]
+    agents: list[Agent]
+    n_found: int
+    n_pages: int
+
+    @property
+    def previous_page(self):
+        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
+
+    @property
+    def next_page(self):
+        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
+
+
+def load_history(member, question, agent=None):
+    """The conversations of `agent`, or of the whole workspace, newest first. Six queries at most."""
+    whose = agent.pk if agent is not None else question.agent
+    found = Conversation.objects.visible_to(member)
+    if question.rated:
+        rated = Rating.objects.counting().filter(workspace_id=member.workspace_id)
+        rated = _within(rated, "rated_at", question, member.workspace.zone)
+        found = found.filter(pk__in=(rated.filter(agent_id=whose) if whose else rated).values("conversation"))
+    else:
+        found = _within(found.filter(agent_id=whose) if whose else found, "closed_at", question, member.workspace.zone)
+    if question.channel:
+        found = found.filter(channel="" if question.channel == NO_CHANNEL else question.channel)
+    rating = Rating.objects.counting().filter(conversation=OuterRef("pk"))
+    found = found.annotate(
+        hundredths=Subquery(rating.values("score_hundredths")[:1]),
+        value=Subquery(rating.values("value")[:1]),
+        scale=Subquery(rating.values("scale")[:1]),
+    )
+    if question.score:
+        found = found.filter(
+            {
+                "low": Q(hundredths__lt=5_000),
+                "middle": Q(hundredths__range=(5_000, 7_999)),
+                "high": Q(hundredths__gte=8_000),
+                "none": Q(hundredths=None),
+            }[question.score]
+        )
+    samples = Sample.objects.kept().filter(conversation=OuterRef("pk"))
+    if question.transcript:
+        found = found.filter(turn_count__gt=0)
+    if question.flagged:
+        found = found.filter(Exists(samples))
+    if question.search:
+        found = found.filter(
+            Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
+        )
+    n_found = found.count()
+    n_pages = max(1, -(-n_found // PAGE_SIZE))
+    question = replace(question, page=min(question.page, n_pages))
+    start = (question.page - 1) * PAGE_SIZE
+    newest = found.select_related("agent").order_by(F("closed_at").desc(nulls_first=True), "pk")
+    rows = list(newest[start : start + PAGE_SIZE])
+    ids = [row.pk for row in rows]
+    samples = {s.conversation_id: s for s in Sample.objects.visible_to(member).kept().filter(conversation__in=ids)}
+    made = Proposal.objects.visible_to(member).filter(session__conversation__in=ids).order_by()
+    made = dict(made.values_list("session__conversation").annotate(Count("pk")))
+    return History(
+        question=question,
+        rows=[
+            HistoryRow(
+                conversation=row,
+                said=said(row.value, row.scale),
+                score=None if row.hundredths is None else row.hundredths / 100,
+                sample=samples.get(row.pk),
+                n_proposals=made.get(row.pk, 0),
+            )
+            for row in rows
+        ],
+        agents=list(Agent.objects.visible_to(member).order_by("name")) if agent is None else [],
+        n_found=n_found,
+        n_pages=n_pages,
+    )
+
+
+def _within(rows, moment, question, zone):
+    """The rows whose field `moment` lies on the days that are asked for, by the workspace's clock."""
+    if question.after:
+        rows = rows.filter(**{f"{moment}__gte": datetime.combine(question.after, time.min, tzinfo=zone)})
+    if question.before:
+        end = datetime.combine(question.before + timedelta(days=1), time.min, tzinfo=zone)
+        rows = rows.filter(**{f"{moment}__lt": end})
+    return rows
+
+
+def _date(value):
+    """The day; None where it is none, or in the first or last year of the calendar, whose edges lie outside it elsewhere."""
+    try:
+        day = parse_date(value)
+    except ValueError:
+        return None
+    return day if day and date.min.year < day.year < date.max.year else None

@@ -1,0 +1,213 @@
+"""A talk with the coach as pages show it: questions, answers as far as they are, the proposals as cards, what was read."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from agents.access import Right, may
+from agents.models import Agent
+from coaching import llm
+from coaching.models import Message, Proposal, Session, Turn, TurnEvent
+from coaching.pages import proposal as proposal_page
+from helpdesk.models import Conversation
+
+PROMPTS = ("What went wrong?", "How can the agent improve?", "Is this a pattern?")
+PROMPTS_ALONE = ("How can the agent improve?", "Is there a pattern?")
+SESSIONS = 20
+LATE = timedelta(seconds=10)  # a worker takes a question up within a second or two
+
+# What the coach's reading tools read, for one and for several calls.
+READ = {
+    "read_prompt": ("the prompt", "the prompt"),
+    "search_memories": ("a search of the memories", "{} searches of the memories"),
+    "read_memory": ("1 memory", "{} memories"),
+    "list_procedures": ("the list of procedures", "the list of procedures"),
+    "read_procedure": ("1 procedure", "{} procedures"),
+    "read_conversation": ("the conversation", "the conversation"),
+    "find_conversations": ("a search of the conversations", "{} searches of the conversations"),
+    "earlier_proposals": ("earlier proposals", "earlier proposals"),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A proposal in the talk: as it stands now, its changes and its evidence."""
+
+    item: proposal_page.Item
+    changes: list
+    evidence: list
+    may_decide: bool
+
+    @property
+    def proposal(self):
+        return self.item.proposal
+
+    @property
+    def prospect(self):
+        """What it would be once approved, in words."""
+        return "would be taken out" if self.proposal.type.endswith("_delete") else f"would be version {self.version}"
+
+    @property
+    def version(self):
+        return (self.proposal.base_version or 0) + 1
+
+
+@dataclass
+class Part:
+    """A stretch of an answer: words of the coach, or a proposal's card."""
+
+    text: str = ""
+    card: Card | None = None
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question and its answer so far. `after` is the number of the newest event in it; `read` says what was read."""
+
+    turn: Turn
+    question: Message
+    parts: list[Part]
+    after: int
+    read: str
+    cost: str
+
+    @property
+    def is_running(self):
+        return self.turn.state in Turn.UNFINISHED
+
+    @property
+    def stage(self):
+        return stage(self.turn)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The coach's side. `session` is None before the first question; `off` says why there is no coach."""
+
+    agent: Agent
+    conversation: Conversation | None
+    session: Session | None
+    exchanges: list[Exchange]
+    sessions: list[Session]
+    is_practice: bool
+    off: str
+    prompts: tuple[str, ...]
+
+    @property
+    def running(self):
+        return next((e for e in self.exchanges if e.is_running), None)
+
+    @property
+    def last(self):
+        return self.exchanges[-1] if self.exchanges else None
+
+
+def load_panel(member, agent, conversation, session, texts=None, new=False):
+    """The coach's panel of a conversation, or of an agent alone: nine queries at most, however long the talk."""
+    sessions = Session.objects.visible_to(member).filter(agent=agent, conversation=conversation)
+    sessions = list(sessions.select_related("started_by__user").order_by("-updated_at")[:SESSIONS])
+    if session is None and conversation is not None and sessions and not new:
+        session = sessions[0]
+    off = ""
+    if not agent.coaching:
+        off = f"Coaching is switched off for {agent}. Its memories, procedures and proposals are kept."
+    elif not may(member, Right.COACH_AI):
+        off = "Only owners and admins may talk to the coach."
+    return Panel(
+        agent=agent,
+        conversation=conversation,
+        session=session,
+        exchanges=exchanges(member, session, texts) if session is not None else [],
+        sessions=sessions,
+        is_practice=llm.is_practice(),
+        off=off,
+        prompts=PROMPTS if conversation is not None else PROMPTS_ALONE,
+    )
+
+
+def stage(turn):
+    """How far a turn is as the page tells it: its state, or "late" where it waits so long that a leader should know."""
+    if turn.state == Turn.State.QUEUED and timezone.now() - turn.created_at > LATE:
+        return "late"
+    return turn.state
+
+
+def exchanges(member, session, texts=None, turn=None):
+    """The questions and answers of a session in order, or of one turn of it alone; six queries, however many there are."""
+    turns = session.turns.select_related("asked_by__user", "session").order_by("number")
+    events = TurnEvent.objects.filter(session=session).order_by("number")
+    messages = Message.objects.filter(session=session)
+    rows = (
+        Proposal.objects.visible_to(member)
+        .filter(session=session)
+        .select_related("decided_by__user", "agent", "session__conversation")
+    )
+    if turn is not None:
+        turns = turns.filter(pk=turn.pk)
+        events, messages, rows = (found.filter(turn=turn) for found in (events, messages, rows))
+    said_by = {(m.turn_id, m.role): m for m in messages}
+    cards = {str(card.proposal.pk): card for card in load_cards(member, list(rows), session, texts)}
+    happened = defaultdict(list)
+    for turn_id, number, type_, data in events.values_list("turn_id", "number", "type", "data"):
+        happened[turn_id].append((number, type_, data))
+    return [
+        _exchange(one, said_by[one.pk, "user"], said_by.get((one.pk, "coach")), happened[one.pk], cards)
+        for one in turns
+        if (one.pk, "user") in said_by
+    ]
+
+
+def load_cards(member, rows, session, texts):
+    """The proposals of a session as cards, quotes read from `texts` ({turn: text} of the session's conversation)."""
+    at_hand = {session.conversation_id: texts} if session is not None and texts else {}
+    evidence = proposal_page.evidence_of(member, rows, at_hand)
+    return [
+        Card(
+            item=item,
+            changes=proposal_page.changes_of(item.proposal),
+            evidence=evidence[item.proposal.pk],
+            may_decide=proposal_page.may_decide(member, item.proposal),
+        )
+        for item in proposal_page.items(rows)
+    ]
+
+
+def _exchange(turn, question, answer, happened, cards):
+    parts, tools, shown = [], Counter(), set()
+    for _, type_, data in happened:
+        if type_ == TurnEvent.Type.TEXT:
+            if not parts or parts[-1].card is not None:
+                parts.append(Part())
+            parts[-1].text += data.get("text", "")
+        elif type_ == TurnEvent.Type.PROPOSAL and data.get("proposal") in cards:
+            parts.append(Part(card=cards[data["proposal"]]))
+            shown.add(data["proposal"])
+        elif type_ == TurnEvent.Type.TOOL and data.get("ok"):
+            tools[data.get("name", "")] += 1
+    if answer is not None and not any(part.text for part in parts):
+        parts.insert(0, Part(text=answer.text))
+    parts += [Part(card=c) for pk, c in cards.items() if c.proposal.turn_id == turn.pk and pk not in shown]
+    return Exchange(
+        turn=turn,
+        question=question,
+        parts=parts,
+        after=happened[-1][0] if happened else 0,
+        read=_read(tools),
+        cost=_cost(turn.usage),
+    )
+
+
+def _read(tools):
+    one = [(READ[name][0] if n == 1 else READ[name][1].format(n)) for name, n in tools.items() if name in READ]
+    return ", ".join(one)
+
+
+def _cost(usage):
+    """ "3.1k tokens", all kinds added up; empty where nothing was asked of a model."""
+    kinds = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
+    tokens = sum(usage.get(kind) or 0 for kind in kinds)
+    if not tokens:
+        return ""
+    return f"{tokens / 1000:.1f}k tokens" if tokens >= 1000 else f"{tokens} tokens"

@@ -12,7 +12,7 @@ WITH_POSTGRES := $(if $(DATABASE_URL)$(shell grep -s '^DATABASE_URL=.' .env),$(P
 # Tests and checks keep away from var/ and from what this machine's .env points at.
 SCRATCH := scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	export DATA_DIR="$$scratch" DEBUG=off PUBLIC_URL=http://127.0.0.1:8000 ALLOWED_HOSTS=127.0.0.1,localhost \
-	ANTHROPIC_API_KEY= ANTHROPIC_BASE_URL= COACH_MODEL=
+	ANTHROPIC_API_KEY= ANTHROPIC_BASE_URL= COACH_MODEL= COACH_EFFORT=
 EMBEDDED := $(SCRATCH) DATABASE_URL= REDIS_URL= &&
 NEW_FIELD_KEY := from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())
 SERVICES := $(SCRATCH) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \

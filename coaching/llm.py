@@ -1,6 +1,6 @@
 """The one door to the model: the coach, the summaries and the drafts all ask through `ask`.
 
-With a key in the settings the official SDK speaks to the configured address. Without one the same SDK speaks to the
+With a key the official SDK speaks to the address of the connection. Without one the same SDK speaks to the
 practice model through an in-process transport, so both take the same way through the code. Whatever goes wrong on
 that way (refused, busy, cut, silent, malformed) leaves here as one small family of errors, each with one plain
 sentence for a leader. Nothing a model was sent or answered is ever logged, nor kept in an exception.
@@ -22,12 +22,12 @@ from typing import Any
 
 import anthropic
 import httpx2
-from django.conf import settings
 
 from coaching.practice.transport import PracticeTransport
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 PRACTICE_MODEL = "practice"
+ANTHROPIC = "https://api.anthropic.com"
 
 CONNECT_SECONDS = 10.0
 RETRIES = 2
@@ -83,6 +83,30 @@ class TimeIsUp(ModelError):
 
 class Stopped(Exception):
     """Somebody asked for a stop."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach a model. Without a key the practice model answers; what else is empty has a default."""
+
+    key: str = field(default="", repr=False)
+    base_url: str = ""
+    model: str = ""
+    effort: str = ""  # low, medium, high, xhigh or max; empty: the model's own
+
+    @property
+    def is_practice(self) -> bool:
+        return not self.key
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model that answers."""
+        return PRACTICE_MODEL if self.is_practice else self.model or DEFAULT_MODEL
+
+    def request(self, **fields: Any) -> dict[str, Any]:
+        """A Messages request to this model: its name and effort with these fields."""
+        effort = {} if self.is_practice or not self.effort else {"output_config": {"effort": self.effort}}
+        return {"model": self.model_name, **effort, **fields}
 
 
 @dataclass
@@ -144,19 +168,9 @@ class Watch:
             raise TimeIsUp("The coach ran out of time for this turn. Press Retry, or ask about a smaller part.")
 
 
-def is_practice() -> bool:
-    """Whether the practice model answers, because no key is set."""
-    return not settings.ANTHROPIC_API_KEY
-
-
-def model() -> str:
-    """The name of the model that answers now."""
-    return PRACTICE_MODEL if is_practice() else settings.COACH_MODEL or DEFAULT_MODEL
-
-
-def client() -> anthropic.Anthropic:
-    """A client for the configured model, to be closed by the caller; retries and timeouts are `ask`'s business."""
-    if is_practice():
+def client(connection: Connection) -> anthropic.Anthropic:
+    """A client for the model of a connection, to be closed by the caller; retries and timeouts are `ask`'s business."""
+    if connection.is_practice:
         return anthropic.Anthropic(
             api_key=PRACTICE_MODEL,
             base_url="http://practice.invalid",
@@ -165,8 +179,8 @@ def client() -> anthropic.Anthropic:
             open_telemetry=False,
         )
     return anthropic.Anthropic(
-        api_key=settings.ANTHROPIC_API_KEY,
-        base_url=settings.ANTHROPIC_BASE_URL or "https://api.anthropic.com",
+        api_key=connection.key,
+        base_url=connection.base_url or ANTHROPIC,
         http_client=anthropic.DefaultHttpxClient(verify=_tls()),
         max_retries=0,
         open_telemetry=False,

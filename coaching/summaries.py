@@ -40,8 +40,15 @@ class Summary:
     state: State
 
 
+@dataclass(frozen=True)
+class _Model:
+    client: anthropic.Anthropic
+    connection: llm.Connection
+
+
 def write(
     transcript: Transcript,
+    connection: llm.Connection,
     *,
     channel: str = "",
     closed_on: date | None = None,
@@ -58,17 +65,18 @@ def write(
         "score": score,
         "turns": len(transcript),
     }
-    with llm.client() as client:
-        if llm.is_practice():
-            return Summary(_ask(client, [json.dumps(known)]), State.METADATA)
-        return _written(client, transcript, known)
+    with llm.client(connection) as client:
+        model = _Model(client, connection)
+        if connection.is_practice:
+            return Summary(_ask(model, [json.dumps(known)]), State.METADATA)
+        return _written(model, transcript, known)
 
 
-def _written(client: anthropic.Anthropic, transcript: Transcript, known: dict[str, Any]) -> Summary:
+def _written(model: _Model, transcript: Transcript, known: dict[str, Any]) -> Summary:
     asked = [json.dumps({**known, "conversation": _shown(transcript)}, ensure_ascii=False)]
     body = "\n".join(turn.text for turn in transcript)
     for _ in range(2):
-        text = _ask(client, asked)
+        text = _ask(model, asked)
         faults = faults_of(text, body)
         if not faults:
             return Summary(text, State.CAPTURED)
@@ -100,17 +108,14 @@ def faults_of(text: str, body: str) -> list[str]:
     return faults
 
 
-def _ask(client: anthropic.Anthropic, said: list[str]) -> str:
+def _ask(model: _Model, said: list[str]) -> str:
     """One answer to a talk given as texts, the first of ours, the next of the model, and so on; empty where the model
     declined or was cut, for half a summary is none."""
-    request = {
-        "model": llm.model(),
-        "max_tokens": ANSWER_TOKENS,
-        "system": prompts.read("summary"),
-        "messages": [
-            {"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(said)
-        ],
-    }
+    request = model.connection.request(
+        max_tokens=ANSWER_TOKENS,
+        system=prompts.read("summary"),
+        messages=[{"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(said)],
+    )
     watch = llm.Watch(settings.COACH_STALL_SECONDS, time.monotonic() + settings.COACH_TURN_SECONDS)
-    answer = llm.ask(client, request, watch=watch)
+    answer = llm.ask(model.client, request, watch=watch)
     return answer.text.strip() if answer.stop_reason in WHOLE else ""

@@ -11,7 +11,21 @@ from django.utils import timezone
 from agents import decisions
 from agents.models import Agent, Configuration, Decision, ExternalId, IdempotentAnswer, Member, Procedure, Team, User
 from agents.tenancy import OURS, guarded_keys
-from coaching.models import Backtest, Flag, FlagPolicy, Message, Note, Proposal, Sample, Sweep, Turn, TurnEvent
+from coaching.models import (
+    Backtest,
+    Flag,
+    FlagPolicy,
+    Message,
+    ModelConnection,
+    ModelTest,
+    Note,
+    Proposal,
+    Sample,
+    SessionConversation,
+    Sweep,
+    Turn,
+    TurnEvent,
+)
 from helpdesk.models import DeepLink, Rating, RatingDay, StoredTranscript
 from tests import factories
 
@@ -62,6 +76,20 @@ class World:
 
     def backtest(self, **fields):
         return Backtest.objects.create(**{"workspace": self.workspace, "asked_by": self.owner} | fields)
+
+    def in_set(self, position, conversation=None):
+        return SessionConversation.objects.create(
+            workspace=self.workspace,
+            session=self.session,
+            conversation=conversation or self.conversation,
+            position=position,
+        )
+
+    def connect(self, **fields):
+        return ModelConnection.objects.create(workspace=self.workspace, **fields)
+
+    def model_test(self, **fields):
+        return ModelTest.objects.create(**{"workspace": self.workspace, "asked_by": self.owner} | fields)
 
     def turn_event(self, type, number):
         return TurnEvent.objects.create(
@@ -170,6 +198,20 @@ WRONG = {
         session=w.session,
         fingerprint="f",
     ),
+    "session_is_about_one_conversation_or_a_set": lambda w: w.set(
+        w.session, conversation=w.conversation, about="The worst of May"
+    ),
+    "conversation_once_in_a_set": lambda w: [w.in_set(position) for position in (0, 1)],
+    "position_once_in_a_set": lambda w: [w.in_set(0), w.in_set(0, factories.conversation(w.agent))],
+    "only_a_question_is_suggested": lambda w: _message(w, role="coach", suggested=True),
+    "effort_is_known": lambda w: w.connect(effort="heroic"),
+    "key_and_its_tail_go_together": lambda w: w.connect(key="secret"),
+    "key_and_its_tail_go_together, the other half": lambda w: w.connect(key_tail="cret"),
+    "modelconnection_version_once": lambda w: _copy_history(w.connect()),
+    "one_model_test_at_a_time": lambda w: [w.model_test() for _ in "ab"],
+    "finished_model_test_owes_nothing": lambda w: w.model_test(finished_at=NOW),
+    "model_test_is_held_only_while_owed": lambda w: w.model_test(next_try_at=None, claimed_until=NOW),
+    "a set with another workspace's conversation": lambda w: w.in_set(0, factories.conversation(w.foreign_agent)),
     "turn_number_once_per_session": lambda w: Turn.objects.create(workspace=w.workspace, session=w.session, number=1),
     "one_running_turn_per_session": lambda w: [
         Turn.objects.create(workspace=w.workspace, session=w.session, number=n, state="running") for n in (2, 3)
@@ -192,9 +234,9 @@ WRONG = {
 }
 
 
-def _message(world, role="user"):
+def _message(world, role="user", **fields):
     return Message.objects.create(
-        workspace=world.workspace, session=world.session, turn=world.turn, role=role, text="x"
+        workspace=world.workspace, session=world.session, turn=world.turn, role=role, text="x", **fields
     )
 
 

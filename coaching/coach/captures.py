@@ -5,6 +5,7 @@ import traceback
 
 from agents import work
 from coaching import llm, summaries
+from coaching.actions import connections
 from coaching.models import Sample
 from helpdesk import transcripts
 
@@ -61,11 +62,13 @@ def _put_off(sample, error, pause):
 
 def _summary(sample):
     conversation = sample.conversation
+    connection = connections.of(sample.workspace_id)
     # The practice model reads no bodies, so none is fetched for it.
-    transcript = transcripts.Transcript(()) if llm.is_practice() else transcripts.read(conversation)
+    transcript = transcripts.Transcript(()) if connection.is_practice else transcripts.read(conversation)
     closed_at = sample.closed_at
     return summaries.write(
         transcript,
+        connection,
         channel=conversation.channel,
         closed_on=closed_at.astimezone(sample.workspace.zone).date() if closed_at else None,
         score=sample.score,

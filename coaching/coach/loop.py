@@ -79,7 +79,7 @@ OUT_OF_TOKENS = "The coach used all the tokens one turn may use. Ask about a sma
 def run(
     client: anthropic.Anthropic,
     *,
-    model: str,
+    connection: llm.Connection,
     system: list[dict[str, Any]],
     messages: list[dict[str, Any]],
     toolbox: Toolbox,
@@ -94,7 +94,7 @@ def run(
     happen. Exceptions of `emit` and `should_stop` pass through: the caller has lost its turn, not the model.
     """
     watch = llm.Watch(limits.stall_seconds, time.monotonic() + limits.seconds, should_stop)
-    turn = _Turn(client, model, system, list(messages), toolbox, limits, _Said(emit), watch)
+    turn = _Turn(client, connection, system, list(messages), toolbox, limits, _Said(emit), watch)
     try:
         turn.outcome.error = turn.rounds()
     except llm.Stopped:
@@ -139,7 +139,7 @@ class _Turn:
     """A turn on its way: what it was given, and the talk as it grows."""
 
     client: anthropic.Anthropic
-    model: str
+    connection: llm.Connection
     system: list[dict[str, Any]]
     messages: list[dict[str, Any]]
     toolbox: Toolbox
@@ -180,13 +180,12 @@ class _Turn:
                 messages.append({"role": "user", "content": [note]})
         if messages[-1]["role"] == "user":
             messages[-1] = {**messages[-1], "content": _marked(_blocks(messages[-1]["content"]))}
-        request = {
-            "model": self.model,
-            "max_tokens": self.limits.answer_tokens,
-            "system": _marked(self.system),
-            "messages": messages,
-            "tools": _marked(self.toolbox.schemas),
-        }
+        request = self.connection.request(
+            max_tokens=self.limits.answer_tokens,
+            system=_marked(self.system),
+            messages=messages,
+            tools=_marked(self.toolbox.schemas),
+        )
         if last:
             request["tool_choice"] = {"type": "none"}
         return request

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from agents import work
 from coaching import llm, prompts
-from coaching.actions import sessions
+from coaching.actions import connections, sessions
 from coaching.coach import loop
 from coaching.coach.tools import Toolbox, made_before
 from coaching.models import Message, Proposal, Turn, TurnEvent
@@ -64,10 +64,11 @@ def _answer(turn: Turn) -> None:
         sessions.finish(turn, Turn.State.FAILED, text=writer.said, error=refused)
         return
     toolbox = Toolbox(turn, guard=writer.guard, proposal_limit=settings.COACH_PROPOSALS)
-    with llm.client() as client:
+    connection = connections.of(turn.workspace_id)
+    with llm.client(connection) as client:
         outcome = loop.run(
             client,
-            model=llm.model(),
+            connection=connection,
             system=_system(turn),
             messages=_messages(turn),
             toolbox=toolbox,
@@ -83,7 +84,11 @@ def _answer(turn: Turn) -> None:
         )
     writer.end_text()
     sessions.finish(
-        turn, Turn.State(outcome.state.value), text=writer.said, error=outcome.error, usage=_usage(outcome.usage)
+        turn,
+        Turn.State(outcome.state.value),
+        text=writer.said,
+        error=outcome.error,
+        usage=_usage(outcome.usage, connection),
     )
 
 
@@ -257,13 +262,13 @@ def _proposals_so_far(turn: Turn) -> list[dict[str, Any]]:
     return [{"type": "text", "text": f"<proposals>{told}</proposals>"}]
 
 
-def _usage(usage: llm.Usage) -> dict[str, Any]:
+def _usage(usage: llm.Usage, connection: llm.Connection) -> dict[str, Any]:
     return {
         "inputTokens": usage.input_tokens,
         "outputTokens": usage.output_tokens,
         "cacheReadTokens": usage.cache_read_tokens,
         "cacheCreationTokens": usage.cache_creation_tokens,
         "rounds": usage.rounds,
-        "model": llm.model(),
+        "model": connection.model_name,
         "latencyMs": usage.latency_ms,
     }

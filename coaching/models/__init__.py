@@ -1,19 +1,23 @@
-"""Flags and the policy behind them, samples, notes, coach sessions and proposals."""
+"""Flags and the policy behind them, samples, notes, coach sessions, proposals, and the model that is asked."""
 
+from coaching.models.connections import ModelConnection, ModelTest
 from coaching.models.flags import Backtest, Flag, FlagPolicy, Sweep
 from coaching.models.notes import Note, Sample
 from coaching.models.proposals import Proposal
-from coaching.models.sessions import Message, Session, Turn, TurnEvent
+from coaching.models.sessions import Message, Session, SessionConversation, Turn, TurnEvent
 
 __all__ = [
     "Backtest",
     "Flag",
     "FlagPolicy",
     "Message",
+    "ModelConnection",
+    "ModelTest",
     "Note",
     "Proposal",
     "Sample",
     "Session",
+    "SessionConversation",
     "Sweep",
     "Turn",
     "TurnEvent",

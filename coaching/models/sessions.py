@@ -13,7 +13,11 @@ MESSAGE_LIMIT = 200_000  # characters
 
 
 class Session(models.Model):
-    """One talk with an AI agent's coach, about one conversation or about none."""
+    """One talk with an AI agent's coach: about one conversation, about a set of them, or about none.
+
+    A set is fixed when the session starts, so that every question in it is about the same conversations; `about` says in
+    words which they are.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="coach_sessions")
@@ -21,6 +25,10 @@ class Session(models.Model):
     conversation = models.ForeignKey(
         Conversation, models.SET_NULL, null=True, blank=True, related_name="coach_sessions"
     )
+    conversations = models.ManyToManyField(
+        Conversation, through="SessionConversation", blank=True, related_name="coach_session_sets"
+    )
+    about = models.CharField(max_length=200, blank=True, help_text="What a set of conversations has in common.")
     started_by = models.ForeignKey(Member, models.PROTECT, null=True, related_name="+")
     turns_asked = models.PositiveIntegerField(default=0, editable=False)
     events_written = models.PositiveIntegerField(default=0, editable=False)
@@ -30,10 +38,36 @@ class Session(models.Model):
     objects = Scoped.as_manager()
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(conversation=None) | Q(about=""), name="session_is_about_one_conversation_or_a_set"
+            )
+        ]
         indexes = [models.Index(fields=["agent", "-updated_at"], name="session_by_agent_newest")]
 
     def __str__(self):
         return f"Session with {self.agent.coach_name}"
+
+
+class SessionConversation(models.Model):
+    """A conversation of the set that a session is about."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    session = models.ForeignKey(Session, models.CASCADE, related_name="+")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField(help_text="Counts from 0 in the order of the set.")
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["session", "conversation"], name="conversation_once_in_a_set"),
+            models.UniqueConstraint(fields=["session", "position"], name="position_once_in_a_set"),
+        ]
+
+    def __str__(self):
+        return f"{self.conversation} in a set"
 
 
 class TurnQuerySet(Scoped, work.OwedQuerySet):
@@ -106,6 +140,9 @@ class Message(models.Model):
     role = models.CharField(max_length=5, choices=Role)
     text = models.TextField(blank=True)
     focus = models.JSONField(default=list, blank=True, help_text="Numbers of the transcript's turns that are meant.")
+    suggested = models.BooleanField(
+        default=False, help_text="The coach's own words, asked with one click: no instruction of the leader's."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = Scoped.as_manager()
@@ -115,6 +152,7 @@ class Message(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["turn", "role"], name="one_question_and_one_answer_per_turn"),
             models.CheckConstraint(condition=Q(role__in=["user", "coach"]), name="message_role_is_known"),
+            models.CheckConstraint(condition=Q(suggested=False) | Q(role="user"), name="only_a_question_is_suggested"),
         ]
 
     def __str__(self):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent
-from coaching import llm
+from coaching.actions import connections
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
 from helpdesk.models import Conversation
@@ -121,7 +121,7 @@ def load_panel(member, agent, conversation, session, texts=None, new=False):
         session=session,
         exchanges=exchanges(member, session, texts) if session is not None else [],
         sessions=sessions,
-        is_practice=llm.is_practice(),
+        is_practice=connections.of(agent.workspace_id).is_practice,
         off=off,
         prompts=PROMPTS if conversation is not None else PROMPTS_ALONE,
     )

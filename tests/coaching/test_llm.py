@@ -8,6 +8,7 @@ import anthropic
 import pytest
 
 from coaching import llm
+from coaching.actions import connections
 from tests import model_server as server
 
 REQUEST = {"model": "scripted", "max_tokens": 100, "messages": [{"role": "user", "content": "What went wrong?"}]}
@@ -165,28 +166,36 @@ def test_no_body_is_logged_whatever_the_level(caplog):
 def key(settings):
     settings.ANTHROPIC_API_KEY = "key-of-the-test"
     settings.COACH_MODEL = "some-model"
+    settings.COACH_EFFORT = "low"
     return settings
 
 
 def test_the_client_speaks_to_the_configured_model(key):
     with server.serving([server.text("Hello.")]) as model:
         key.ANTHROPIC_BASE_URL = model.url
-        with llm.client() as client:
-            answer = llm.ask(client, {**REQUEST, "model": llm.model()}, watch=llm.Watch(1, time.monotonic() + 5))
+        with llm.client(connections.from_environment()) as client:
+            answer = llm.ask(
+                client,
+                {**REQUEST, **connections.from_environment().request()},
+                watch=llm.Watch(1, time.monotonic() + 5),
+            )
 
     assert answer.text == "Hello."
     assert model.requests[0]["model"] == "some-model"
     assert model.headers[0]["Authorization"] == "Bearer key-of-the-test"
-    assert not llm.is_practice()
+    assert model.requests[0]["output_config"] == {"effort": "low"}
+    assert not connections.from_environment().is_practice
 
 
 def test_without_a_key_the_practice_model_answers_over_the_same_wire(settings):
     settings.ANTHROPIC_API_KEY = ""
-    with llm.client() as client:
-        answer = llm.ask(client, {**REQUEST, "model": llm.model()}, watch=llm.Watch(1, time.monotonic() + 5))
+    with llm.client(connections.from_environment()) as client:
+        answer = llm.ask(
+            client, {**REQUEST, **connections.from_environment().request()}, watch=llm.Watch(1, time.monotonic() + 5)
+        )
         whole = client.messages.create(**REQUEST)
 
-    assert llm.is_practice()
+    assert connections.from_environment().is_practice
     assert answer.text.startswith("Practice model: ")
     assert answer.text == whole.content[0].text
     assert json.loads(whole.to_json())["usage"]["output_tokens"] > 0

@@ -11,6 +11,7 @@ from coaching import llm
 from coaching.coach import loop
 from tests import model_server as server
 
+MODEL = llm.Connection(key="key", model="scripted")
 LIMITS = loop.Limits(rounds=4, tokens=100_000, answer_tokens=1_000, seconds=5, stall_seconds=1)
 SYSTEM = [{"type": "text", "text": "You are a coach."}]
 QUESTION = [{"role": "user", "content": [{"type": "text", "text": "What went wrong?"}]}]
@@ -45,7 +46,7 @@ class Ran:
             anthropic.Anthropic(api_key="key", base_url=model.url, max_retries=0) as client,
         ):
             self.outcome = loop.run(
-                client, model="scripted", system=SYSTEM, messages=QUESTION, toolbox=self.tools, limits=limits,
+                client, connection=MODEL, system=SYSTEM, messages=QUESTION, toolbox=self.tools, limits=limits,
                 emit=lambda kind, **data: self.events.append((kind, data)), should_stop=should_stop,
             )  # fmt: skip
             self.requests = model.requests
@@ -221,6 +222,6 @@ def test_an_exception_of_the_caller_passes_through():
         pytest.raises(KeyError),
     ):
         loop.run(
-            client, model="scripted", system=SYSTEM, messages=QUESTION, toolbox=Tools(), limits=LIMITS,
+            client, connection=MODEL, system=SYSTEM, messages=QUESTION, toolbox=Tools(), limits=LIMITS,
             emit=lost, should_stop=lambda: False,
         )  # fmt: skip

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from coaching import llm, summaries
+from coaching.actions import connections
 from helpdesk.transcripts import Transcript, TranscriptTurn
 from tests import model_server as server
 
@@ -64,7 +65,9 @@ def test_a_fault_is_named(text, fault):
 def test_a_summary_is_written_from_turns_and_metadata(model):
     started = model(server.text(GOOD))
 
-    summary = summaries.write(TRANSCRIPT, channel="chat", closed_on=date(2026, 5, 4), score=25.0)
+    summary = summaries.write(
+        TRANSCRIPT, connections.from_environment(), channel="chat", closed_on=date(2026, 5, 4), score=25.0
+    )
 
     assert (summary.text, summary.state) == (GOOD, "captured")
     sent = started.requests[0]["messages"][0]["content"]
@@ -75,14 +78,14 @@ def test_a_summary_is_written_from_turns_and_metadata(model):
 def test_a_faulty_summary_is_asked_for_again_once(model):
     started = model(server.text(COPIED), server.text(GOOD))
 
-    assert summaries.write(TRANSCRIPT).text == GOOD
+    assert summaries.write(TRANSCRIPT, connections.from_environment()).text == GOOD
     assert "copies 12" in started.requests[1]["messages"][-1]["content"]
 
 
 def test_a_summary_that_stays_faulty_is_refused(model):
     started = model(server.text(COPIED))
 
-    summary = summaries.write(TRANSCRIPT)
+    summary = summaries.write(TRANSCRIPT, connections.from_environment())
 
     assert (summary.text, summary.state) == ("", "refused")
     assert len(started.requests) == 2
@@ -91,20 +94,22 @@ def test_a_summary_that_stays_faulty_is_refused(model):
 def test_an_answer_that_is_cut_is_no_summary(model):
     model(server.text("The customer asked about a late", reason="max_tokens"))
 
-    assert summaries.write(TRANSCRIPT).state == "refused"
+    assert summaries.write(TRANSCRIPT, connections.from_environment()).state == "refused"
 
 
 def test_without_a_model_nothing_is_written(model):
     model(server.status(401, "authentication_error"))
 
     with pytest.raises(llm.ModelRefused):
-        summaries.write(TRANSCRIPT)
+        summaries.write(TRANSCRIPT, connections.from_environment())
 
 
 def test_the_practice_model_writes_from_metadata_only(settings):
     settings.ANTHROPIC_API_KEY = ""
 
-    summary = summaries.write(TRANSCRIPT, channel="chat", closed_on=date(2026, 5, 4), score=25.0)
+    summary = summaries.write(
+        TRANSCRIPT, connections.from_environment(), channel="chat", closed_on=date(2026, 5, 4), score=25.0
+    )
 
     assert summary.state == "metadata"
     assert summary.text == (

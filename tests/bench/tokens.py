@@ -8,7 +8,7 @@ tools, system, messages; what stands before a mark is kept under the hash of its
 prefix that ends at one of its marks, or up to twenty blocks before it, and writes what it marks beyond that, if the prefix has
 a thousand tokens. Four characters count as one token. The floor are the same requests without their marks: all of it is
 sent anew in every round. The price weighs what was read at a tenth and what was written at five quarters, as
-services with such a cache do. Exits with 1 where a session costs more than six tenths of its floor.
+services with such a cache do. Exits with 1 where a session costs more than its share of the floor.
 """
 
 import hashlib
@@ -26,7 +26,6 @@ from tests import factories
 from tests import model_server as server
 from tests.coaching import talks
 
-MOST_SHARE = 0.6  # of the floor's price: a first question writes most of what it reads
 READ, WRITTEN = 0.1, 1.25  # the price of a cached token, in sent ones
 LOOK_BACK = 20  # blocks
 LEAST = 1_024  # tokens of a prefix that is kept
@@ -98,22 +97,25 @@ def blocks_of(request: dict):
 
 @dataclass(frozen=True)
 class Script:
-    """A session: how many questions, what is read in each round of one, and the turns of each conversation."""
+    """A session: how many questions, what is read in each round of one, the turns of each conversation, and the most it may
+    cost as a share of its floor. What is read once is written once; only what is sent again can be read."""
 
     name: str
     questions: int
     rounds: list[list[str]]
     turns: int
+    most: float
 
 
 SCRIPTS = (
-    Script("one question, three rounds", 1, [["own"], ["memories"]], 40),
-    Script("six questions, three rounds each", 6, [["own"], ["memories"]], 40),
+    Script("one question, three rounds", 1, [["own"], ["memories"]], 40, 0.6),
+    Script("six questions, three rounds each", 6, [["own"], ["memories"]], 40, 0.3),
     Script(
         "a pattern over 50 conversations of 200 turns, 10 a round",
         1,
         [["list"], *[["other"] * 10] * 5, ["memories"]],
         200,
+        0.8,
     ),
 )
 
@@ -177,7 +179,7 @@ def measured(script: Script) -> bool:
         all_of_it.add(of_question)
         print(f"  question {number}, {len(requests)} rounds   {told(of_question)}")
     print(f"  all of it              {told(all_of_it)}")
-    return all_of_it.price > MOST_SHARE * all_of_it.whole
+    return all_of_it.price > script.most * all_of_it.whole
 
 
 def told(counted: Counted) -> str:

@@ -36,6 +36,9 @@ MOST_READ = 500  # events of one session that are read at once
 MOST_EVENTS = 5_000  # of one look, and of one answer without a stream
 SIGN_OF_LIFE = b": still here\n\n"
 CHANGED = b"event: changed\ndata: {}\n\n"
+# Pages come back quickly, and see the sign of life: a connection that died unnoticed shows no other.
+COME_BACK = b"retry: 500\n\n"
+SIGN_OF_LIFE_FOR_PAGES = b"event: alive\ndata: {}\n\n"
 
 log = logging.getLogger(__name__)
 _door = threading.BoundedSemaphore(2)
@@ -83,8 +86,11 @@ async def follow(session_id, after, *, as_of=None):
     """
     poller = _poller()
     ends_at = time.monotonic() + LONGEST
-    follower = poller.add(session_id, tells_changes=as_of is not None)
+    is_page = as_of is not None
+    follower = poller.add(session_id, tells_changes=is_page)
     try:
+        if is_page:
+            yield COME_BACK
         while time.monotonic() < ends_at:
             follower.news.clear()  # before looking, so that what comes meanwhile is not missed
             if follower.is_behind:
@@ -96,7 +102,7 @@ async def follow(session_id, after, *, as_of=None):
                     continue
                 updated_at, frames = caught_up
                 follower.is_behind |= len(frames) == MOST_READ
-                if as_of is not None and updated_at is not None and updated_at != as_of:
+                if is_page and updated_at is not None and updated_at != as_of:
                     follower.has_changed, as_of = True, updated_at
             else:
                 frames = follower.take()
@@ -113,7 +119,7 @@ async def follow(session_id, after, *, as_of=None):
                 async with asyncio.timeout(SIGN_OF_LIFE_EVERY):
                     await follower.news.wait()
             except TimeoutError:
-                yield SIGN_OF_LIFE
+                yield SIGN_OF_LIFE_FOR_PAGES if is_page else SIGN_OF_LIFE
     finally:
         poller.remove(session_id, follower)
 

@@ -99,11 +99,14 @@ def stop(reason: str | None, **usage: int) -> bytes:
     return event("message_delta", delta=delta, usage={"output_tokens": 5, **usage}) + event("message_stop")
 
 
+EMPTY_TEXT = {"type": "text", "text": ""}
+
+
 def text_block(*pieces: str, index: int = 0) -> bytes:
     deltas = [
         event("content_block_delta", index=index, delta={"type": "text_delta", "text": piece}) for piece in pieces
     ]
-    begun = event("content_block_start", index=index, content_block={"type": "text", "text": ""})
+    begun = event("content_block_start", index=index, content_block=EMPTY_TEXT)
     return b"".join([begun, *deltas, event("content_block_stop", index=index)])
 
 
@@ -209,7 +212,7 @@ def slowly(pieces: list[str], *, seconds: float) -> Play:
     def play(handler: Handler) -> None:
         handler.begin()
         handler.send(start())
-        handler.send(event("content_block_start", index=0, content_block={"type": "text", "text": ""}))
+        handler.send(event("content_block_start", index=0, content_block=EMPTY_TEXT))
         for piece in pieces:
             handler.send(event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece}))
             time.sleep(seconds)

@@ -21,20 +21,22 @@ INSTRUCTION = re.compile(
     r"\b(?:instruction|rule|prompt|polic|guideline|guardrail|previous|above|prior|earlier|safety)"
     r"|\b(?:system|developer) (?:prompt|message)\b|\byour instructions\b"
     r"|\b(?:reveal|print|repeat|output|leak)\b[^.\n]{0,30}\b(?:instructions?|prompt|rules|secrets?|passwords?|credentials?)\b"
-    r"|\byou are now\b|\bfrom now on,? you\b|\bact as\b|\bpretend (?:to be|that|you)\b|\bjailbreak"
+    r"|\byou are now (?:a|an|the|in|free|allowed|no longer)\b|\bfrom now on,? you\b|"
+    r"(?:^|[.!?:;\n\"“]|\byou (?:must|should|will|can|shall)|\bplease|\bto)[ \t]{0,4}act as (?:if|though|an?|the)\b|"
+    r"\bpretend (?:to be|that|you)\b|\bjailbreak"
     r"|\b(?:approve|apply|accept)\b.{0,20}\b(?:this|itself|all|every|automatically)\b.{0,20}\b(?:proposal|change)"
     r"|\bwithout (?:asking|approval|confirmation|review|verification|verifying)\b"
-    r"|</?(?:system|instructions?|assistant|tool|user|human)>|\[/?(?:INST|SYSTEM)\]",
+    r"|</?(?:system|instructions?|assistant|human)>|</(?:tool|user)>|\[/?(?:INST|SYSTEM)\]",
     re.IGNORECASE,
 )
 # What speaks to a coach or a reviewer, wherever it is read. Narrower than INSTRUCTION: a customer, a tool or a memory may
 # well say "without confirmation", but none has a reason to say these.
 PLANTED = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}"
-    r"\b(?:instructions?|rules?|prompts?|guidelines?|guardrails?|polic(?:y|ies))\b"
+    r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,20}\b(?:your|all|any|these|previous|prior|earlier|above|system|"
+    r"safety)\b[^.\n]{0,20}\b(?:instructions?|rules?|prompts?|guidelines?|guardrails?|polic(?:y|ies))\b"
     r"|\b(?:reveal|print|repeat|output|leak|show|tell)\b[^.\n]{0,30}"
     r"\b(?:your|the system|the developer) (?:instructions?|prompt|rules|secrets?|credentials?)\b"
-    r"|(?:^|[.!?:;,\n\"'“”„>*_-]\s*|\b(?:please|now|then|and|must|should|just|to) )"
+    r"|(?:^|[.!?:;,\n\"'“”„>*_-][ \t]{0,4}|\b(?:please|now|then|and|must|should|just|to) )"
     r"approve (?:this|it|them|all|every\w*)\b(?: (?:proposals?|changes?)\b|\s*(?:[.!;\n\"'“”]|$))"
     r"|\bapprove\b[^.\n]{0,30}\bproposals?\b"
     r"|\bpropose\b[^.\n]{0,60}\b(?:agent|memor(?:y|ies)|prompt|procedures?)\b"

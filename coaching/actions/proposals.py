@@ -47,8 +47,8 @@ class NotAPossibleTarget(Refusal):
 
 
 def create(
-    agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), quotes=(), planted=(), proposed_by=None,
-    session=None, turn=None, replaces=None, fingerprint="",
+    agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), quotes=(), planted=(),
+    proposed_by=None, session=None, turn=None, replaces=None, fingerprint="",
 ):  # fmt: skip
     """Store a pending proposal and return it. `change` holds model fields (summary, text, expires_at | system_prompt | name, …).
 

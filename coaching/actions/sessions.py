@@ -61,9 +61,7 @@ def start(agent, *, by, conversation=None, conversations=(), about=""):
             started_by=by,
         )
         SessionConversation.objects.bulk_create(
-            SessionConversation(
-                workspace_id=agent.workspace_id, session=session, conversation=each, position=position
-            )
+            SessionConversation(workspace_id=agent.workspace_id, session=session, conversation=each, position=position)
             for position, each in enumerate(chosen)
         )
     return session

@@ -40,9 +40,7 @@ from helpdesk.transcripts import MOST_TURNS
 class SessionSent(StrictSerializer):
     agent = AgentField()
     conversation = IdField(required=False, allow_null=True, default=None)
-    conversations = serializers.ListField(
-        child=IdField(), required=False, default=list, max_length=sessions.SET_LIMIT
-    )
+    conversations = serializers.ListField(child=IdField(), required=False, default=list, max_length=sessions.SET_LIMIT)
 
 
 class Focus(StrictSerializer):

@@ -183,14 +183,17 @@ class _Writer:
 def _system(turn: Turn) -> list[dict[str, Any]]:
     """What stays the same through a session: the coach's instructions, then whom it coaches and what about."""
     session = turn.session
-    about = {
+    about: dict[str, Any] = {
         "agent": session.agent.name,
         "you": session.agent.coach_name,
         "conversation": str(session.conversation_id) if session.conversation_id else None,
     }
+    if session.about:
+        about["about"] = session.about
+        about["conversations"] = len(sessions.members([session])[session.pk])
     return [
         {"type": "text", "text": prompts.read("coach")},
-        {"type": "text", "text": f"This session (data): {json.dumps(about, ensure_ascii=False)}"},
+        {"type": "text", "text": f"This session (data): {_data(about)}"},
     ]
 
 
@@ -218,6 +221,8 @@ def _past_turns(turn: Turn) -> list[Turn]:
 def _question(message: Message) -> list[dict[str, Any]]:
     """A leader's message as blocks; what it points at stands in a block of its own, the message itself last."""
     blocks = []
+    if message.suggested:
+        blocks.append("<suggested/>")
     if message.focus:
         blocks.append(f'<focus turns="{",".join(map(str, message.focus))}"/>')
     blocks.append(message.text)
@@ -257,9 +262,12 @@ def _proposals_so_far(turn: Turn) -> list[dict[str, Any]]:
     ]
     if not listed:
         return []
-    # A title can hold a customer's words by way of the coach: escaped, they cannot close the block and speak as the leader.
-    told = json.dumps(listed, ensure_ascii=False).replace("<", "\\u003c")
-    return [{"type": "text", "text": f"<proposals>{told}</proposals>"}]
+    return [{"type": "text", "text": f"<proposals>{_data(listed)}</proposals>"}]
+
+
+def _data(value: Any) -> str:
+    """JSON that cannot close the block it stands in: a title can hold a customer's words by way of the coach."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _usage(usage: llm.Usage, connection: llm.Connection) -> dict[str, Any]:

@@ -80,7 +80,9 @@ class Reading(Rows):
         if in_session:
             ids = sessions.members([self.session])[self.session.pk]
             if not ids:
-                raise ToolError("This session is about no conversations. Leave in_session out to look among all of them.")
+                raise ToolError(
+                    "This session is about no conversations. Leave in_session out to look among all of them."
+                )
             numbers = {pk: number for number, pk in enumerate(ids, start=1)}
             rows = rows.filter(pk__in=ids)
         if score_below is not None:
@@ -117,7 +119,6 @@ class Reading(Rows):
             "this_session": row.session_id == self.session.pk,
             "created_on": row.created_at.date().isoformat(),
         }
-
 
     def _shows_change(self, row: Proposal) -> bool:
         """A prompt is long: its change is told while it waits in this session, to be refined."""

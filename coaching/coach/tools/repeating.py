@@ -64,7 +64,12 @@ class Repeating(Rows):
                     f"This session has a proposal for the same {target.KIND} that waits: {row.pk} ({row.title!r}). To refine "
                     "it, or to add to it, give that id in replaces and the whole change, with what stays of the earlier one."
                 )
-            if kind in Proposal.CREATES and row.type == kind and str(row.pk) not in known and name.like(_titled(row)):
+            if row.type == kind == Type.PROCEDURE_CREATE and _name(row.change).casefold() == _name(change).casefold():
+                raise ToolError(
+                    f"This session has a new procedure of that name that waits: {row.pk}. To refine it, give that id in "
+                    "replaces and the whole procedure."
+                )
+            if row.type == kind == Type.MEMORY_CREATE and str(row.pk) not in known and name.like(_titled(row)):
                 raise ToolError(
                     f"A proposal of this session that waits says nearly this: {row.pk} ({row.title!r}). To refine it, give "
                     "that id in replaces; if yours is another fact, call again with it in different_from."

@@ -179,7 +179,7 @@ TOOLS: dict[str, Tool] = {
                     "type": "array",
                     "maxItems": 20,
                     "items": _text("An id.", 36),
-                    "description": "Ids of similar memories, or of similar proposals, that you have read and that say something else.",
+                    "description": "Ids of similar memories or proposals that you have read and that say something else.",
                 },
             },
             ("expires_at", "different_from"),

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from coaching import prompts
+from coaching.actions import sessions
 from coaching.coach.tools import made_before
 from coaching.models import Message, Proposal, Turn, TurnEvent
 
@@ -27,13 +28,14 @@ def system(turn: Turn) -> list[dict[str, Any]]:
     session = turn.session
     prompt = session.agent.prompt
     prompt.refresh_from_db()
-    about = {
+    about: dict[str, Any] = {
         "agent": session.agent.name,
         "you": session.agent.coach_name,
         "conversation": str(session.conversation_id) if session.conversation_id else None,
     }
     if session.about:
-        about["set_of_conversations"] = session.about
+        about["about"] = session.about
+        about["conversations"] = len(sessions.members([session])[session.pk])
     agent = {"version": prompt.version, "prompt": prompt.system_prompt}
     return [
         {"type": "text", "text": prompts.read("coach")},
@@ -89,6 +91,8 @@ def _said(past: Turn) -> tuple[Message, str]:
 def _question(message: Message, most: int | None = None) -> list[dict[str, Any]]:
     """A leader's message as blocks; what it points at stands in a block of its own, the message itself last."""
     blocks = []
+    if message.suggested:
+        blocks.append("<suggested/>")
     if message.focus:
         blocks.append(f'<focus turns="{",".join(map(str, message.focus))}"/>')
     blocks.append(_cut(message.text, most))

@@ -33,7 +33,8 @@ class Span:
 class Fold:
     """A part that is folded to one line: a call, a tool's answer or what the system told the agent.
 
-    `words` say what it is ("calls find_order"), `glimpse` is the beginning of its text. `is_open` where it holds a quote.
+    `words` say what it is ("calls find_order", of a failed answer the tool), `glimpse` is the beginning of its text. `is_open`
+    where it holds a quote.
     """
 
     words: str
@@ -104,8 +105,7 @@ def _line(number, turn, at, day, cited, calls):
     if turn.role == "tool":
         answers = _answered(turn.name, calls)
         is_failure = _is_failure(text)
-        verb = "failed" if is_failure else "answered"
-        words = f"{turn.name} {verb}" if turn.name else verb if is_failure else ""
+        words = f"{turn.name} answered" if turn.name and not is_failure else turn.name
         folds = (_fold(words, text, 0, len(text), cited, is_failure),) if text.strip() or turn.name else ()
     elif turn.role == "system":
         folds = (_fold(turn.name, text, 0, len(text), cited),) if text.strip() else ()

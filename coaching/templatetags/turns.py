@@ -60,14 +60,14 @@ def _said(line):
     is_open = " open" if any(span.proposal for span in line.rest) else ""
     size = sum(len(span.text) for span in line.rest)
     return (
-        f'{said}<details class="turn-rest"{is_open}><summary>Show all, {size:,} more characters</summary>'
+        f'{said}<details class="turn-rest"{is_open}><summary><span>Show all, {size:,} more characters</span><span>Fold again</span></summary>'
         f'<div class="turn-text" dir="auto">{_spans(line.rest)}</div></details>'
     )
 
 
 def _fold(fold):
     words = f"<b>{escape(fold.words)}</b> " if fold.words else ""
-    mark = '<span class="pill pill-bad">error</span> ' if fold.is_failure else ""
+    mark = '<span class="pill pill-bad">failed</span> ' if fold.is_failure else ""
     if not fold.glimpse:
         return f'<p class="turn-tool">{words}<span class="quiet">no text</span></p>'
     return (

@@ -46,7 +46,7 @@ def test_calls_are_folded_and_their_answers_point_at_them():
     ]
     assert [(one.answers, one.folds[0].words, one.folds[0].is_failure) for one in (first, second, later)] == [
         (0, "find_user answered", False),
-        (0, "find_order failed", True),
+        (0, "find_order", True),
         (None, "find_order answered", False),
     ]
     assert words(call.folds[0].spans) == '{\n  "id": 1\n}'
@@ -70,7 +70,7 @@ def test_answer_that_says_it_failed_is_marked(text, is_failure):
     (line,) = lines(("tool", text, None, "find_order"))
 
     assert line.folds[0].is_failure is is_failure
-    assert ('<span class="pill pill-bad">error</span>' in as_markup([line])) is is_failure
+    assert ('<span class="pill pill-bad">failed</span>' in as_markup([line])) is is_failure
 
 
 def test_words_in_brackets_that_are_no_call_stay_words():

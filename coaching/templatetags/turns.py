@@ -58,9 +58,9 @@ def _said(line):
     if not line.rest:
         return said
     is_open = " open" if any(span.proposal for span in line.rest) else ""
-    size = sum(len(span.text) for span in line.rest)
+    more = f"Show all, {sum(len(span.text) for span in line.rest):,} more characters"
     return (
-        f'{said}<details class="turn-rest"{is_open}><summary><span>Show all, {size:,} more characters</span><span>Fold again</span></summary>'
+        f'{said}<details class="turn-rest"{is_open}><summary><span>{more}</span><span>Fold again</span></summary>'
         f'<div class="turn-text" dir="auto">{_spans(line.rest)}</div></details>'
     )
 

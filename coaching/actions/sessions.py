@@ -101,6 +101,7 @@ def claim(turn_id):
     with transaction.atomic():
         turn = work.claim(Turn.objects.unfinished().filter(~Exists(earlier)), turn_id)
         if turn is not None:
+            Session.objects.select_for_update().get(pk=turn.session_id)  # what an earlier worker tells is told by now
             Turn.objects.filter(pk=turn.pk).update(
                 state=Turn.State.RUNNING, started_at=turn.started_at or timezone.now()
             )
@@ -122,6 +123,20 @@ def finish(turn, state, *, text="", error="", usage=None):
             )
         append_event(turn, TurnEvent.Type(state), **({"error": error} if error else {}))
     turn.refresh_from_db()
+
+
+def tell(turn, type, **data):
+    """Write the next event of a turn at work. Raises LeaseLost, and then writes nothing: another worker speaks now."""
+    with transaction.atomic():
+        append_event(turn, type, **data)
+        if not Turn.objects.filter(pk=turn.pk, claim=turn.claim).exists():
+            raise work.LeaseLost
+
+
+def keep_usage(turn, usage):
+    """Store what a turn at work has used so far. Raises LeaseLost."""
+    if not Turn.objects.filter(pk=turn.pk, claim=turn.claim).update(usage=usage):
+        raise work.LeaseLost
 
 
 def append_event(turn, type, **data):

@@ -262,6 +262,7 @@ class _Reading:
         stall = self.watch.stall_seconds
         timeout = httpx2.Timeout(connect=CONNECT_SECONDS, read=stall, write=stall, pool=CONNECT_SECONDS)
         inputs: dict[int, str] = {}
+        ended = False
         try:
             with self.client.messages.stream(**self.request, timeout=timeout) as stream:
                 self.response = stream.response
@@ -272,10 +273,14 @@ class _Reading:
                         inputs[event.index] = inputs.get(event.index, "") + event.delta.partial_json
                     if event.type in ("message_start", "message_delta"):
                         self.usage = _counted(stream.current_message_snapshot.usage)
+                        ended = stream.current_message_snapshot.stop_reason is not None
                     self.inbox.put(event.text if event.type == "text" else "")
                     if event.type == "message_stop":
+                        ended = True
                         break
-                else:  # the SDK takes an early end of the stream for the end of the answer
+                # The SDK takes an early end of the stream for the end of the answer. A reason to stop comes after the last
+                # block, so with it an answer is whole, whether the last event of all came or not.
+                if not ended:
                     raise cut()
                 self.inbox.put(_whole(stream.current_message_snapshot, inputs, self.usage))
         except Exception as error:  # whatever it is, the waiting thread translates it; none may die unheard here

@@ -219,3 +219,37 @@ def slowly(pieces: list[str], *, seconds: float) -> Play:
         handler.send(event("content_block_stop", index=0) + stop("end_turn"))
 
     return play
+
+
+def replay(exchanges: list[dict[str, Any]]) -> list[Play]:
+    """Recorded answers in their order, from a file of `record_exchange` or in its form; the requests are not compared.
+
+    An answer that was recorded whole, as one message, is streamed as a service would stream it.
+    """
+    return [_replayed(each) for each in exchanges]
+
+
+def _replayed(exchange: dict[str, Any]) -> Play:
+    body = exchange["response_body"]
+    if exchange["status"] >= 400:
+        error = body.get("error", {}) if isinstance(body, dict) else {}
+        headers = {name.replace("-", "_"): value for name, value in exchange.get("headers", {}).items()}
+        headers.pop("content_type", None)
+        return status(exchange["status"], error.get("type", "api_error"), error.get("message", ""), **headers)
+    if isinstance(body, str):
+        return (cut if exchange.get("cut") else stream)(body.encode())
+    return stream(*_as_events(body))
+
+
+def _as_events(whole: dict[str, Any]) -> Iterator[bytes]:
+    begun = {**whole, "content": [], "stop_reason": None}
+    yield event("message_start", message=begun)
+    for index, block in enumerate(whole["content"]):
+        if block["type"] == "text":
+            yield text_block(block["text"], index=index)
+        elif block["type"] == "tool_use":
+            yield tool_block(block["name"], json.dumps(block["input"]), index=index, call=block["id"])
+        else:
+            yield event("content_block_start", index=index, content_block=block)
+            yield event("content_block_stop", index=index)
+    yield stop(whole["stop_reason"], output_tokens=whole["usage"]["output_tokens"])

@@ -9,9 +9,8 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from coaching import prompts
-from coaching.actions import sessions
 from coaching.coach.tools import made_before
-from coaching.models import Message, Proposal, Turn, TurnEvent
+from coaching.models import Message, Proposal, SessionConversation, Turn, TurnEvent
 
 HISTORY_CHARACTERS = 60_000  # of questions and answers told word for word
 MESSAGE_CHARACTERS = 20_000  # of one of them
@@ -35,7 +34,7 @@ def system(turn: Turn) -> list[dict[str, Any]]:
     }
     if session.about:
         about["about"] = session.about
-        about["conversations"] = len(sessions.members([session])[session.pk])
+        about["conversations"] = SessionConversation.objects.filter(session=session).count()
     agent = {"version": prompt.version, "prompt": prompt.system_prompt}
     return [
         {"type": "text", "text": prompts.read("coach")},
@@ -89,7 +88,7 @@ def _said(past: Turn) -> tuple[Message, str]:
 
 
 def _question(message: Message, most: int | None = None) -> list[dict[str, Any]]:
-    """A leader's message as blocks; what it points at stands in a block of its own, the message itself last."""
+    """A leader's message as blocks; what it points at, and whether the words are the coach's own, stand in blocks before it."""
     blocks = []
     if message.suggested:
         blocks.append("<suggested/>")

@@ -8,9 +8,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from tests.bench import imports, late, startup, streams, sweep, team  # noqa: E402  models can be imported only now
+from tests.bench import imports, late, startup, streams, sweep, team, tokens  # noqa: E402  models can be imported only now
 
-PARTS = {part.__name__.rpartition(".")[2]: part for part in (startup, imports, sweep, late, team, streams)}
+PARTS = {part.__name__.rpartition(".")[2]: part for part in (startup, imports, sweep, late, team, streams, tokens)}
 
 
 def main(*names):

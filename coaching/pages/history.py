@@ -106,9 +106,12 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class History:
+    """A page of what was found. `coached` is the AI agent whose coach can be asked about all of it together."""
+
     question: HistoryQuestion
     rows: list[HistoryRow]
     agents: list[Agent]
+    coached: Agent | None
     n_found: int
     n_pages: int
 
@@ -121,8 +124,9 @@ class History:
         return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
 
-def load_history(member, question, agent=None):
-    """The conversations of `agent`, or of the whole workspace, newest first. Six queries at most."""
+def find(member, question, agent=None):
+    """The conversations that `question` asks for, of `agent` or of the whole workspace, each with its rating as
+    `hundredths`, `value` and `scale`."""
     whose = agent.pk if agent is not None else question.agent
     found = Conversation.objects.visible_to(member)
     if question.rated:
@@ -157,6 +161,12 @@ def load_history(member, question, agent=None):
         found = found.filter(
             Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
+    return found
+
+
+def load_history(member, question, agent=None):
+    """The conversations of `agent`, or of the whole workspace, newest first. Six queries at most."""
+    found = find(member, question, agent)
     n_found = found.count()
     n_pages = max(1, -(-n_found // PAGE_SIZE))
     question = replace(question, page=min(question.page, n_pages))
@@ -167,6 +177,8 @@ def load_history(member, question, agent=None):
     samples = {s.conversation_id: s for s in Sample.objects.visible_to(member).kept().filter(conversation__in=ids)}
     made = Proposal.objects.visible_to(member).filter(session__conversation__in=ids).order_by()
     made = dict(made.values_list("session__conversation").annotate(Count("pk")))
+    agents = list(Agent.objects.visible_to(member).order_by("name")) if agent is None else []
+    chosen = agent or next((one for one in agents if str(one.pk) == question.agent), None)
     return History(
         question=question,
         rows=[
@@ -179,7 +191,8 @@ def load_history(member, question, agent=None):
             )
             for row in rows
         ],
-        agents=list(Agent.objects.visible_to(member).order_by("name")) if agent is None else [],
+        agents=agents,
+        coached=chosen if chosen is not None and chosen.is_ai and chosen.coaching else None,
         n_found=n_found,
         n_pages=n_pages,
     )

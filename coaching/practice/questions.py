@@ -161,7 +161,10 @@ def _prompt(talk: Talk) -> Reply:
         return Reply(f"I cannot read the prompt. {read.value}")
     if not read.value["prompt"].strip():
         return Reply("the prompt is empty. Say “Change the prompt so that …” to begin it.")
-    return Reply(f"the prompt, version {read.value['version']}, says:\n\n{read.value['prompt']}")
+    says = f"the prompt, version {read.value['version']}, says:\n\n{read.value['prompt']}"
+    return Reply(
+        says + _next("How can the agent improve?")
+    )  # an end of ours: the prompt may end in what looks like one
 
 
 def _procedures(talk: Talk) -> Reply:
@@ -173,7 +176,8 @@ def _procedures(talk: Talk) -> Reply:
     lines = [f"- {each['name']} (version {each['version']}): {each['trigger']}" for each in listed.value["items"]]
     if not lines:
         return Reply("there are no procedures yet. Say “Add a procedure called NAME: …”.")
-    return Reply(f"the agent has {facts.count(len(lines), 'procedure')}:\n\n" + "\n".join(lines))
+    has = f"the agent has {facts.count(len(lines), 'procedure')}:\n\n" + "\n".join(lines)
+    return Reply(has + _next("How can the agent improve?"))
 
 
 def _memories(about: str, talk: Talk) -> Reply:

@@ -5,6 +5,7 @@ are in the transcript, edits that fit, the focus of the question. A tool that ca
 ToolError, whose words go back to the model; then nothing was stored.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,8 @@ from coaching.coach.tools.repeating import made_before
 from coaching.coach.tools.table import TOOLS
 from coaching.models import Turn
 from coaching.verbatim import Guard
+
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what JSON can carry and no database keeps
 
 __all__ = ["TOOLS", "Toolbox", "made_before"]
 
@@ -37,6 +40,8 @@ class Toolbox(Reading, Proposing):
             raise ToolError(f"There is no tool called {name[:80]!r}. The tools are: {', '.join(TOOLS)}.")
         if wrong := tool.wrong_with(given):
             raise ToolError(wrong)
+        if any(NO_TEXT.search(text) for text in _strings(given)):
+            raise ToolError("The input holds characters that are no text. Nothing was done.")
         if not Agent.objects.filter(pk=self.agent.pk, coaching=True).exists():
             raise ToolError("Coaching was switched off for this agent meanwhile. Nothing was done; come to an end.")
         result = tool.run(self, **given)

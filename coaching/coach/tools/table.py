@@ -98,7 +98,11 @@ WHY = {
     "replaces": _text("The id of a pending proposal that this one refines and supersedes.", 36),
 }
 SUMMARY = _text("One sentence, worded as somebody would search for it.", 300)
-EXPIRES_AT = {"type": ["string", "null"], "description": "Date or time after which it is not true any more (ISO 8601)."}
+EXPIRES_AT = {
+    "type": ["string", "null"],
+    "maxLength": 40,
+    "description": "Date or time after which it is not true any more (ISO 8601).",
+}
 CONVERSATION = _text("The id of a conversation of this agent; without it, the session's.", 36)
 
 

@@ -45,6 +45,10 @@ class NotConnected(Refusal):
     """There is no connection of the workspace's own to take away, or no model to test."""
 
 
+class AlreadyTested(Refusal):
+    """The test has ended."""
+
+
 def of(workspace_id) -> llm.Connection:
     """The workspace's own connection where it has a key, else the environment's; without any key the practice model."""
     own = ModelConnection.objects.filter(workspace=workspace_id).first()

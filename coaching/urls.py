@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, flags, knowledge, proposals, sets, settings, team, todo
+from coaching.views import agent, conversation, flags, knowledge, models, proposals, sets, settings, team, todo
 
 
 def entry_paths(prefix, kind):
@@ -55,6 +55,9 @@ urlpatterns = [
     path("settings/flags", settings.flag_policy, name="settings-flag-policy"),
     path("settings/flags/backtest", settings.backtest, name="settings-backtest"),
     path("settings/flags/backtest/<uuid:backtest_id>/stop", settings.stop_backtest, name="settings-backtest-stop"),
+    path("settings/model", models.model, name="settings-model"),
+    path("settings/model/test", models.test, name="settings-model-test"),
+    path("settings/model/disconnect", models.disconnect, name="settings-model-disconnect"),
     path("conversations", conversation.conversations, name="conversations"),
     path("conversations/<uuid:conversation_id>", conversation.conversation, name="conversation"),
     path("conversations/<uuid:conversation_id>/ask", conversation.ask_about, name="conversation-ask"),

@@ -36,6 +36,7 @@ OPEN = (200,) * 6
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 BACK = {"version": "1", "base_version": "2"}
+MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
 NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
 
 LINES = [
@@ -115,6 +116,11 @@ LINES = [
     ("settings/flags/backtest", "GET", {}, LED_ON),
     ("settings/flags/backtest", "POST", {}, LED_ON),
     ("settings/flags/backtest/{backtest}/stop", "POST", {}, DONE),
+    ("settings/model", "GET", {}, LISTED),
+    ("settings/model", "POST", MODEL, LED_ON),
+    ("settings/model/test", "GET", {}, LED_ON),
+    ("settings/model/test", "POST", {}, LED_ON),
+    ("settings/model/disconnect", "POST", {"version": "1"}, LED_ON),
     ("conversations", "GET", {}, LISTED),
     ("conversations/{talk}", "GET", {}, SEEN),
     ("conversations/{own_talk}", "GET", {}, SEEN),

@@ -59,6 +59,7 @@
     card?.querySelector?.('[role="alert"]')?.scrollIntoView({ block: "center" });
   });
 
+  document.addEventListener("talk:grew", followEnd);
   window.addEventListener("hashchange", toAddress);
 
   function ready() {

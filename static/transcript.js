@@ -107,7 +107,7 @@
     const shown = runs();
     const sign = shown.map((run) => `${run[0]}-${run.at(-1)}`).join(" ");
     count(chosen().length);
-    if (place.dataset.shown === sign) return;
+    if (place.dataset.shown === sign && place.querySelectorAll(".chip-turn").length === shown.length) return;
     place.dataset.shown = sign;
     place.replaceChildren(...shown.map(chip), ...(shown.length > 1 ? [button("chip chip-clear", "clear all")] : []));
     place.hidden = !shown.length;

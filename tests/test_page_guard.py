@@ -120,6 +120,8 @@ LINES = [
     ("conversations/{own_talk}", "GET", {}, SEEN),
     ("conversations/{talk}/ask", "POST", {"text": "What went wrong?", "turn": "1"}, DONE),
     ("coach/sessions/{session}", "GET", {}, SEEN),
+    ("coach/sessions/{session}/stream", "GET", {}, SEEN),
+    ("coach/sessions/{session}/log", "GET", {}, DONE),
     ("coach/turns/{turn}", "GET", {}, DONE),
     ("coach/turns/{turn}/stop", "POST", {}, DONE),
     ("coach/turns/{turn}/retry", "POST", {}, DONE),

@@ -11,7 +11,7 @@ from agents import actions as configuration
 from agents import decisions, versions
 from agents.access import NotAllowed, Refusal, Right, require
 from agents.models import Decision, Procedure, Prompt
-from coaching.models import Proposal
+from coaching.models import Proposal, Session
 from coaching.risk import assess
 from memories import actions as memories
 from memories.models import Memory
@@ -279,6 +279,7 @@ def _supersede(old, agent):
     if not Proposal.objects.pending().filter(pk=old.pk).update(status=Status.SUPERSEDED, decided_at=now):
         old.refresh_from_db()
         raise AlreadyDecided(old)
+    _tell_the_talk(old)
 
 
 def _decide(proposal, status, by, door, note, **values):
@@ -292,6 +293,13 @@ def _decide(proposal, status, by, door, note, **values):
     if not decided:
         proposal.refresh_from_db()
         raise AlreadyDecided(proposal)
+    _tell_the_talk(proposal)
+
+
+def _tell_the_talk(proposal):
+    """Whoever has the session open that it came from sees the card change: their stream follows `updated_at`."""
+    if proposal.session_id is not None:
+        Session.objects.filter(pk=proposal.session_id).update(updated_at=timezone.now())
 
 
 def _apply(proposal, fields, new_id, by, door, note):

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from django.db import close_old_connections, transaction
+from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -28,9 +28,9 @@ from agents.api_base import (
     whole_parameter,
 )
 from agents.api_versions import NothingMore
+from coaching import streams
 from coaching.actions import sessions
-from coaching.api import stream
-from coaching.models import Message, Session, Turn
+from coaching.models import Message, Session, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
@@ -206,6 +206,23 @@ class StopTurn(TurnAction):
         return Response({"turn": TurnShown(turn).data}, status=status.HTTP_202_ACCEPTED)
 
 
+class EventShown(serializers.Serializer):
+    """`text` events carry `text` (a delta), `tool` events `name` and `ok`, `proposal` events `proposal`, failures `error`."""
+
+    id = WholeField()
+    turn = IdField()
+    type = ChoiceField(choices=TurnEvent.Type.choices)
+    text = serializers.CharField(required=False)
+    name = serializers.CharField(required=False)
+    ok = serializers.BooleanField(required=False)
+    proposal = IdField(required=False)
+    error = serializers.CharField(required=False)
+
+
+class EventsShown(serializers.Serializer):
+    items = EventShown(many=True)
+
+
 class EventStreamRenderer(JSONRenderer):
     """Chosen for `Accept: text/event-stream`, and where nothing is asked for; what it renders itself are refusals."""
 
@@ -223,22 +240,18 @@ class Events(ApiView):
     parameters = {"GET": ("after",)}
 
     @extend_schema(
-        responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): stream.EventsShown}
+        responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): EventsShown}
     )
     def get(self, request, session_id):
         session = find(request.member, session_id)
         after = whole_parameter(request, "after") or 0
         if not isinstance(request.accepted_renderer, EventStreamRenderer):
-            return Response({"items": stream.events_after(session.pk, after)})
-        last = request.headers.get("Last-Event-ID", "")
-        if last.isascii() and last.isdigit() and len(last) < 10:
-            after = int(last)
-        close_old_connections()  # the stream stays for minutes, and its own look-ups open what they need
-        return StreamingHttpResponse(
-            stream.follow(session.pk, after),
-            content_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+            return Response({"items": streams.events_after(session.pk, after)})
+        return streams.answer(request, session.pk, after)
+
+    @streams.at_the_door()
+    def dispatch(self, *args, **kwargs):
+        return super().dispatch(*args, **kwargs)
 
 
 urlpatterns = [

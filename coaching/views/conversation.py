@@ -12,10 +12,12 @@ from django.db.models import Max
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 
 from agents.access import Right, may, require
 from agents.models import Agent
 from agents.pages import page, wants_fragment
+from coaching import streams
 from coaching.actions import sessions
 from coaching.models import Session, Turn, TurnEvent
 from coaching.pages import conversation as conversation_page
@@ -46,6 +48,32 @@ def session(request, session_id):
     if found.conversation_id is not None:
         return redirect(_address(found))
     return _show_alone(request, found)
+
+
+@streams.at_the_door()
+@page()
+def stream(request, session_id):
+    """What happens in a session as server-sent events behind `?after=N`; `?as_of=T` is the state the page shows.
+
+    Besides the events of the API's stream there is `changed`, without an id: something else about the session is new.
+    """
+    found = _session(request, session_id)
+    after = request.GET.get("after", "")
+    try:
+        as_of = parse_datetime(request.GET.get("as_of", "")) or found.created_at
+    except ValueError:
+        as_of = found.created_at
+    return streams.answer(request, found.pk, int(after) if after.isdecimal() and len(after) < 10 else 0, as_of=as_of)
+
+
+@page()
+def log(request, session_id):
+    """The whole talk of a session as it stands, for a page that shows it already."""
+    found = _session(request, session_id)
+    if not wants_fragment(request):
+        return redirect(_address(found))
+    panel = talk.load_panel(request.member, found.agent, found.conversation, found)
+    return render(request, "coaching/_talk.html", {"panel": panel, "fresh": True})
 
 
 @page("POST")
@@ -138,6 +166,7 @@ def _after_asking(request, found, unsent=""):
     address = _address(found)
     if not wants_fragment(request):
         return redirect(f"{address}#coach-end")
+    found.refresh_from_db(fields=["updated_at"])  # the panel tells its stream which state it shows
     panel = talk.load_panel(request.member, found.agent, found.conversation, found)
     answer = render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": {"text": unsent}})
     answer["HX-Replace-Url"] = address
@@ -201,7 +230,7 @@ def _session(request, pk):
 
 
 def _turn(request, pk):
-    rows = Turn.objects.visible_to(request.member)
+    rows = talk.with_place(Turn.objects.visible_to(request.member))
     return get_object_or_404(rows.select_related("session__agent", "session__conversation"), pk=pk)
 
 

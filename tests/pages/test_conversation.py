@@ -161,7 +161,7 @@ def test_question_over_htmx_brings_the_panel_and_the_address(talk, owner, signed
 
     assert answer.headers["HX-Replace-Url"] == f"/conversations/{talk.pk}?session={Session.objects.get().pk}"
     assert answer.content.decode().lstrip().startswith("<aside")
-    assert 'hx-trigger="every 700ms"' in answer.content.decode()
+    assert f'data-stream="/coach/sessions/{Session.objects.get().pk}/stream?as_of=' in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -225,12 +225,13 @@ def test_page_gets_what_is_new_and_nothing_where_nothing_is(session, owner, sign
     assert "The coach is at work" in text(first)
     event = sessions.append_event(turn, TurnEvent.Type.TEXT, text="It **guessed**")
     second = client.get(f"{path}?after=0&state=running", headers=PARTIAL)
-    assert "<strong>guessed</strong>" in text(second)
+    assert "It **guessed**</div>" in text(second)  # plain while it grows, so that a script can go on in it
     assert client.get(f"{path}?after={event.number}&state=running", headers=PARTIAL).status_code == 204
 
     sessions.finish(turn, Turn.State.DONE, text="It **guessed**", usage={"inputTokens": 3000, "outputTokens": 100})
     last = text(client.get(f"{path}?after={event.number}&state=running", headers=PARTIAL))
-    assert "hx-trigger" not in last
+    assert "<strong>guessed</strong>" in last
+    assert "data-running" not in last
     assert "3.1k tokens" in last
 
 
@@ -386,7 +387,7 @@ def test_question_that_no_worker_takes_up_is_said_to_wait_and_kept(session, owne
     told = client.get(f"/coach/turns/{turn.pk}", seen, headers=PARTIAL)
     assert "The coach has not started yet" in text(told)
     assert "The question is kept" in text(told)
-    assert 'state=late"' in told.content.decode()
+    assert 'data-state="late"' in told.content.decode()
     assert client.get(f"/coach/turns/{turn.pk}", seen | {"state": "late"}, headers=PARTIAL).status_code == 204
 
 

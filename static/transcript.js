@@ -365,7 +365,7 @@
     });
   }).observe(list.closest(".conversation"), { childList: true, subtree: true });
 
-  for (const index of boxes.keys()) enter(index, false);
+  for (const one of list.querySelectorAll("input, a, summary")) one.setAttribute("tabindex", "-1");
   settle(firstInSight());
   restore();
   show();

@@ -172,7 +172,7 @@ def load_history(member, question, agent=None):
         found = found.filter(Exists(samples))
     if question.search:
         found = found.filter(
-            Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
+            Q(external_id__istartswith=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
     n_found = found.count()
     n_pages = max(1, -(-n_found // PAGE_SIZE))

@@ -107,7 +107,7 @@
     const shown = runs();
     const sign = shown.map((run) => `${run[0]}-${run.at(-1)}`).join(" ");
     count(chosen().length);
-    if (place.dataset.shown === sign) return;
+    if (place.dataset.shown === sign && place.querySelectorAll(".chip-turn").length === shown.length) return;
     place.dataset.shown = sign;
     place.replaceChildren(...shown.map(chip), ...(shown.length > 1 ? [button("chip chip-clear", "clear all")] : []));
     place.hidden = !shown.length;
@@ -365,7 +365,7 @@
     });
   }).observe(list.closest(".conversation"), { childList: true, subtree: true });
 
-  for (const index of boxes.keys()) enter(index, false);
+  for (const one of list.querySelectorAll("input, a, summary")) one.setAttribute("tabindex", "-1");
   settle(firstInSight());
   restore();
   show();

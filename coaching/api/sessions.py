@@ -265,9 +265,7 @@ class Events(ApiView):
     renderer_classes = (EventStreamRenderer, JSONRenderer)
     parameters = {"GET": ("after",)}
 
-    @extend_schema(
-        responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): EventsShown}
-    )
+    @extend_schema(responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): EventsShown})
     def get(self, request, session_id):
         session = find(request.member, session_id)
         after = whole_parameter(request, "after") or 0

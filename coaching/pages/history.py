@@ -176,7 +176,7 @@ def find(member, question, agent=None):
         found = found.filter(Exists(samples))
     if question.search:
         found = found.filter(
-            Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
+            Q(external_id__istartswith=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
     return found
 

@@ -150,11 +150,6 @@ def load_panel(member, agent, conversation, session, texts=None, new=False):
     sessions = list(sessions.select_related("started_by__user").order_by("-updated_at")[:SESSIONS])
     if session is None and conversation is not None and sessions and not new:
         session = sessions[0]
-    off = ""
-    if not agent.coaching:
-        off = f"Coaching is switched off for {agent}. Its memories, procedures and proposals are kept."
-    elif not may(member, Right.COACH_AI):
-        off = "Only owners and admins may talk to the coach."
     return Panel(
         agent=agent,
         conversation=conversation,
@@ -162,7 +157,7 @@ def load_panel(member, agent, conversation, session, texts=None, new=False):
         exchanges=exchanges(member, session, texts) if session is not None else [],
         sessions=sessions,
         is_practice=connections.of(agent.workspace_id).is_practice,
-        off=off,
+        off=why_off(member, agent),
         prompts=_prompts(conversation, session),
     )
 
@@ -171,6 +166,15 @@ def _prompts(conversation, session):
     if conversation is not None:
         return quick.OF_ONE
     return quick.OF_A_SET if session is not None and session.about else quick.OF_AN_AGENT
+
+
+def why_off(member, agent):
+    """The sentence that says why this member can ask the agent's coach nothing; empty where they can."""
+    if not agent.is_ai:
+        return f"{agent} is a person: only AI agents have a coach."
+    if not agent.coaching:
+        return f"Coaching is switched off for {agent}. Its memories, procedures and proposals are kept."
+    return "" if may(member, Right.COACH_AI) else "Only owners and admins may talk to the coach."
 
 
 def stage(turn):

@@ -221,7 +221,8 @@ def _show_turn(request, found):
     shown = talk.exchanges(request.member, found.session, turn=found)[0]
     if not wants_fragment(request):
         return redirect(_address(found.session))
-    return render(request, "coaching/_exchange.html", {"exchange": shown, "fresh": True})
+    panel = {"off": talk.why_off(request.member, found.session.agent)}
+    return render(request, "coaching/_exchange.html", {"exchange": shown, "fresh": True, "panel": panel})
 
 
 def _address(found):

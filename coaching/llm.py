@@ -22,6 +22,7 @@ from typing import Any
 import anthropic
 import httpx2
 
+from agents import outbound
 from coaching.model_errors import (
     AnswerBroken,
     ModelBusy,
@@ -65,6 +66,7 @@ class Connection:
     base_url: str = ""
     model: str = ""
     effort: str = ""  # low, medium, high, xhigh or max; empty: the model's own
+    guarded: bool = False  # the address was typed into a page: it is checked on each connect
 
     @property
     def is_practice(self) -> bool:
@@ -141,8 +143,11 @@ class Watch:
             raise TimeIsUp("The coach ran out of time for this turn. Press Retry, or ask about a smaller part.")
 
 
-def client(connection: Connection) -> anthropic.Anthropic:
-    """A client for the model of a connection, to be closed by the caller; retries and timeouts are `ask`'s business."""
+def client(connection: Connection, *, witness: outbound.Witness | None = None) -> anthropic.Anthropic:
+    """A client for the model of a connection, to be closed by the caller; retries and timeouts are `ask`'s business.
+
+    `witness` sees how each request to a server went.
+    """
     if connection.is_practice:
         return anthropic.Anthropic(
             api_key=PRACTICE_MODEL,
@@ -154,7 +159,7 @@ def client(connection: Connection) -> anthropic.Anthropic:
     return anthropic.Anthropic(
         api_key=connection.key,
         base_url=connection.base_url or ANTHROPIC,
-        http_client=anthropic.DefaultHttpxClient(verify=_tls()),
+        http_client=outbound.client(_tls(), guarded=connection.guarded, witness=witness),
         max_retries=0,
         open_telemetry=False,
     )

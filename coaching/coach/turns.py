@@ -37,6 +37,7 @@ BUSY_SECONDS = 40.0  # how long a database that takes no writes is waited for: l
 PAUSE_SECONDS = 0.2
 
 INTERRUPTED = "The coach was interrupted in the middle of its answer. Press Retry; what it proposed is kept."
+SWITCHED_OFF = "Coaching was switched off. What the coach had said and proposed until then is kept."
 UNFINISHABLE = "The coach was interrupted several times while it worked on this. Press Retry, or ask for less at once."
 TOKENS_USED = "This workspace has used its tokens for today. Ask again tomorrow, or have an admin raise the limit."
 
@@ -74,9 +75,12 @@ def _answer(turn: Turn, counted: llm.Usage, connect: Callable[[llm.Connection], 
     writer.announce_what_was_proposed()
     if turn.stop_asked_at:
         return close(Turn.State.STOPPED)
+    if not turn.session.agent.coaching:
+        return close(Turn.State.STOPPED, SWITCHED_OFF)
     if refused := _reason_not_to_start(turn, writer):
         return close(Turn.State.FAILED, refused)
     toolbox = Toolbox(turn, guard=writer.guard, proposal_limit=settings.COACH_PROPOSALS)
+    should_stop = _StopCheck(turn, writer)
     with connect(connection) as client:
         outcome = loop.run(
             client,
@@ -93,12 +97,14 @@ def _answer(turn: Turn, counted: llm.Usage, connect: Callable[[llm.Connection], 
                 results=PRACTICE_CHARACTERS if connection.is_practice else RESULT_CHARACTERS,
             ),
             emit=writer.emit,
-            should_stop=_StopCheck(turn, writer),
+            should_stop=should_stop,
             before_round=_Account(turn, connection),
             usage=counted,
         )
     writer.end_text()
-    return close(Turn.State(outcome.state.value), outcome.error)
+    state = Turn.State(outcome.state.value)
+    was_switched_off = state == Turn.State.STOPPED and should_stop.coach_is_off
+    return close(state, SWITCHED_OFF if was_switched_off else outcome.error)
 
 
 def _reason_not_to_start(turn: Turn, writer: "_Writer") -> str:
@@ -107,10 +113,6 @@ def _reason_not_to_start(turn: Turn, writer: "_Writer") -> str:
         return INTERRUPTED
     if turn.attempts > ATTEMPTS:
         return UNFINISHABLE
-    try:
-        sessions.require_coach(turn.session.agent)
-    except sessions.CoachOff as error:
-        return str(error)
     return TOKENS_USED if _tokens_are_used_up(turn) else ""
 
 
@@ -144,6 +146,7 @@ class _StopCheck:
         self.turn = turn
         self.writer = writer
         self.renewed = time.monotonic()
+        self.coach_is_off = False
 
     def __call__(self) -> bool:
         self.writer.write_text_if_due()
@@ -154,7 +157,8 @@ class _StopCheck:
         stop_asked_at, coaching, claim = asked.get()
         if claim != self.turn.claim:
             raise work.LeaseLost
-        return stop_asked_at is not None or not coaching
+        self.coach_is_off = not coaching
+        return stop_asked_at is not None or self.coach_is_off
 
 
 class _Writer:

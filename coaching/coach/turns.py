@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import anthropic
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db import connection as database
 
 from agents import work
@@ -154,7 +154,7 @@ class _StopCheck:
             _patiently(lambda: work.renew(self.turn))
             self.renewed = time.monotonic()
         asked = Turn.objects.filter(pk=self.turn.pk).values_list("stop_asked_at", "session__agent__coaching", "claim")
-        stop_asked_at, coaching, claim = asked.get()
+        stop_asked_at, coaching, claim = _patiently(asked.get)
         if claim != self.turn.claim:
             raise work.LeaseLost
         self.coach_is_off = not coaching
@@ -220,13 +220,13 @@ class _PatientToolbox:
 
 
 def _patiently(write: Callable[[], T]) -> T:
-    """Write, and again while the database is busy or away, for BUSY_SECONDS: words that are out cannot be said again by a
-    turn that is put off. Raises OperationalError after that, and whatever else `write` raises at once."""
+    """Write or read, and again while the database is busy or away, for BUSY_SECONDS: words that are out cannot be said
+    again by a turn that is put off. Raises what the database said after that, and whatever else `write` raises at once."""
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             return write()
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             if time.monotonic() >= until:
                 raise
         time.sleep(PAUSE_SECONDS)

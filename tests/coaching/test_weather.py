@@ -346,6 +346,26 @@ def test_a_database_that_stays_locked_ends_the_turn_when_it_is_back(world, owner
     assert (again.turn.state, Proposal.objects.count()) == ("done", 1)
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file has no server that could end a connection")
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_ends_every_connection_loses_nothing(world, owner, settings):
+    turn = sessions.ask(world.session, by=owner, text="What went wrong?")
+
+    def play(handler):
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        server.text("Turn 4 shows ", "that he asked twice.")(handler)
+
+    with model(settings, PROPOSES, play):
+        answered = once(work(turn))
+
+    assert (answered.turn.state, answered.turn.attempts) == ("done", 1)
+    assert answered.text == "Let me see.\n\nTurn 4 shows that he asked twice."
+
+
 def test_no_lock_is_waited_for_longer_than_a_lease_allows():
     """120 seconds are promised: a lease of the dead worker, a look of the clock, and this."""
     assert turns.BUSY_SECONDS < 60 - turns.RENEW_SECONDS

@@ -141,6 +141,7 @@ def _digest(older: list[Turn]) -> dict[str, Any]:
         question, answer = _said(past)
         line = {
             "question": question.text[:FIRST_WORDS],
+            "suggested": question.suggested,
             "focus": question.focus,
             "answer": answer[:FIRST_WORDS],
             "tools": dict(read[past.pk]),

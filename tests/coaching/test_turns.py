@@ -260,7 +260,7 @@ def test_what_a_dead_worker_used_is_counted_too(session, model):
     ],
 )
 def test_what_a_failed_turn_used_is_stored(session, model, settings, play, tokens):
-    settings.COACH_STALL_SECONDS = 0.3
+    settings.COACH_STALL_SECONDS = 1
     model(play)
 
     answered = talks.ask(session, "What went wrong?")

@@ -72,6 +72,7 @@ class Weather:
     sentence: str = ""
     text: str = ""
     begun: bool = True
+    stall_seconds: float = 10
     question: str = "What went wrong?"
     said: tuple = tuple(talks.PARCEL)
 
@@ -102,10 +103,11 @@ WEATHER = {
     ),
     "silent": fails(
         "stopped sending anything and was given up. Press Retry.",
-        server.stall(server.start(), server.text_block("Half")), text="Half",
+        server.stall(server.start(), server.text_block("Half")), text="Half", stall_seconds=1,
     ),
     "pings only": fails(
-        "stopped sending anything and was given up. Press Retry.", server.stall(server.start(), ping_seconds=0.05)
+        "stopped sending anything and was given up. Press Retry.",
+        server.stall(server.start(), ping_seconds=0.05), stall_seconds=1,
     ),
     "invalid JSON in tool input": fails("sent an answer that cannot be read. Press Retry.", BAD_JSON),
     "half a tool input": ends_well(
@@ -157,7 +159,7 @@ class World:
 
 @pytest.fixture(autouse=True)
 def _quick(settings, monkeypatch):
-    settings.COACH_STALL_SECONDS = 0.5
+    settings.COACH_STALL_SECONDS = 10
     monkeypatch.setattr(llm, "RETRY_SECONDS", 0.01)
 
 
@@ -222,6 +224,7 @@ def test_every_weather_ends_in_a_sentence_with_a_way_on(weather, workspace, owne
     world = World(workspace, owner, weather.said)
     plays = [play(world) if play is reads_what_is_not_its_own else play for play in weather.plays]
     turn = sessions.ask(world.session, by=owner, text=weather.question)
+    settings.COACH_STALL_SECONDS = weather.stall_seconds
 
     with model(settings, *([PROPOSES] if weather.begun else []), *plays):
         answered = once(work(turn))

@@ -40,7 +40,9 @@ def model(request):
             _send_test(workspace)
             messages.success(
                 request,
-                "Nothing was changed." if saved.version == before else "Saved. The connection is being tested now.",
+                "Nothing was changed; it is being tested."
+                if saved.version == before
+                else "Saved. The connection is being tested now.",
             )
             return redirect("settings-model")
     return _show(request, form, HTTPStatus.BAD_REQUEST)

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
 
 from agents.access import Right, require
 from agents.pages import page, wants_fragment
@@ -20,6 +21,7 @@ from coaching.views.settings import TABS
 
 
 @page("GET", "POST")
+@sensitive_post_parameters("key")
 def model(request):
     """What answers now, and the form for the workspace's own connection; saving starts a test."""
     require(request.member, Right.MANAGE_WORKSPACE)

@@ -304,7 +304,8 @@ class TurnBack(OwedBack):
     def buttons_for(self, row):
         if row.state in Turn.UNFINISHED:
             return ("try_again", "stop") if row.state == Turn.State.QUEUED else ("stop",)
-        return () if row.state == Turn.State.DONE else ("ask_again",)
+        can_be_asked = row.state != Turn.State.DONE and row.session.agent.coaching
+        return ("ask_again",) if can_be_asked else ()
 
     @button("Stop", danger=True)
     def stop(self, request, row, words):

@@ -88,8 +88,9 @@ class SettingsForm(Typed):
     coaching = forms.BooleanField(
         label="Coaching",
         required=False,
-        help_text="Gives this agent a coach that reads its conversations and proposes changes. Nothing changes until "
-        "somebody approves. Switching it off keeps all memories, procedures and proposals.",
+        help_text="Gives this agent a coach: ask it about a conversation, and it proposes changes to the prompt, the memories "
+        "and the procedures. Nothing changes until somebody approves. Switching it off ends what the coach is at, hides it "
+        "and keeps everything: memories, procedures, proposals and talks are there again when it is switched on.",
     )
     storage_mode = forms.ChoiceField(
         label="What is kept of a conversation that is pushed to us",

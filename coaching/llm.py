@@ -2,14 +2,13 @@
 
 With a key the official SDK speaks to the address of the connection. Without one the same SDK speaks to the
 practice model through an in-process transport, so both take the same way through the code. Whatever goes wrong on
-that way (refused, busy, cut, silent, malformed) leaves here as one small family of errors, each with one plain
-sentence for a leader. Nothing a model was sent or answered is ever logged, nor kept in an exception.
+that way (refused, busy, cut, silent, malformed) leaves here as one small family of errors (`model_errors`), each with one
+plain sentence for a leader. Nothing a model was sent or answered is ever logged, nor kept in an exception.
 """
 
 import contextlib
 import json
 import logging
-import math
 import queue
 import socket
 import ssl
@@ -24,7 +23,25 @@ import anthropic
 import httpx2
 
 from agents import outbound
+from coaching.model_errors import (
+    AnswerBroken,
+    ModelBusy,
+    ModelError,
+    ModelRefused,
+    ModelStalled,
+    ModelUnreachable,
+    Stopped,
+    TimeIsUp,
+    cut,
+    stalled,
+    translate,
+)
 from coaching.practice.transport import PracticeTransport
+
+__all__ = [
+    "Answer", "AnswerBroken", "Connection", "ModelBusy", "ModelError", "ModelRefused", "ModelStalled", "ModelUnreachable",
+    "Stopped", "TimeIsUp", "ToolCall", "Usage", "Watch", "ask", "clean", "client",
+]  # fmt: skip
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 PRACTICE_MODEL = "practice"
@@ -39,51 +56,6 @@ TICK_SECONDS = 0.25  # how often a stop, a stall and the end of the time are loo
 # The SDK and its transport print whole requests and answers at DEBUG: whatever the level of the rest, never here.
 for _name in ("anthropic", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-
-class ModelError(Exception):
-    """The model gave no usable answer.
-
-    `sentence` is for a leader: what happened and what to do next. `permanent` says that trying again changes nothing
-    until somebody changes a setting or the question. `retry_after` is the wait in seconds a server asked for.
-    """
-
-    permanent = False
-
-    def __init__(self, sentence: str, *, retry_after: float | None = None):
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.retry_after = retry_after
-
-
-class ModelBusy(ModelError):
-    """The service is there but does not answer now."""
-
-
-class ModelUnreachable(ModelError):
-    """There was no connection, or it broke before or during the answer."""
-
-
-class ModelStalled(ModelError):
-    """The connection stood, but no part of an answer came for too long."""
-
-
-class AnswerBroken(ModelError):
-    """An answer came that cannot be read."""
-
-
-class ModelRefused(ModelError):
-    """The service does not take this request, and will not take it again."""
-
-    permanent = True
-
-
-class TimeIsUp(ModelError):
-    """The time allowed for the whole turn has passed."""
-
-
-class Stopped(Exception):
-    """Somebody asked for a stop."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +85,8 @@ class Connection:
 
 @dataclass
 class Usage:
-    """Tokens of one or more answers; rounds counts the answers, latency_ms the time spent waiting for them."""
+    """Tokens of one or more answers as the service told them; rounds counts the answers that began, latency_ms the time
+    spent waiting, for those that never came too."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -204,8 +177,11 @@ def ask(
     *,
     watch: Watch,
     on_text: Callable[[str], None] = lambda text: None,
+    count: Callable[[Usage], None] = lambda usage: None,
 ) -> Answer:
     """Stream one answer to a Messages request, giving each piece of text to `on_text` as it comes.
+
+    `count` is given what each attempt used, once an attempt, however it ended: what was cut has been paid for too.
 
     A request that failed before any part of an answer came is tried again, up to RETRIES times, waiting as long as
     the server asks but never over RETRY_CAP_SECONDS. Raises ModelError, or Stopped.
@@ -213,7 +189,7 @@ def ask(
     for attempt in range(RETRIES + 1):
         reading = _Reading(client, request, watch)
         try:
-            return reading.answer(on_text)
+            return reading.answer(on_text, count)
         except ModelError as error:
             if error.permanent or reading.begun or attempt == RETRIES or isinstance(error, (ModelStalled, TimeIsUp)):
                 raise
@@ -243,21 +219,23 @@ class _Reading:
         self.request = request
         self.watch = watch
         self.begun = False
+        self.usage = Usage()
         self.inbox: queue.SimpleQueue[str | Answer | Exception] = queue.SimpleQueue()
         self.response: httpx2.Response | None = None
         self.abandoned = False
 
-    def answer(self, on_text: Callable[[str], None]) -> Answer:
+    def answer(self, on_text: Callable[[str], None], count: Callable[[Usage], None]) -> Answer:
         self.watch.check()
         started = time.monotonic()
         threading.Thread(target=self._read, name="model-reader", daemon=True).start()
         try:
-            answer = self._collect(on_text)
+            return self._collect(on_text)
         except BaseException:
             self._hang_up()
             raise
-        answer.usage.latency_ms = round((time.monotonic() - started) * 1000)
-        return answer
+        finally:
+            self.usage.latency_ms = round((time.monotonic() - started) * 1000)
+            count(self.usage)
 
     def _collect(self, on_text: Callable[[str], None]) -> Answer:
         text = _Text(on_text)
@@ -273,11 +251,11 @@ class _Reading:
                 self.watch.check()
             if item is None:
                 if now - last_sign > self.watch.stall_seconds:
-                    raise _stalled()
+                    raise stalled()
                 continue
             last_sign = now
             if isinstance(item, Exception):
-                raise _translate(item, begun=self.begun) from None
+                raise translate(item, begun=self.begun) from None
             if isinstance(item, Answer):
                 text.flush()
                 return item
@@ -289,6 +267,7 @@ class _Reading:
         stall = self.watch.stall_seconds
         timeout = httpx2.Timeout(connect=CONNECT_SECONDS, read=stall, write=stall, pool=CONNECT_SECONDS)
         inputs: dict[int, str] = {}
+        ended = False
         try:
             with self.client.messages.stream(**self.request, timeout=timeout) as stream:
                 self.response = stream.response
@@ -297,12 +276,18 @@ class _Reading:
                         return
                     if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
                         inputs[event.index] = inputs.get(event.index, "") + event.delta.partial_json
+                    if event.type in ("message_start", "message_delta"):
+                        self.usage = _counted(stream.current_message_snapshot.usage)
+                        ended = stream.current_message_snapshot.stop_reason is not None
                     self.inbox.put(event.text if event.type == "text" else "")
                     if event.type == "message_stop":
+                        ended = True
                         break
-                else:  # the SDK takes an early end of the stream for the end of the answer
-                    raise _cut()
-                self.inbox.put(_whole(stream.current_message_snapshot, inputs))
+                # The SDK takes an early end of the stream for the end of the answer. A reason to stop comes after the last
+                # block, so with it an answer is whole, whether the last event of all came or not.
+                if not ended:
+                    raise cut()
+                self.inbox.put(_whole(stream.current_message_snapshot, inputs, self.usage))
         except Exception as error:  # whatever it is, the waiting thread translates it; none may die unheard here
             self.inbox.put(error)
 
@@ -351,7 +336,17 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _whole(message: Any, inputs: dict[int, str]) -> Answer:
+def _counted(usage: Any) -> Usage:
+    return Usage(
+        input_tokens=usage.input_tokens or 0,
+        output_tokens=usage.output_tokens or 0,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+        cache_creation_tokens=usage.cache_creation_input_tokens or 0,
+        rounds=1,
+    )
+
+
+def _whole(message: Any, inputs: dict[int, str], usage: Usage) -> Answer:
     content, texts, calls = [], [], []
     for index, block in enumerate(message.content):
         as_sent = clean(block.to_dict(warnings=False))
@@ -366,20 +361,7 @@ def _whole(message: Any, inputs: dict[int, str]) -> Answer:
             calls.append(ToolCall(id=block.id, name=block.name, input=given))
             as_sent["input"] = given or {}
         content.append(as_sent)
-    usage = message.usage
-    return Answer(
-        content=content,
-        text="".join(texts),
-        calls=calls,
-        stop_reason=message.stop_reason,
-        usage=Usage(
-            input_tokens=usage.input_tokens or 0,
-            output_tokens=usage.output_tokens or 0,
-            cache_read_tokens=usage.cache_read_input_tokens or 0,
-            cache_creation_tokens=usage.cache_creation_input_tokens or 0,
-            rounds=1,
-        ),
-    )
+    return Answer(content=content, text="".join(texts), calls=calls, stop_reason=message.stop_reason, usage=usage)
 
 
 def _strict(raw: str, *, otherwise: Any) -> dict[str, Any] | None:
@@ -391,81 +373,3 @@ def _strict(raw: str, *, otherwise: Any) -> dict[str, Any] | None:
     except ValueError:
         return None
     return clean(value) if isinstance(value, dict) else None
-
-
-def _cut() -> ModelError:
-    return ModelUnreachable("The connection to the model broke in the middle of its answer. Press Retry.")
-
-
-def _stalled() -> ModelError:
-    return ModelStalled("The model stopped sending anything and was given up. Press Retry.")
-
-
-# By status, and by the error type that an `error` event inside a stream carries (its status is then the 200 of the
-# stream's beginning).
-_STATUS_OF_TYPE = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-_REFUSED = {
-    400: "The model did not accept the request, perhaps because the session has grown too long. Start a new session "
-    "and ask about a smaller part.",
-    401: "The model did not accept our key. An admin can put in a valid one; then press Retry.",
-    402: "The account behind the model's key has no credit left. An admin can add some; then press Retry.",
-    403: "The model's key is not allowed to do this. An admin can check what the key may use; then press Retry.",
-    404: "The model named in the settings is not known at its address. An admin can correct it; then press Retry.",
-    413: "This is too much text for one request to the model. Start a new session and ask about a smaller part.",
-}
-_BUSY = {
-    429: "The model is answering too many requests just now.",
-    529: "The model's service is overloaded just now.",
-}
-_FAULT = "The model's service had a fault of its own."
-
-
-def _translate(error: Exception, *, begun: bool) -> ModelError:
-    """Our error for anything the SDK or its transport raised. Its own words are dropped: they can hold bodies."""
-    if isinstance(error, ModelError):
-        return error
-    if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
-        if isinstance(error.__cause__ or error, httpx2.ConnectTimeout):
-            return _unreachable()
-        return _stalled()
-    if isinstance(error, anthropic.APIStatusError):
-        return _by_status(error)
-    if isinstance(error, anthropic.APIConnectionError | httpx2.TransportError | OSError):
-        return _cut() if begun else _unreachable()
-    return AnswerBroken("The model sent an answer that cannot be read. Press Retry.")
-
-
-def _unreachable() -> ModelError:
-    return ModelUnreachable("The model cannot be reached at its address. Press Retry; if it stays so, tell an admin.")
-
-
-def _by_status(error: anthropic.APIStatusError) -> ModelError:
-    status = error.status_code if error.status_code >= 400 else _STATUS_OF_TYPE.get(str(error.type), 500)
-    if status in _REFUSED:
-        return ModelRefused(_REFUSED[status])
-    if status in (408, 409, 429) or status >= 500:
-        wait = _retry_after(error.response.headers)
-        minutes = max(1, math.ceil((wait or 0) / 60))
-        again = f"Nothing is lost; press Retry in {'a minute' if minutes == 1 else f'{minutes} minutes'}."
-        return ModelBusy(f"{_BUSY.get(status, _FAULT)} {again}", retry_after=wait)
-    return ModelRefused(_REFUSED[400])
-
-
-def _retry_after(headers: httpx2.Headers) -> float | None:
-    """The wait in seconds that the server asks for; a date or nonsense counts as no wish."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None

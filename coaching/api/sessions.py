@@ -2,8 +2,7 @@
 
 from functools import partial
 
-from django.db import close_old_connections, transaction
-from django.http import StreamingHttpResponse
+from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
@@ -28,9 +27,9 @@ from agents.api_base import (
     whole_parameter,
 )
 from agents.api_versions import NothingMore
+from coaching import streams
 from coaching.actions import sessions
-from coaching.api import stream
-from coaching.models import Message, Session, Turn
+from coaching.models import Message, Session, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
@@ -40,6 +39,7 @@ from helpdesk.transcripts import MOST_TURNS
 class SessionSent(StrictSerializer):
     agent = AgentField()
     conversation = IdField(required=False, allow_null=True, default=None)
+    conversations = serializers.ListField(child=IdField(), required=False, default=list, max_length=sessions.SET_LIMIT)
 
 
 class Focus(StrictSerializer):
@@ -81,6 +81,7 @@ class TurnShown(StrictSerializer):
     state = ChoiceField(choices=Turn.State.choices)
     error = TextField(required=False, help_text="One plain sentence, where the turn failed.")
     usage = serializers.SerializerMethodField()
+    suggestions = serializers.SerializerMethodField()
     retry_of = IdField(source="retry_of_id", allow_null=True)
     created_at = InstantField()
 
@@ -88,10 +89,19 @@ class TurnShown(StrictSerializer):
     def get_usage(self, turn):
         return turn.usage
 
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_suggestions(self, turn):
+        """What the coach says to ask next."""
+        said = self.context["messages"] if "messages" in self.context else turn.messages.all()
+        answers = (each for each in said if each.turn_id == turn.pk and each.role == Message.Role.COACH)
+        return list(sessions.suggestions(next(answers, None)))
+
     def to_representation(self, turn):
         shown = super().to_representation(turn)
         if not turn.error:
             del shown["error"]
+        if not shown["suggestions"]:
+            del shown["suggestions"]
         return shown
 
 
@@ -104,8 +114,14 @@ class SessionShown(StrictSerializer):
     agent = TextField(source="agent.name")
     agent_id = IdField()
     conversation = IdField(source="conversation_id", allow_null=True)
+    conversations = serializers.SerializerMethodField()
+    about = TextField()
     created_at = InstantField()
     updated_at = InstantField()
+
+    @extend_schema_field(serializers.ListField(child=IdField()))
+    def get_conversations(self, session):
+        return [str(pk) for pk in self.context["conversations"][session.pk]]
 
 
 class SessionInFull(SessionShown):
@@ -119,10 +135,12 @@ class SessionFilters(StrictFilterSet):
 
 
 def in_full(session):
-    """The session with everything said in it, oldest first; four queries."""
-    return SessionShown(session).data | {
-        "messages": MessageShown(session.messages.order_by("turn__number", "created_at", "role"), many=True).data,
-        "turns": TurnShown(session.turns.order_by("number"), many=True).data,
+    """The session with everything said in it, oldest first; four queries at most."""
+    said = list(session.messages.order_by("turn__number", "created_at", "role"))
+    turns = session.turns.order_by("number")
+    return SessionShown(session, context={"conversations": sessions.members([session])}).data | {
+        "messages": MessageShown(said, many=True).data,
+        "turns": TurnShown(turns, many=True, context={"messages": said}).data,
         "proposals": [str(pk) for pk in session.proposals.order_by("created_at", "id").values_list("pk", flat=True)],
     }
 
@@ -146,17 +164,25 @@ class Sessions(ApiView):
 
     @extend_schema(responses=SessionShown(many=True))
     def get(self, request):
-        return self.page(Session.objects.visible_to(request.member).select_related("agent"), SessionShown)
+        rows = self.filtered(Session.objects.visible_to(request.member).select_related("agent"))
+        items = self.paginate_queryset(rows)
+        shown = SessionShown(items, many=True, context={"conversations": sessions.members(items)})
+        return self.get_paginated_response(shown.data)
 
     @extend_schema(request=SessionSent, responses={201: SessionInFull})
     def post(self, request):
         sent = self.read(SessionSent)
-        conversation = None
-        if sent["conversation"] is not None:
-            conversation = Conversation.objects.visible_to(request.member).filter(pk=sent["conversation"]).first()
-            if conversation is None:
-                raise UnknownRow("There is no such conversation here.", "conversation")
-        session = sessions.start(sent["agent"], by=request.member, conversation=conversation)
+        wanted = [sent["conversation"]] if sent["conversation"] is not None else []
+        rows = Conversation.objects.visible_to(request.member).in_bulk([*wanted, *sent["conversations"]])
+        for field, ids in (("conversation", wanted), ("conversations", sent["conversations"])):
+            if not rows.keys() >= set(ids):
+                raise UnknownRow("There is no such conversation here.", field)
+        session = sessions.start(
+            sent["agent"],
+            by=request.member,
+            conversation=rows.get(sent["conversation"]),
+            conversations=[rows[pk] for pk in sent["conversations"]],
+        )
         return Response(in_full(session), status=status.HTTP_201_CREATED)
 
 
@@ -206,6 +232,23 @@ class StopTurn(TurnAction):
         return Response({"turn": TurnShown(turn).data}, status=status.HTTP_202_ACCEPTED)
 
 
+class EventShown(serializers.Serializer):
+    """`text` events carry `text` (a delta), `tool` events `name` and `ok`, `proposal` events `proposal`, failures `error`."""
+
+    id = WholeField()
+    turn = IdField()
+    type = ChoiceField(choices=TurnEvent.Type.choices)
+    text = serializers.CharField(required=False)
+    name = serializers.CharField(required=False)
+    ok = serializers.BooleanField(required=False)
+    proposal = IdField(required=False)
+    error = serializers.CharField(required=False)
+
+
+class EventsShown(serializers.Serializer):
+    items = EventShown(many=True)
+
+
 class EventStreamRenderer(JSONRenderer):
     """Chosen for `Accept: text/event-stream`, and where nothing is asked for; what it renders itself are refusals."""
 
@@ -222,23 +265,17 @@ class Events(ApiView):
     renderer_classes = (EventStreamRenderer, JSONRenderer)
     parameters = {"GET": ("after",)}
 
-    @extend_schema(
-        responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): stream.EventsShown}
-    )
+    @extend_schema(responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): EventsShown})
     def get(self, request, session_id):
         session = find(request.member, session_id)
         after = whole_parameter(request, "after") or 0
         if not isinstance(request.accepted_renderer, EventStreamRenderer):
-            return Response({"items": stream.events_after(session.pk, after)})
-        last = request.headers.get("Last-Event-ID", "")
-        if last.isascii() and last.isdigit() and len(last) < 10:
-            after = int(last)
-        close_old_connections()  # the stream stays for minutes, and its own look-ups open what they need
-        return StreamingHttpResponse(
-            stream.follow(session.pk, after),
-            content_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+            return Response({"items": streams.events_after(session.pk, after)})
+        return streams.answer(request, session.pk, after)
+
+    @streams.at_the_door()
+    def dispatch(self, *args, **kwargs):
+        return super().dispatch(*args, **kwargs)
 
 
 urlpatterns = [

@@ -15,25 +15,28 @@ from typing import Any
 import anthropic
 
 from coaching import llm
+from coaching.coach import room
 from coaching.coach.protocol import Toolbox, ToolError, ToolResult
 
 logger = logging.getLogger(__name__)
 
 CALLS_A_ROUND = 64
 UNKNOWN_TOOL = "unknown"  # a name that a model made up is not stored: it could hold anything
+TOO_MUCH = "Not shown: more was read at once than there is room for. Read fewer at a time, in the next round."
 LAST_ROUND = "This is the last round of this turn: no tool can be called any more. Answer now with what you have."
 
 
 @dataclass(frozen=True)
 class Limits:
     """The bounds of a turn: rounds with the model, tokens of all rounds together, tokens of one answer, seconds of
-    the whole turn, and seconds without any part of an answer."""
+    the whole turn, seconds without any part of an answer, and characters of tool results that one request carries."""
 
     rounds: int
     tokens: int
     answer_tokens: int
     seconds: float
     stall_seconds: float
+    results: int = 400_000
 
 
 class State(Enum):
@@ -59,7 +62,8 @@ class Next(Enum):
     GO_ON = "go on"
 
 
-# Every stop reason the protocol knows. A string is the sentence a turn fails with.
+# Every stop reason the protocol knows. A string is the sentence a turn fails with. Where tools were called they run after
+# each of the others, for not every server of the protocol says tool_use.
 AFTER: dict[str | None, Next | str] = {
     "end_turn": Next.END,
     "stop_sequence": Next.END,
@@ -86,15 +90,20 @@ def run(
     limits: Limits,
     emit: Callable[..., None],
     should_stop: Callable[[], bool],
+    before_round: Callable[[llm.Usage], str] = lambda usage: "",
+    usage: llm.Usage | None = None,
 ) -> Outcome:
     """Run one turn to its end and say how it ended.
 
     `system` and `messages` are blocks of the Messages API, the stable ones first, and stay as they are. `emit` is
     called as emit("text", text=…), emit("tool", name=…, ok=…) and emit("proposal", proposal=id), in the order things
-    happen. Exceptions of `emit` and `should_stop` pass through: the caller has lost its turn, not the model.
+    happen. `before_round` is told before every further round what was used so far, and answers with the sentence the
+    turn ends with, or nothing. What is used is added to `usage`, at once and however the turn ends. Exceptions of these
+    callables pass through: the caller has lost its turn, not the model.
     """
     watch = llm.Watch(limits.stall_seconds, time.monotonic() + limits.seconds, should_stop)
-    turn = _Turn(client, connection, system, list(messages), toolbox, limits, _Said(emit), watch)
+    turn = _Turn(client, connection, system, list(messages), toolbox, limits, _Said(emit), watch, before_round)
+    turn.outcome.usage = usage or turn.outcome.usage
     try:
         turn.outcome.error = turn.rounds()
     except llm.Stopped:
@@ -146,31 +155,44 @@ class _Turn:
     limits: Limits
     said: _Said
     watch: llm.Watch
+    before_round: Callable[[llm.Usage], str]
     outcome: Outcome = field(default_factory=lambda: Outcome(State.DONE))
 
+    def __post_init__(self) -> None:
+        self.ends = [len(self.messages) - 2]  # the messages at which this turn's requests may end: the one before the
+        # question, which the next question repeats, then the last of each request, which the next round repeats
+
     def rounds(self) -> str:
-        """Ask, run tools and ask again; returns the sentence the turn fails with, empty when it went well."""
+        """The sentence the turn fails with; empty where it came to a good end."""
         usage = self.outcome.usage
         for number in range(1, self.limits.rounds + 1):
+            if number > 1 and (sentence := self.before_round(usage)):
+                return sentence
             last = number == self.limits.rounds > 1
             self.said.new_round()
-            answer = llm.ask(self.client, self.request(last=last), watch=self.watch, on_text=self.said)
-            usage.add(answer.usage)
+            answer = llm.ask(self.client, self.request(last=last), watch=self.watch, on_text=self.said, count=usage.add)
             after = AFTER.get(answer.stop_reason, UNKNOWN_STOP)
             if isinstance(after, str):
                 return after
-            if after is Next.END or (after is Next.TOOLS and not answer.calls):
+            if after is not Next.GO_ON and not answer.calls:
                 return "" if self.said.anything else EMPTY
             if usage.total_tokens >= self.limits.tokens:
                 return OUT_OF_TOKENS
-            self.messages.append({"role": "assistant", "content": answer.content})
-            if after is Next.TOOLS and not last:
+            if answer.content:
+                self.messages.append({"role": "assistant", "content": answer.content})
+            if answer.calls and not last:
                 self.messages.append({"role": "user", "content": self.results(answer.calls)})
+                self.messages = room.made(self.messages, most=self.limits.results)
         return OUT_OF_ROUNDS
 
     def request(self, *, last: bool) -> dict[str, Any]:
-        """The request of a round. Cache marks close the three prefixes that the next round repeats: the tools, the
-        system blocks, and everything said so far."""
+        """The request of a round.
+
+        At most four cache marks, as the protocol has it, each at the end of something that is sent again: the tools with the
+        coach's instructions (by every session), what was said before the question (by the next question; without it the
+        agent's part of the system), the request of the round before, and this one (by the next round). The one before is
+        marked again because a service looks back from a mark over twenty blocks only, and a round can add more.
+        """
         messages = list(self.messages)
         if last:
             note = {"type": "text", "text": LAST_ROUND}
@@ -178,13 +200,19 @@ class _Turn:
                 messages[-1] = {**messages[-1], "content": [*_blocks(messages[-1]["content"]), note]}
             else:
                 messages.append({"role": "user", "content": [note]})
-        if messages[-1]["role"] == "user":
-            messages[-1] = {**messages[-1], "content": _marked(_blocks(messages[-1]["content"]))}
+        if self.ends[-1] != len(self.messages) - 1:
+            self.ends.append(len(self.messages) - 1)
+        places = [
+            place for place in {self.ends[0], *self.ends[1:][-2:]} if place >= 0 and _can_be_marked(messages[place])
+        ]
+        for place in places:
+            messages[place] = {**messages[place], "content": _marked(_blocks(messages[place]["content"]))}
+        agent = self.system[1:]
         request = self.connection.request(
             max_tokens=self.limits.answer_tokens,
-            system=_marked(self.system),
+            system=[*_marked(self.system[:1]), *(_marked(agent) if len(places) < 3 else agent)],
             messages=messages,
-            tools=_marked(self.toolbox.schemas),
+            tools=self.toolbox.schemas,
         )
         if last:
             request["tool_choice"] = {"type": "none"}
@@ -194,6 +222,7 @@ class _Turn:
         """Run the calls of one answer in their order; every call gets its result, as the protocol asks."""
         known = {schema["name"] for schema in self.toolbox.schemas}
         results = []
+        free = self.limits.results // 2  # so that what is read in one round always fits beside what is kept of others
         for index, call in enumerate(calls):
             self.watch.check()
             if index < CALLS_A_ROUND:
@@ -201,6 +230,9 @@ class _Turn:
                 self.said.tool(call.name if call.name in known else UNKNOWN_TOOL, result)
             else:
                 value, result = f"Only {CALLS_A_ROUND} tools run in one round. Call this one again in the next.", None
+            if len(value) > max(free, room.SHORT):
+                value, result = TOO_MUCH, None
+            free -= len(value)
             block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": value}
             if result is None:
                 block["is_error"] = True
@@ -212,8 +244,13 @@ def _blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
+def _can_be_marked(message: dict[str, Any]) -> bool:
+    """An answer can end with a block that takes no mark, such as thinking."""
+    return _blocks(message["content"])[-1]["type"] in ("text", "tool_result")
+
+
 def _marked(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [*blocks[:-1], {**blocks[-1], "cache_control": {"type": "ephemeral"}}]
+    return [*blocks[:-1], {**blocks[-1], "cache_control": {"type": "ephemeral"}}] if blocks else []
 
 
 def _run_tool(call: llm.ToolCall, toolbox: Toolbox) -> tuple[str, ToolResult | None]:

@@ -5,73 +5,87 @@ the closing event are stored together, once. A worker that dies leaves a turn wh
 next runs it again, unless words of an answer were out already, for those cannot be unsaid.
 """
 
-import contextlib
-import json
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import anthropic
 from django.conf import settings
-from django.utils import timezone
+from django.db import DatabaseError, OperationalError
+from django.db import connection as database
 
 from agents import work
-from coaching import llm, prompts
+from coaching import llm, usage
 from coaching.actions import connections, sessions
-from coaching.coach import loop
-from coaching.coach.tools import Toolbox, made_before
-from coaching.models import Message, Proposal, Turn, TurnEvent
+from coaching.coach import history, loop
+from coaching.coach.protocol import ToolResult
+from coaching.coach.tools import Toolbox
+from coaching.models import Proposal, Turn, TurnEvent
 from coaching.verbatim import Guard
 
 logger = logging.getLogger(__name__)
 
 ANSWER_TOKENS = 8_000
 TURN_TOKENS = 1_000_000  # of all rounds together, cached ones included
-HISTORY_CHARACTERS = 60_000
 RENEW_SECONDS = 15.0
 TEXT_SECONDS = 0.1  # text is written as an event at most this often
 ATTEMPTS = 3
+BUSY_SECONDS = 40.0  # how long a database that takes no writes is waited for: less than a lease
+PAUSE_SECONDS = 0.2
 
 INTERRUPTED = "The coach was interrupted in the middle of its answer. Press Retry; what it proposed is kept."
+SWITCHED_OFF = "Coaching was switched off. What the coach had said and proposed until then is kept."
 UNFINISHABLE = "The coach was interrupted several times while it worked on this. Press Retry, or ask for less at once."
 TOKENS_USED = "This workspace has used its tokens for today. Ask again tomorrow, or have an admin raise the limit."
-NO_ANSWER = "(This turn ended without an answer.)"
-LEFT_OUT = "(Earlier messages of this session are left out.)"
+
+T = TypeVar("T")
 
 
-def run(turn: Turn) -> None:
+def run(turn: Turn, *, connect: Callable[[llm.Connection], anthropic.Anthropic] = llm.client) -> None:
     """Answer a turn that `sessions.claim` gave, and close it; where the claim was lost meanwhile, leave it.
 
-    A failure of our own side (the database, say) puts the turn off, to be run again.
+    A failure of our own side (the database, say) puts the turn off, to be run again; where not even that can be stored,
+    its lease runs out. `connect` makes the client that speaks to the model.
     """
+    counted = usage.read(turn.usage)  # by a worker that did not come to an end
     try:
-        _answer(turn)
+        _answer(turn, counted, connect)
     except work.LeaseLost:
         logger.warning("Turn %s was taken over by another worker.", turn.pk)
     except Exception as error:
         # Its words could hold a body: only its kind is kept.
         logger.error("Turn %s was interrupted by %s.", turn.pk, type(error).__name__)
-        with contextlib.suppress(work.LeaseLost):
-            work.put_off(turn, error=type(error).__name__)
+        try:
+            work.put_off(turn, error=type(error).__name__, usage=usage.stored(counted, turn.usage.get("model", "")))
+        except (work.LeaseLost, DatabaseError) as late:
+            logger.error("Turn %s could not be put off: %s.", turn.pk, type(late).__name__)
 
 
-def _answer(turn: Turn) -> None:
+def _answer(turn: Turn, counted: llm.Usage, connect: Callable[[llm.Connection], anthropic.Anthropic]) -> None:
     writer = _Writer(turn)
+    connection = connections.of(turn.workspace_id)
+
+    def close(state: Turn.State, error: str = "") -> None:
+        used = usage.stored(counted, connection.model_name)
+        _patiently(lambda: sessions.finish(turn, state, text=writer.said, error=error, usage=used))
+
     writer.announce_what_was_proposed()
     if turn.stop_asked_at:
-        sessions.finish(turn, Turn.State.STOPPED, text=writer.said)
-        return
+        return close(Turn.State.STOPPED)
+    if not turn.session.agent.coaching:
+        return close(Turn.State.STOPPED, SWITCHED_OFF)
     if refused := _reason_not_to_start(turn, writer):
-        sessions.finish(turn, Turn.State.FAILED, text=writer.said, error=refused)
-        return
+        return close(Turn.State.FAILED, refused)
     toolbox = Toolbox(turn, guard=writer.guard, proposal_limit=settings.COACH_PROPOSALS)
-    connection = connections.of(turn.workspace_id)
-    with llm.client(connection) as client:
+    should_stop = _StopCheck(turn, writer)
+    with connect(connection) as client:
         outcome = loop.run(
             client,
             connection=connection,
-            system=_system(turn),
-            messages=_messages(turn),
-            toolbox=toolbox,
+            system=history.system(turn),
+            messages=history.messages(turn),
+            toolbox=_PatientToolbox(toolbox),
             limits=loop.Limits(
                 rounds=settings.COACH_ROUNDS,
                 tokens=TURN_TOKENS,
@@ -80,16 +94,14 @@ def _answer(turn: Turn) -> None:
                 stall_seconds=settings.COACH_STALL_SECONDS,
             ),
             emit=writer.emit,
-            should_stop=_StopCheck(turn, writer),
+            should_stop=should_stop,
+            before_round=_Account(turn, connection),
+            usage=counted,
         )
     writer.end_text()
-    sessions.finish(
-        turn,
-        Turn.State(outcome.state.value),
-        text=writer.said,
-        error=outcome.error,
-        usage=_usage(outcome.usage, connection),
-    )
+    state = Turn.State(outcome.state.value)
+    was_switched_off = state == Turn.State.STOPPED and should_stop.coach_is_off
+    return close(state, SWITCHED_OFF if was_switched_off else outcome.error)
 
 
 def _reason_not_to_start(turn: Turn, writer: "_Writer") -> str:
@@ -98,19 +110,27 @@ def _reason_not_to_start(turn: Turn, writer: "_Writer") -> str:
         return INTERRUPTED
     if turn.attempts > ATTEMPTS:
         return UNFINISHABLE
-    try:
-        sessions.require_coach(turn.session.agent)
-    except sessions.CoachOff as error:
-        return str(error)
-    if settings.COACH_DAILY_TOKENS and _tokens_today(turn) >= settings.COACH_DAILY_TOKENS:
-        return TOKENS_USED
-    return ""
+    return TOKENS_USED if _tokens_are_used_up(turn) else ""
 
 
-def _tokens_today(turn: Turn) -> int:
-    midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    used = Turn.objects.filter(workspace_id=turn.workspace_id, ended_at__gte=midnight).values_list("usage", flat=True)
-    return sum(value for usage in used for name, value in usage.items() if name.endswith("Tokens"))
+def _tokens_are_used_up(turn: Turn) -> bool:
+    """Whether the workspace has used what it may in a day, by this turn and those beside it too."""
+    return bool(settings.COACH_DAILY_TOKENS) and usage.tokens_today(turn.workspace) >= settings.COACH_DAILY_TOKENS
+
+
+class _Account:
+    """Stores between two rounds what the turn has used: another turn, and whoever takes over this one, counts it too.
+
+    Answers with the sentence the turn ends with where the workspace has used up its day. Raises LeaseLost.
+    """
+
+    def __init__(self, turn: Turn, connection: llm.Connection):
+        self.turn = turn
+        self.model = connection.model_name
+
+    def __call__(self, counted: llm.Usage) -> str:
+        _patiently(lambda: sessions.keep_usage(self.turn, usage.stored(counted, self.model)))
+        return TOKENS_USED if _tokens_are_used_up(self.turn) else ""
 
 
 class _StopCheck:
@@ -123,17 +143,19 @@ class _StopCheck:
         self.turn = turn
         self.writer = writer
         self.renewed = time.monotonic()
+        self.coach_is_off = False
 
     def __call__(self) -> bool:
         self.writer.write_text_if_due()
         if time.monotonic() - self.renewed >= RENEW_SECONDS:
-            work.renew(self.turn)
+            _patiently(lambda: work.renew(self.turn))
             self.renewed = time.monotonic()
         asked = Turn.objects.filter(pk=self.turn.pk).values_list("stop_asked_at", "session__agent__coaching", "claim")
         stop_asked_at, coaching, claim = asked.get()
         if claim != self.turn.claim:
             raise work.LeaseLost
-        return stop_asked_at is not None or not coaching
+        self.coach_is_off = not coaching
+        return stop_asked_at is not None or self.coach_is_off
 
 
 class _Writer:
@@ -153,7 +175,7 @@ class _Writer:
             self.write_text_if_due()
             return
         self._write_text()
-        sessions.append_event(self.turn, TurnEvent.Type(kind), **data)
+        self._tell(TurnEvent.Type(kind), **data)
 
     def announce_what_was_proposed(self) -> None:
         """A worker can die between a proposal and its event: the next one makes up for it."""
@@ -161,7 +183,7 @@ class _Writer:
         announced = {event.data["proposal"] for event in events}
         for proposal in Proposal.objects.filter(turn=self.turn).order_by("created_at"):
             if str(proposal.pk) not in announced:
-                sessions.append_event(self.turn, TurnEvent.Type.PROPOSAL, proposal=str(proposal.pk))
+                self._tell(TurnEvent.Type.PROPOSAL, proposal=str(proposal.pk))
 
     def write_text_if_due(self) -> None:
         if time.monotonic() - self.written >= TEXT_SECONDS:
@@ -174,101 +196,36 @@ class _Writer:
     def _write_text(self) -> None:
         if not self.waiting:
             return
-        sessions.append_event(self.turn, TurnEvent.Type.TEXT, text=self.waiting)
+        self._tell(TurnEvent.Type.TEXT, text=self.waiting)
         self.said += self.waiting
         self.waiting = ""
         self.written = time.monotonic()
 
-
-def _system(turn: Turn) -> list[dict[str, Any]]:
-    """What stays the same through a session: the coach's instructions, then whom it coaches and what about."""
-    session = turn.session
-    about = {
-        "agent": session.agent.name,
-        "you": session.agent.coach_name,
-        "conversation": str(session.conversation_id) if session.conversation_id else None,
-    }
-    return [
-        {"type": "text", "text": prompts.read("coach")},
-        {"type": "text", "text": f"This session (data): {json.dumps(about, ensure_ascii=False)}"},
-    ]
+    def _tell(self, kind: TurnEvent.Type, **data: Any) -> None:
+        _patiently(lambda: sessions.tell(self.turn, kind, **data))
 
 
-def _messages(turn: Turn) -> list[dict[str, Any]]:
-    """The session so far as text, the newest that fit, then the question. What tools read is read again, not kept."""
-    earlier: list[dict[str, Any]] = []
-    for past in _past_turns(turn):
-        by_role = {message.role: message for message in past.messages.all()}
-        earlier.append({"role": "user", "content": _question(by_role[Message.Role.USER])})
-        answer = by_role.get(Message.Role.COACH)
-        earlier.append({"role": "assistant", "content": answer.text if answer and answer.text.strip() else NO_ANSWER})
-    fitting = _newest(earlier)
-    question = turn.messages.get(role=Message.Role.USER)
-    return [*fitting, {"role": "user", "content": [*_proposals_so_far(turn), *_question(question)]}]
+class _PatientToolbox:
+    """The toolbox of a turn, waiting for a database that takes no writes: nothing was stored by a call that it refused."""
+
+    def __init__(self, toolbox: Toolbox):
+        self.toolbox = toolbox
+        self.schemas = toolbox.schemas
+
+    def call(self, name: str, given: dict[str, Any]) -> ToolResult:
+        return _patiently(lambda: self.toolbox.call(name, given))
 
 
-def _past_turns(turn: Turn) -> list[Turn]:
-    """The earlier turns of the session, without the runs that this turn repeats."""
-    past = turn.session.turns.filter(number__lt=turn.number).order_by("number").prefetch_related("messages")
-    if turn.retry_of_id:
-        past = past.exclude(pk=turn.retry_of_id).exclude(retry_of=turn.retry_of_id)
-    return list(past)
-
-
-def _question(message: Message) -> list[dict[str, Any]]:
-    """A leader's message as blocks; what it points at stands in a block of its own, the message itself last."""
-    blocks = []
-    if message.focus:
-        blocks.append(f'<focus turns="{",".join(map(str, message.focus))}"/>')
-    blocks.append(message.text)
-    return [{"type": "text", "text": text} for text in blocks]
-
-
-def _newest(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest question-and-answer pairs that fit into HISTORY_CHARACTERS."""
-    room = HISTORY_CHARACTERS
-    kept = len(messages)
-    while kept and (room := room - sum(map(_length, messages[kept - 2 : kept]))) >= 0:
-        kept -= 2
-    fitting = messages[kept:]
-    if kept and fitting:
-        first = {"type": "text", "text": LEFT_OUT}
-        fitting[0] = {**fitting[0], "content": [first, *fitting[0]["content"]]}
-    return fitting
-
-
-def _length(message: dict[str, Any]) -> int:
-    content = message["content"]
-    return len(content) if isinstance(content, str) else sum(len(block["text"]) for block in content)
-
-
-def _proposals_so_far(turn: Turn) -> list[dict[str, Any]]:
-    """What this session proposed and what became of it; what an earlier run of this very question did is marked."""
-    repeated = {proposal.pk for proposal in made_before(turn)}
-    listed = [
-        {
-            "proposal": str(each.pk),
-            "type": each.type,
-            "status": each.status,
-            "title": each.title,
-            "by_an_earlier_run_of_this_question": each.pk in repeated,
-        }
-        for each in Proposal.objects.filter(session=turn.session).order_by("created_at")
-    ]
-    if not listed:
-        return []
-    # A title can hold a customer's words by way of the coach: escaped, they cannot close the block and speak as the leader.
-    told = json.dumps(listed, ensure_ascii=False).replace("<", "\\u003c")
-    return [{"type": "text", "text": f"<proposals>{told}</proposals>"}]
-
-
-def _usage(usage: llm.Usage, connection: llm.Connection) -> dict[str, Any]:
-    return {
-        "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens,
-        "cacheReadTokens": usage.cache_read_tokens,
-        "cacheCreationTokens": usage.cache_creation_tokens,
-        "rounds": usage.rounds,
-        "model": connection.model_name,
-        "latencyMs": usage.latency_ms,
-    }
+def _patiently(write: Callable[[], T]) -> T:
+    """Write, and again while the database is busy or away, for BUSY_SECONDS: words that are out cannot be said again by a
+    turn that is put off. Raises OperationalError after that, and whatever else `write` raises at once."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return write()
+        except OperationalError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(PAUSE_SECONDS)
+        if not database.in_atomic_block and not database.is_usable():
+            database.close()  # the next try opens another

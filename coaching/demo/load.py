@@ -187,9 +187,13 @@ def _complaints(workspace, agent, now):
 
 
 def _turns(said, opened):
-    return [
-        {"role": role, "text": text, "at": _ms(opened + SPEAKING * number)} for number, (role, text) in enumerate(said)
-    ]
+    """The turns as a script would push them; what a tool said is given as "its name: its words"."""
+    turns = []
+    for number, (role, text) in enumerate(said):
+        name, words = text.split(": ", 1) if role == "tool" else ("", text)
+        turn = {"role": role, "text": words, "at": _ms(opened + SPEAKING * number)}
+        turns.append(turn | ({"name": name} if name else {}))
+    return turns
 
 
 def _coach(item, agent, conversation, owner):

@@ -31,6 +31,17 @@ class ConversationPage:
     url: str
     picked: set = field(default_factory=set)
 
+    @property
+    def choosable(self):
+        """The turns chosen in the address; None where none can be chosen, for nobody can be asked about them."""
+        return self.picked if self.panel is not None and not self.panel.off else None
+
+    @property
+    def n_waiting(self):
+        """The proposals of the shown session that this leader can decide."""
+        parts = [part for exchange in (self.panel.exchanges if self.panel else []) for part in exchange.parts]
+        return sum(part.card is not None and part.card.may_decide for part in parts)
+
 
 def load(member, conversation, session=None, picked=(), new=False):
     """The page of `conversation` (visible to the leader `member`), its panel on `session`, on its newest one, or `new`.
@@ -64,11 +75,11 @@ def load(member, conversation, session=None, picked=(), new=False):
 
 
 def _quotes(panel, conversation):
-    """{turn: what proposals of the shown session quote from it}."""
-    quotes = defaultdict(set)
+    """{turn: {quote: proposal}} of the proposals of the shown session."""
+    quotes = defaultdict(dict)
     for exchange in panel.exchanges if panel else []:
         for part in exchange.parts:
             for one in part.card.evidence if part.card else []:
                 if one.quote and one.conversation is not None and one.conversation.pk == conversation.pk:
-                    quotes[one.turn].add(one.quote)
+                    quotes[one.turn].setdefault(one.quote, str(part.card.proposal.pk))
     return quotes

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.utils.dateparse import parse_date
 
 from agents.models import Agent
 from coaching.csat import said
-from coaching.models import Proposal, Sample
+from coaching.models import Proposal, Sample, Session, SessionConversation
 from coaching.pages import proposal as proposal_page
 from helpdesk.models import Conversation, Rating
 
@@ -64,6 +65,16 @@ class HistoryQuestion:
     def narrows(self):
         return replace(self, page=1) != HistoryQuestion()
 
+    @property
+    def is_backwards(self):
+        """Whether the first day comes after the last, so that nothing can be found."""
+        return bool(self.after and self.before and self.after > self.before)
+
+    @property
+    def the_other_way_round(self):
+        """The query string with the two days exchanged."""
+        return self.query(after=self.before, before=self.after, page=1)
+
     def query(self, **changes):
         """The query string, with its question mark, after `changes`."""
         q = replace(self, **changes)
@@ -84,13 +95,19 @@ class HistoryQuestion:
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One conversation with its rating in the words of its scale, its sample, and how many proposals came of it."""
+    """One conversation with its rating in the words of its scale and its sample.
+
+    `n_talks` and `n_proposals` count the talks with the coach about it and what was proposed in them; `in_set` is the newest
+    talk about a set of conversations that it belongs to.
+    """
 
     conversation: Conversation
     said: str
     score: float | None
     sample: Sample | None
+    n_talks: int
     n_proposals: int
+    in_set: UUID | None
 
     @property
     def is_low(self):
@@ -106,9 +123,12 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class History:
+    """A page of what was found. `coached` is the AI agent whose coach can be asked about all of it together."""
+
     question: HistoryQuestion
     rows: list[HistoryRow]
     agents: list[Agent]
+    coached: Agent | None
     n_found: int
     n_pages: int
 
@@ -121,8 +141,9 @@ class History:
         return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
 
-def load_history(member, question, agent=None):
-    """The conversations of `agent`, or of the whole workspace, newest first. Six queries at most."""
+def find(member, question, agent=None):
+    """The conversations that `question` asks for, of `agent` or of the whole workspace, each with its rating as
+    `hundredths`, `value` and `scale`."""
     whose = agent.pk if agent is not None else question.agent
     found = Conversation.objects.visible_to(member)
     if question.rated:
@@ -155,8 +176,14 @@ def load_history(member, question, agent=None):
         found = found.filter(Exists(samples))
     if question.search:
         found = found.filter(
-            Q(external_id=question.search) | Exists(samples.filter(summary__icontains=question.search))
+            Q(external_id__istartswith=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
+    return found
+
+
+def load_history(member, question, agent=None):
+    """The conversations of `agent`, or of the whole workspace, newest first. Eight queries at most."""
+    found = find(member, question, agent)
     n_found = found.count()
     n_pages = max(1, -(-n_found // PAGE_SIZE))
     question = replace(question, page=min(question.page, n_pages))
@@ -167,6 +194,12 @@ def load_history(member, question, agent=None):
     samples = {s.conversation_id: s for s in Sample.objects.visible_to(member).kept().filter(conversation__in=ids)}
     made = Proposal.objects.visible_to(member).filter(session__conversation__in=ids).order_by()
     made = dict(made.values_list("session__conversation").annotate(Count("pk")))
+    talks = Session.objects.visible_to(member).filter(conversation__in=ids).order_by()
+    talks = dict(talks.values_list("conversation").annotate(Count("pk")))
+    sets = SessionConversation.objects.visible_to(member).filter(conversation__in=ids)
+    sets = dict(sets.order_by("session__updated_at").values_list("conversation", "session"))
+    agents = list(Agent.objects.visible_to(member).order_by("name")) if agent is None else []
+    chosen = agent or next((one for one in agents if str(one.pk) == question.agent), None)
     return History(
         question=question,
         rows=[
@@ -175,11 +208,14 @@ def load_history(member, question, agent=None):
                 said=said(row.value, row.scale),
                 score=None if row.hundredths is None else row.hundredths / 100,
                 sample=samples.get(row.pk),
+                n_talks=talks.get(row.pk, 0),
                 n_proposals=made.get(row.pk, 0),
+                in_set=sets.get(row.pk),
             )
             for row in rows
         ],
-        agents=list(Agent.objects.visible_to(member).order_by("name")) if agent is None else [],
+        agents=agents,
+        coached=chosen if chosen is not None and chosen.is_ai and chosen.coaching else None,
         n_found=n_found,
         n_pages=n_pages,
     )

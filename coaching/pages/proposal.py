@@ -23,21 +23,27 @@ Status = Proposal.Status
 
 @dataclass(frozen=True)
 class Question:
-    """What the address asks for. Values that mean nothing are taken as not given."""
+    """What the address asks for. Values that mean nothing are taken as not given.
+
+    With `conversation` only what was proposed in talks about it is listed, by default whatever became of it (status "").
+    """
 
     status: str = Status.PENDING
     type: str = ""
     agent: UUID | None = None
+    conversation: UUID | None = None
     page: int = 1
 
     @classmethod
     def parse(cls, query, shown=Status.PENDING):
         """From a QueryDict; `shown` is the status where it names none."""
         status, type_, agent, page = (query.get(key, "") for key in ("status", "type", "agent", "page"))
+        conversation = uuid_or_none(query.get("conversation", ""))
         return cls(
-            status=status if status in Status.values else shown,
+            status=status if status in Status.values else "" if conversation else shown,
             type=type_ if type_ in Proposal.Type.values else "",
             agent=uuid_or_none(agent),
+            conversation=conversation,
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )
 
@@ -45,9 +51,10 @@ class Question:
         """The query string, with its question mark, of this question after `changes`; empty where nothing is asked."""
         q = replace(self, **changes)
         given = {
-            "status": "" if q.status == Status.PENDING else q.status,
+            "status": "" if q.status == Status.PENDING and not q.conversation else q.status,
             "type": q.type,
             "agent": q.agent,
+            "conversation": q.conversation,
             "page": q.page if q.page > 1 else "",
         }
         encoded = urlencode({key: value for key, value in given.items() if value})
@@ -59,7 +66,7 @@ class Question:
 
     @property
     def narrows(self):
-        return bool(self.type or self.agent)
+        return bool(self.type or self.agent or self.conversation)
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Queue:
-    """The list on the left. `n_found` counts what the filters leave."""
+    """The list on the left. `n_found` counts what the filters leave; `conversation` is the one that is asked for."""
 
     question: Question
     statuses: list[StatusLink]
     items: list[Item]
     agents: list[Agent]
+    conversation: Conversation | None
     n_found: int
     n_pages: int
 
@@ -182,28 +190,40 @@ class Detail:
 
 
 def load_queue(member, question):
-    """The queue for a leader: seven queries, however many proposals there are."""
+    """The queue for a leader: eight queries at most, however many proposals there are."""
     found = Proposal.objects.visible_to(member)
     if question.type:
         found = found.filter(type=question.type)
     if question.agent:
         found = found.filter(agent_id=question.agent)
+    if question.conversation:
+        found = found.filter(session__conversation=question.conversation)
     counts = dict(found.order_by().values_list("status").annotate(Count("pk")))
+    if question.conversation:
+        counts[""] = sum(counts.values())
     n_found = counts.get(question.status, 0)
     n_pages = max(1, -(-n_found // PAGE_SIZE))
     question = replace(question, page=min(question.page, n_pages))
-    rows = found.filter(status=question.status).select_related("agent").order_by("-created_at", "pk")
+    rows = found.filter(status=question.status) if question.status else found
+    rows = rows.select_related("agent").order_by("-created_at", "pk")
     start = (question.page - 1) * PAGE_SIZE
     return Queue(
         question=question,
         statuses=[
             StatusLink(
-                s.value, s.label, counts.get(s, 0), question.query(status=s, page=1) or "?", s == question.status
+                value,
+                label,
+                counts.get(value, 0),
+                question.query(status=value, page=1) or "?",
+                value == question.status,
             )
-            for s in Status
+            for value, label in [*([("", "All")] if question.conversation else []), *Status.choices]
         ],
         items=items(rows.defer("change", "base", "rationale", "evidence")[start : start + PAGE_SIZE]),
         agents=list(Agent.objects.visible_to(member).ai().order_by("name")),
+        conversation=Conversation.objects.visible_to(member).filter(pk=question.conversation).first()
+        if question.conversation
+        else None,
         n_found=n_found,
         n_pages=n_pages,
     )

@@ -1,21 +1,24 @@
 """A talk with the coach as pages show it: questions, answers as far as they are, the proposals as cards, what was read."""
 
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import Left
 from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent
+from coaching import followups, quick
 from coaching.actions import connections
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
 from helpdesk.models import Conversation
 
-PROMPTS = ("What went wrong?", "How can the agent improve?", "Is this a pattern?")
-PROMPTS_ALONE = ("How can the agent improve?", "Is there a pattern?")
 SESSIONS = 20
+GLIMPSE = 90  # characters of a session's first question that the list of sessions shows
 LATE = timedelta(seconds=10)  # a worker takes a question up within a second or two
 
 # What the coach's reading tools read, for one and for several calls.
@@ -28,6 +31,31 @@ READ = {
     "read_conversation": ("the conversation", "the conversation"),
     "find_conversations": ("a search of the conversations", "{} searches of the conversations"),
     "earlier_proposals": ("earlier proposals", "earlier proposals"),
+}
+
+# What the coach is doing after each of them, while it works; and while it writes.
+DOING = {
+    "read_prompt": "Reads the prompt …",
+    "search_memories": "Searches the memories …",
+    "read_memory": "Reads a memory …",
+    "list_procedures": "Looks through the procedures …",
+    "read_procedure": "Reads a procedure …",
+    "read_conversation": "Reads the conversation …",
+    "find_conversations": "Looks for conversations …",
+    "earlier_proposals": "Reads earlier proposals …",
+    "propose": "Writes a proposal …",
+    "text": "Writes the answer …",
+}
+AT_WORK = "The coach is at work …"
+
+# What a turn cost, in the order of its table.
+SPENT = {
+    "rounds": "Rounds",
+    "inputTokens": "Input tokens",
+    "outputTokens": "Output tokens",
+    "cacheReadTokens": "Read from the cache",
+    "cacheCreationTokens": "Written to the cache",
+    "model": "Model",
 }
 
 
@@ -56,22 +84,27 @@ class Card:
 
 @dataclass
 class Part:
-    """A stretch of an answer: words of the coach, or a proposal's card."""
+    """A stretch of an answer: words of the coach, or a proposal's card. `is_growing` while the words are being written."""
 
     text: str = ""
     card: Card | None = None
+    is_growing: bool = False
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One question and its answer so far. `after` is the number of the newest event in it; `read` says what was read."""
+    """One question and its answer so far. `after` is the number of the newest event in it, `doing` what the coach does now,
+    `read` what was read, `spent` what it cost as (word, value)."""
 
     turn: Turn
     question: Message
     parts: list[Part]
     after: int
+    doing: str
     read: str
     cost: str
+    spent: list[tuple[str, str]]
+    suggestions: tuple[str, ...] = ()
 
     @property
     def is_running(self):
@@ -103,18 +136,20 @@ class Panel:
     def last(self):
         return self.exchanges[-1] if self.exchanges else None
 
+    @property
+    def doing(self):
+        """The words for what the coach is doing, for the script that follows it."""
+        return json.dumps(DOING, ensure_ascii=False)
+
 
 def load_panel(member, agent, conversation, session, texts=None, new=False):
     """The coach's panel of a conversation, or of an agent alone: nine queries at most, however long the talk."""
     sessions = Session.objects.visible_to(member).filter(agent=agent, conversation=conversation)
+    first = Message.objects.filter(session=OuterRef("pk"), role=Message.Role.USER).order_by("created_at")
+    sessions = sessions.annotate(first_question=Left(Subquery(first.values("text")[:1]), GLIMPSE + 1))
     sessions = list(sessions.select_related("started_by__user").order_by("-updated_at")[:SESSIONS])
     if session is None and conversation is not None and sessions and not new:
         session = sessions[0]
-    off = ""
-    if not agent.coaching:
-        off = f"Coaching is switched off for {agent}. Its memories, procedures and proposals are kept."
-    elif not may(member, Right.COACH_AI):
-        off = "Only owners and admins may talk to the coach."
     return Panel(
         agent=agent,
         conversation=conversation,
@@ -122,21 +157,45 @@ def load_panel(member, agent, conversation, session, texts=None, new=False):
         exchanges=exchanges(member, session, texts) if session is not None else [],
         sessions=sessions,
         is_practice=connections.of(agent.workspace_id).is_practice,
-        off=off,
-        prompts=PROMPTS if conversation is not None else PROMPTS_ALONE,
+        off=why_off(member, agent),
+        prompts=_prompts(conversation, session),
     )
 
 
+def _prompts(conversation, session):
+    if conversation is not None:
+        return quick.OF_ONE
+    return quick.OF_A_SET if session is not None and session.about else quick.OF_AN_AGENT
+
+
+def why_off(member, agent):
+    """The sentence that says why this member can ask the agent's coach nothing; empty where they can."""
+    if not agent.is_ai:
+        return f"{agent} is a person: only AI agents have a coach."
+    if not agent.coaching:
+        return f"Coaching is switched off for {agent}. Its memories, procedures and proposals are kept."
+    return "" if may(member, Right.COACH_AI) else "Only owners and admins may talk to the coach."
+
+
 def stage(turn):
-    """How far a turn is as the page tells it: its state, or "late" where it waits so long that a leader should know."""
-    if turn.state == Turn.State.QUEUED and timezone.now() - turn.created_at > LATE:
-        return "late"
-    return turn.state
+    """How far a turn is as the page tells it: its state; "behind" where an earlier question is still being answered; "late"
+    where it waits so long that a leader should know. `turn` comes from `with_place`."""
+    if turn.state != Turn.State.QUEUED:
+        return "stopping" if turn.state == Turn.State.RUNNING and turn.stop_asked_at else turn.state
+    if turn.is_behind:
+        return "behind"
+    return "late" if timezone.now() - turn.created_at > LATE else turn.state
+
+
+def with_place(turns):
+    """The turns with `is_behind`: whether an earlier one of their session is unfinished."""
+    earlier = Turn.objects.unfinished().filter(session=OuterRef("session"), number__lt=OuterRef("number"))
+    return turns.annotate(is_behind=Exists(earlier))
 
 
 def exchanges(member, session, texts=None, turn=None):
     """The questions and answers of a session in order, or of one turn of it alone; six queries, however many there are."""
-    turns = session.turns.select_related("asked_by__user", "session").order_by("number")
+    turns = with_place(session.turns).select_related("asked_by__user", "session").order_by("number")
     events = TurnEvent.objects.filter(session=session).order_by("number")
     messages = Message.objects.filter(session=session)
     rows = (
@@ -189,14 +248,31 @@ def _exchange(turn, question, answer, happened, cards):
     if answer is not None and not any(part.text for part in parts):
         parts.insert(0, Part(text=answer.text))
     parts += [Part(card=c) for pk, c in cards.items() if c.proposal.turn_id == turn.pk and pk not in shown]
+    if parts and turn.state in Turn.UNFINISHED:
+        parts[-1].is_growing = parts[-1].card is None
+    if said := [part for part in parts if part.text]:
+        said[-1].text = followups.split(said[-1].text).shown
     return Exchange(
         turn=turn,
         question=question,
         parts=parts,
         after=happened[-1][0] if happened else 0,
+        doing=_doing(happened),
         read=_read(tools),
         cost=_cost(turn.usage),
+        spent=_spent(turn.usage),
+        suggestions=followups.split(answer.text).suggestions if answer is not None else (),
     )
+
+
+def _doing(happened):
+    if not happened:
+        return AT_WORK
+    _, type_, data = happened[-1]
+    if type_ != TurnEvent.Type.TOOL:
+        return DOING.get(type_, AT_WORK)
+    name = data.get("name", "")
+    return DOING["propose"] if name.startswith("propose_") else DOING.get(name, AT_WORK)
 
 
 def _read(tools):
@@ -211,3 +287,12 @@ def _cost(usage):
     if not tokens:
         return ""
     return f"{tokens / 1000:.1f}k tokens" if tokens >= 1000 else f"{tokens} tokens"
+
+
+def _spent(usage):
+    """What a turn cost as (word, value), without what is not known."""
+    rows = [(word, usage[key]) for key, word in SPENT.items() if usage.get(key) not in (None, "")]
+    shown = [(word, f"{value:,}" if isinstance(value, int) else str(value)) for word, value in rows]
+    if usage.get("latencyMs"):
+        shown.append(("Time", f"{usage['latencyMs'] / 1000:.1f} s"))
+    return shown

@@ -12,15 +12,17 @@ from django.db.models import Max
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 
 from agents.access import Right, may, require
 from agents.models import Agent
 from agents.pages import page, wants_fragment
+from coaching import streams
 from coaching.actions import sessions
 from coaching.models import Session, Turn, TurnEvent
 from coaching.pages import conversation as conversation_page
 from coaching.pages import history as history_page
-from coaching.pages import talk
+from coaching.pages import sets, talk
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
 
@@ -46,6 +48,32 @@ def session(request, session_id):
     if found.conversation_id is not None:
         return redirect(_address(found))
     return _show_alone(request, found)
+
+
+@streams.at_the_door()
+@page()
+def stream(request, session_id):
+    """What happens in a session as server-sent events behind `?after=N`; `?as_of=T` is the state the page shows.
+
+    Besides the events of the API's stream there is `changed`, without an id: something else about the session is new.
+    """
+    found = _session(request, session_id)
+    after = request.GET.get("after", "")
+    try:
+        as_of = parse_datetime(request.GET.get("as_of", "")) or found.created_at
+    except ValueError:
+        as_of = found.created_at
+    return streams.answer(request, found.pk, int(after) if after.isdecimal() and len(after) < 10 else 0, as_of=as_of)
+
+
+@page()
+def log(request, session_id):
+    """The whole talk of a session as it stands, for a page that shows it already."""
+    found = _session(request, session_id)
+    if not wants_fragment(request):
+        return redirect(_address(found))
+    panel = talk.load_panel(request.member, found.agent, found.conversation, found)
+    return render(request, "coaching/_talk.html", {"panel": panel, "fresh": True})
 
 
 @page("POST")
@@ -110,6 +138,20 @@ def retry(request, turn_id):
     return _after_asking(request, found.session)
 
 
+@page("POST")
+def ask_next(request, turn_id):
+    """Ask the question that an answer suggests as its `number`; the words are read from the stored answer."""
+    found = _turn(request, turn_id)
+    number = request.POST.get("number", "")
+    try:
+        with transaction.atomic():
+            _start_work(sessions.ask_next(found, int(number) if number in ("1", "2", "3") else 0, by=request.member))
+    except (sessions.NotSuggested, sessions.CoachOff) as refusal:
+        messages.error(request, str(refusal))
+        return redirect(_address(found.session))
+    return _after_asking(request, found.session)
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +180,7 @@ def _after_asking(request, found, unsent=""):
     address = _address(found)
     if not wants_fragment(request):
         return redirect(f"{address}#coach-end")
+    found.refresh_from_db(fields=["updated_at"])  # the panel tells its stream which state it shows
     panel = talk.load_panel(request.member, found.agent, found.conversation, found)
     answer = render(request, "coaching/_coach_panel.html", {"panel": panel, "typed": {"text": unsent}})
     answer["HX-Replace-Url"] = address
@@ -169,7 +212,8 @@ def _show(request, found, chosen, typed=None, status=HTTPStatus.OK):
 
 def _show_alone(request, found, typed=None, status=HTTPStatus.OK, agent=None):
     panel = talk.load_panel(request.member, agent or found.agent, None, found)
-    context = {"section": "team", "agent": panel.agent, "panel": panel, "typed": typed or {}}
+    lines = sets.load(request.member, found) if found is not None else []
+    context = {"section": "team", "agent": panel.agent, "panel": panel, "set": lines, "typed": typed or {}}
     return render(request, "coaching/agent_session.html", context, status=status)
 
 
@@ -177,7 +221,8 @@ def _show_turn(request, found):
     shown = talk.exchanges(request.member, found.session, turn=found)[0]
     if not wants_fragment(request):
         return redirect(_address(found.session))
-    return render(request, "coaching/_exchange.html", {"exchange": shown, "fresh": True})
+    panel = {"off": talk.why_off(request.member, found.session.agent)}
+    return render(request, "coaching/_exchange.html", {"exchange": shown, "fresh": True, "panel": panel})
 
 
 def _address(found):
@@ -200,7 +245,7 @@ def _session(request, pk):
 
 
 def _turn(request, pk):
-    rows = Turn.objects.visible_to(request.member)
+    rows = talk.with_place(Turn.objects.visible_to(request.member))
     return get_object_or_404(rows.select_related("session__agent", "session__conversation"), pk=pk)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from agents.models import ApiToken, Decision, Door, Procedure
+from agents.models import Agent, ApiToken, Decision, Door, Procedure
 from coaching.actions import policies, proposals
 from coaching.models import Backtest, Flag, Note, Proposal, Sample, Sweep, Turn
 from memories.models import Memory
@@ -162,6 +162,15 @@ def test_turn_is_stopped_and_asked_again(client, ours, staff, press):
     assert shown(client, turn) == ["ask_again"]
     assert press(turn, "ask_again") == ["Asked again as turn 2. A worker takes it within seconds."]
     assert press(turn, "try_again") == ["It changed in this moment. Nothing was changed by this button."]
+
+
+def test_coach_that_is_off_is_asked_by_no_button(client, ours, staff, press):
+    turn = Turn.objects.get(workspace=ours)
+    press(turn, "stop")
+    Agent.objects.filter(pk=turn.session.agent_id).update(coaching=False)
+    assert shown(client, turn) == []
+    assert "Nothing was changed" in press(turn, "ask_again")[0]
+    assert Turn.objects.filter(workspace=ours).count() == 1
 
 
 def test_backtest_is_stopped_and_another_asked_for(client, ours, staff, press):

@@ -72,28 +72,6 @@ def test_question_is_answered_on_the_page_and_the_proposal_approved_there(talk, 
     expect(page.get_by_role("link", name=FACT)).to_be_visible()
 
 
-def test_turns_chosen_by_mouse_and_keyboard_become_chips_and_the_focus(talk, assistant, owner, sign_in):
-    page = sign_in(owner)
-    page.goto(f"/conversations/{talk.pk}")
-
-    page.get_by_text("It is on its way.").click()
-    chips = page.get_by_role("group", name="Turns the question is about")
-    expect(chips.get_by_role("button")).to_have_text(["turn 5 ✕"])
-    page.get_by_role("checkbox", name="Ask about turn 5").focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Space")
-    expect(chips.get_by_role("button")).to_have_text(["turn 5 ✕", "turn 6 ✕"])
-    assert_accessible(page)
-    chips.get_by_role("button", name="Turn 6: do not ask about it").click()
-    page.get_by_role("button", name="What went wrong?").click()
-
-    expect(page.locator(".asked")).to_contain_text("turn 5")
-    work()
-    expect(page.locator(".said")).to_contain_text("turn 5")
-    assert Turn.objects.get().messages.get(role="user").focus == [5]
-    expect(chips.get_by_role("button")).to_have_text(["turn 5 ✕"])
-
-
 def test_waiting_question_can_be_stopped_and_asked_again(talk, owner, sign_in):
     page = sign_in(owner)
     page.goto(f"/conversations/{talk.pk}")

@@ -3,17 +3,19 @@
 import json
 import threading
 import time
+from dataclasses import replace
+from typing import get_args
 
 import anthropic
 import pytest
 
 from coaching import llm
-from coaching.coach import loop
+from coaching.coach import loop, room
 from tests import model_server as server
 
 MODEL = llm.Connection(key="key", model="scripted")
 LIMITS = loop.Limits(rounds=4, tokens=100_000, answer_tokens=1_000, seconds=5, stall_seconds=1)
-SYSTEM = [{"type": "text", "text": "You are a coach."}]
+SYSTEM = [{"type": "text", "text": "You are a coach."}, {"type": "text", "text": "The agent is called Ada."}]
 QUESTION = [{"role": "user", "content": [{"type": "text", "text": "What went wrong?"}]}]
 
 
@@ -39,15 +41,15 @@ class Tools:
 
 
 class Ran:
-    def __init__(self, plays, *, limits=LIMITS, should_stop=lambda: False):
+    def __init__(self, plays, *, messages=QUESTION, limits=LIMITS, should_stop=lambda: False, **more):
         self.events, self.tools = [], Tools()
         with (
             server.serving(plays) as model,
             anthropic.Anthropic(api_key="key", base_url=model.url, max_retries=0) as client,
         ):
             self.outcome = loop.run(
-                client, connection=MODEL, system=SYSTEM, messages=QUESTION, toolbox=self.tools, limits=limits,
-                emit=lambda kind, **data: self.events.append((kind, data)), should_stop=should_stop,
+                client, connection=MODEL, system=SYSTEM, messages=messages, toolbox=self.tools, limits=limits,
+                emit=lambda kind, **data: self.events.append((kind, data)), should_stop=should_stop, **more,
             )  # fmt: skip
             self.requests = model.requests
 
@@ -157,7 +159,8 @@ def test_a_paused_answer_is_taken_up_again():
     ran = Ran([server.text("One.", reason="pause_turn"), server.text("Two.")])
 
     assert (ran.outcome.state, ran.said) == (loop.State.DONE, "One.\n\nTwo.")
-    assert ran.requests[1]["messages"][-1] == {"role": "assistant", "content": [{"type": "text", "text": "One."}]}
+    [block] = ran.requests[1]["messages"][-1]["content"]
+    assert (ran.requests[1]["messages"][-1]["role"], block["type"], block["text"]) == ("assistant", "text", "One.")
 
 
 def test_the_last_round_asks_for_an_answer_without_tools():
@@ -197,19 +200,111 @@ def test_a_stop_ends_the_turn_and_keeps_what_was_said():
     assert ran.said.startswith("word word ")
 
 
-def test_the_stable_prefix_is_marked_for_the_cache():
-    ran = Ran([server.calls(("find", {})), server.text("Done.")])
+EARLIER = [
+    {"role": "user", "content": [{"type": "text", "text": "Hello?"}]},
+    {"role": "assistant", "content": [{"type": "text", "text": "Hello."}]},
+]
 
+
+@pytest.mark.parametrize(
+    ("earlier", "marks"),
+    [
+        ([], [["system 0", "system 1", 0], ["system 0", "system 1", 0, 2], ["system 0", "system 1", 2, 4]]),
+        (EARLIER, [["system 0", "system 1", 1, 2], ["system 0", 1, 2, 4], ["system 0", 1, 4, 6]]),
+    ],
+)
+def test_marks_for_the_cache_close_what_the_next_round_and_the_next_question_repeat(earlier, marks):
+    find = server.calls(("find", {}))
+    ran = Ran([find, find, server.text("Done.")], messages=[*earlier, *QUESTION])
+
+    for request, expected in zip(ran.requests, marks, strict=True):
+        parts = {f"system {index}": [block] for index, block in enumerate(request["system"])}
+        parts |= {index: message["content"] for index, message in enumerate(request["messages"])}
+        assert [place for place, blocks in parts.items() if "cache_control" in blocks[-1]] == expected
+        assert str(request).count("cache_control") == len(expected) <= 4
+    assert "cache_control" not in str([SYSTEM, QUESTION, EARLIER])
+
+
+def test_a_turn_that_was_cut_still_counts_what_it_used():
+    ran = Ran([server.calls(("find", {})), server.cut(server.start(), server.text_block("Ye"))])
+
+    assert ran.outcome.state is loop.State.FAILED
+    assert (ran.outcome.usage.rounds, ran.outcome.usage.input_tokens, ran.outcome.usage.output_tokens) == (2, 20, 5)
+
+
+def test_whoever_runs_the_turn_can_end_it_between_two_rounds():
+    told = []
+
+    def before_round(usage):
+        told.append(usage.total_tokens)
+        return "That is enough." if len(told) == 2 else ""
+
+    ran = Ran([server.calls(("find", {}))], before_round=before_round)
+
+    assert (ran.outcome.state, ran.outcome.error, told) == (loop.State.FAILED, "That is enough.", [15, 30])
+
+
+def test_tools_that_were_called_run_whatever_the_server_calls_the_stop():
+    called = server.stream(server.start(), server.tool_block("find", "{}"), server.stop("end_turn"))
+    ran = Ran([called, server.text("Done.")])
+
+    assert (ran.tools.called, ran.said) == ([("find", {})], "Done.")
+
+
+def test_every_stop_reason_of_the_sdk_has_its_line_in_the_table():
+    assert set(loop.AFTER) == set(get_args(anthropic.types.StopReason))
+
+
+THINKING = {"type": "thinking", "thinking": "", "signature": ""}
+SECRET_THOUGHT = {"type": "redacted_thinking", "data": "b64"}
+NEWER = {"type": "something_new", "inside": {"a": [1, None]}}
+
+
+def test_thinking_and_blocks_nobody_knows_go_back_as_they_came():
+    deltas = [
+        {"type": "thinking_delta", "thinking": "Let me "},
+        {"type": "thinking_delta", "thinking": "see."},
+        {"type": "signature_delta", "signature": "c2ln"},
+    ]
+    thought = [server.event("content_block_start", index=0, content_block=THINKING)]
+    thought += [server.event("content_block_delta", index=0, delta=delta) for delta in deltas]
+    thought += [server.event("content_block_stop", index=0)]
+    for index, block in enumerate((SECRET_THOUGHT, NEWER), start=1):
+        thought += [server.event("content_block_start", index=index, content_block=block)]
+        thought += [server.event("content_block_stop", index=index)]
+    call = server.tool_block("find", "{}", index=3)
+    ran = Ran([server.stream(server.start(), *thought, call, server.stop("tool_use")), server.text("Done.")])
+
+    assert ran.outcome.state is loop.State.DONE
+    assert ran.requests[1]["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "Let me see.", "signature": "c2ln"},
+        SECRET_THOUGHT,
+        NEWER,
+        {"type": "tool_use", "id": "toolu_1", "name": "find", "input": {}},
+    ]
+
+
+def test_old_results_make_room_in_big_steps_and_every_call_keeps_its_result():
+    find = server.calls(("find", {"a": "x" * 1_000}))
+    limits = replace(LIMITS, rounds=9, results=4_000)
+    ran = Ran([find] * 8 + [server.text("Done.")], limits=limits)
+
+    whole = []
     for request in ran.requests:
-        marks = [
-            block
-            for part in (request["tools"], request["system"], *(each["content"] for each in request["messages"]))
-            for block in part
-            if "cache_control" in block
-        ]
-        assert marks == [request["tools"][-1], request["system"][-1], request["messages"][-1]["content"][-1]]
-    assert ran.requests[0]["tools"] == ran.requests[1]["tools"]
-    assert QUESTION == [{"role": "user", "content": [{"type": "text", "text": "What went wrong?"}]}]
+        blocks = [block for message in request["messages"] for block in message["content"]]
+        used = [block["id"] for block in blocks if block["type"] == "tool_use"]
+        results = [block for block in blocks if block["type"] == "tool_result"]
+        assert [block["tool_use_id"] for block in results] == used
+        assert sum(len(block["content"]) for block in results) <= limits.results
+        whole.append("".join("-" if block["content"] == room.LEFT_OUT else "+" for block in results))
+    assert whole == ["", "+", "++", "+++", "---+", "---++", "---+++", "------+", "------++"]
+
+
+def test_more_than_there_is_room_for_in_one_round_is_not_shown():
+    limits = replace(LIMITS, results=4_000)
+    ran = Ran([server.calls(*[("find", {"a": "x" * 900})] * 5), server.text("Done.")], limits=limits)
+
+    assert [block["content"] == loop.TOO_MUCH for block in ran.results()] == [False, False, True, True, True]
 
 
 def test_an_exception_of_the_caller_passes_through():

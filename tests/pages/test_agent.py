@@ -9,7 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.models import Procedure
-from coaching.models import Proposal
+from coaching.actions import proposals
+from coaching.models import Proposal, Session, SessionConversation
+from coaching.pages import history as history_page
 from helpdesk import actions as helpdesk
 from helpdesk import rows
 from memories import actions as memories
@@ -51,6 +53,14 @@ def rated(agent, number, value, closed_at=None):
     }  # fmt: skip
     row = rows.conversation_from_json(body, now=timezone.now())
     return helpdesk.upsert_conversation(agent.workspace, row)[0]
+
+
+def talk_about_a_set(agent, owner, conversation):
+    session = Session.objects.create(workspace=owner.workspace, agent=agent, started_by=owner, about="1 conversation")
+    SessionConversation.objects.create(
+        workspace=owner.workspace, session=session, conversation=conversation, position=0
+    )
+    return session
 
 
 # --- Who sees what ----------------------------------------------------------------------------------------------------
@@ -177,6 +187,79 @@ def test_history_finds_samples_and_words_of_their_summaries(agent, owner, signed
         return client.get(f"/agents/{agent.pk}/history{query}").context["history"].n_found
 
     assert (found(""), found("?flagged=1"), found("?q=INVOICE"), found("?q=parcel")) == (2, 1, 1, 0)
+    rated(agent, "Ticket-81", 1)
+    assert [found(f"?q={begins}") for begins in ("ticket-8", "Ticket-81", "81")] == [1, 1, 0]
+    assert (found("?q=ticket&score=low"), found("?q=ticket&flagged=1"), found("?score=low&flagged=1")) == (1, 0, 0)
+
+
+def test_history_tells_the_talks_and_proposals_of_a_conversation_and_leads_to_them(agent, owner, signed_in):
+    about, alone, in_set = (rated(agent, number, 3) for number in (1, 2, 3))
+    for _ in range(2):
+        session = factories.session(agent, owner, conversation=about)
+    for number in range(3):
+        factories.proposal(agent, session=session, change={"summary": f"Parcel {number}.", "text": ""})
+    proposals.reject(Proposal.objects.first(), by=owner, door="page", reason="No.")
+    factories.proposal(agent)
+    of_set = talk_about_a_set(agent, owner, in_set)
+    client = signed_in(owner)
+
+    page = client.get(f"/agents/{agent.pk}/history")
+
+    told = {row.conversation: (row.n_talks, row.n_proposals, row.in_set) for row in page.context["history"].rows}
+    assert told == {about: (2, 3, None), alone: (0, 0, None), in_set: (0, 0, of_set.pk)}
+    assert f'href="/conversations/{about.pk}#coach">2 talks</a>' in text(page)
+    assert f'href="/coach/sessions/{of_set.pk}">in a set</a>' in text(page)
+    assert f'href="/proposals?conversation={about.pk}">3 proposals</a>' in text(page)
+    queue = client.get(f"/proposals?conversation={about.pk}").context["queue"]
+    assert (queue.n_found, len(queue.items), queue.conversation) == (3, 3, about)
+    assert {one.label: one.count for one in queue.statuses if one.count} == {"All": 3, "Pending": 2, "Rejected": 1}
+    assert all("conversation=" in one.query for one in queue.statuses)
+    some = client.get(f"/proposals?conversation={about.pk}&status=rejected").context["queue"]
+    assert (some.n_found, some.items[0].proposal.status) == (1, "rejected")
+    shown = client.get(f"/proposals/{some.items[0].proposal.pk}?conversation={about.pk}").context["queue"]
+    assert shown.n_found == 3
+
+
+def test_history_of_days_the_wrong_way_round_says_so_and_offers_the_right_one(agent, owner, signed_in):
+    rated(agent, 1, 5)
+    client, path = signed_in(owner), f"/agents/{agent.pk}/history"
+
+    page = client.get(f"{path}?after=2026-12-31&before=2020-01-01&score=high")
+
+    assert page.context["history"].n_found == 0
+    assert "The first day comes after the last" in text(page)
+    right = f"{path}?after=2020-01-01&amp;before=2026-12-31&amp;score=high"
+    assert f'href="{right}"' in page.content.decode()
+    assert client.get(right.replace("&amp;", "&")).context["history"].n_found == 1
+    assert "The first day" not in text(client.get(f"{path}?after=2020-01-01&before=2020-01-01"))
+
+
+def test_history_says_why_it_is_empty_and_what_is_not_known(agent, owner, signed_in):
+    person = factories.human(owner.workspace)
+    client = signed_in(owner)
+    assert "then the coach can read them" in text(client.get(f"/agents/{agent.pk}/history"))
+    assert "No conversations yet" in (page := text(client.get(f"/agents/{person.pk}/history")))
+    assert "coach" not in page[page.index("No conversations yet") : page.index("</main>")]
+
+    factories.conversation(agent, source="api", turn_count=None)
+    factories.conversation(person)
+
+    page = text(client.get(f"/agents/{agent.pk}/history"))
+    assert [words in page for words in ("not rated", "none sent", "not asked")] == [True] * 3
+    assert "not asked" not in text(client.get(f"/agents/{person.pk}/history"))
+    assert "No conversation fits" in text(client.get(f"/agents/{agent.pk}/history?q=nothing&score=low&flagged=1"))
+
+
+def test_history_of_many_pages_counts_all_and_keeps_its_filters(agent, owner, signed_in):
+    for number in range(history_page.PAGE_SIZE + 3):
+        rated(agent, number, 5)
+    client, path = signed_in(owner), f"/agents/{agent.pk}/history"
+
+    last = client.get(f"{path}?score=high&page=99").context["history"]
+
+    assert (last.n_found, last.n_pages, last.question.page, len(last.rows)) == (53, 2, 2, 3)
+    assert last.previous_page == "?score=high"
+    assert client.get(f"{path}?score=low").context["history"].n_found == 0
 
 
 def test_history_of_one_agent_leaves_out_the_others(agent, owner, signed_in):
@@ -197,7 +280,9 @@ def test_pages_take_as_many_queries_for_much_as_for_little(agent, owner, signed_
             factories.proposal(agent)
             factories.proposal(agent, type="memory_entry_delete", change={}, target_id=memory.pk)
             conversation = rated(agent, Memory.objects.count(), 1)
-            factories.session(agent, owner, conversation=conversation)
+            session = factories.session(agent, owner, conversation=conversation)
+            factories.proposal(agent, session=session)
+            talk_about_a_set(agent, owner, conversation)
 
     fill(1)
     few = [queries(client, path) for path in paths]

@@ -107,3 +107,14 @@ def test_without_scripts_the_page_works_by_reload(owner, sign_in, settings):
     page.get_by_role("link", name="Look again").click()
 
     expect(page.get_by_text(model_tests.REFUSED)).to_be_visible()
+    longest = {
+        "key": KEY,
+        "base_url": f"https://{'m' * 60}.{'n' * 60}.example.com",
+        "model": "x" * 100,
+        "effort": "xhigh",
+    }
+    connections.connect(owner.workspace, by=owner, version=0, **longest)
+    page.set_viewport_size(NARROW)
+    page.reload()
+    expect(page.get_by_text("x" * 100).first).to_be_visible()
+    assert_nothing_is_cut_off(page)

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 
+from coaching import usage
 from coaching.actions import connections, sessions
 from coaching.coach import model_tests
 from coaching.models import ModelConnection, ModelTest, Turn
@@ -225,11 +226,11 @@ def test_asking_by_button_asks_once(client, workspace, owner, settings):
 # --- What was used
 
 
-def used(workspace, owner, agent, days_ago, **usage):
+def used(workspace, owner, agent, days_ago, **tokens):
     """A question that was answered so many days ago, and used so much."""
     turn = sessions.ask(factories.session(agent, owner), by=owner, text="Why?")
     ended = {"state": "done", "ended_at": timezone.now() - timedelta(days=days_ago), "next_try_at": None}
-    Turn.objects.filter(pk=turn.pk).update(usage=usage, **ended)
+    Turn.objects.filter(pk=turn.pk).update(usage=tokens, **ended)
     return turn
 
 
@@ -245,6 +246,7 @@ def test_usage_is_told_by_day_and_kind_with_the_talks_behind_it(client, page, wo
     said = page()
 
     assert "3,521 of 10,000 tokens in 3 questions to the coach." in said
+    assert usage.tokens_today(workspace) == 3521  # what the limit counts
     assert "Tokens of the last 14 days: 3,528 in 4 questions." in client.get(URL).content.decode()
     rows = re.findall(r'<tr><th scope="row">.*?</tr>', client.get(URL).content.decode())
     cells = [re.findall(r">([\d,]+)</td>", row) for row in rows]

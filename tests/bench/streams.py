@@ -221,7 +221,7 @@ def cpu_seconds(port) -> float:
 
 def _command_line(pid) -> bytes:
     with suppress(OSError):
-        return open(f"/proc/{pid}/cmdline", "rb").read()  # noqa: SIM115, PTH123
+        return open(f"/proc/{pid}/cmdline", "rb").read()  # noqa: PTH123
     return b""
 
 

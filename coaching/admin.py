@@ -8,8 +8,20 @@ from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, button
 from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door
-from coaching.actions import backtests, flags, notes, proposals, samples, sessions
-from coaching.models import Backtest, Flag, FlagPolicy, Note, Proposal, Sample, Session, Sweep, Turn
+from coaching.actions import backtests, connections, flags, notes, proposals, samples, sessions
+from coaching.models import (
+    Backtest,
+    Flag,
+    FlagPolicy,
+    ModelConnection,
+    ModelTest,
+    Note,
+    Proposal,
+    Sample,
+    Session,
+    Sweep,
+    Turn,
+)
 
 TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
 AGENT = ("agent", admin.RelatedOnlyFieldListFilter)
@@ -192,6 +204,63 @@ class BacktestBack(OwedBack):
     @button("Try again")
     def ask_again(self, request, row, words):
         backtests.ask(row.workspace, by=self.acting(request, row))
+        return "A new one is asked for. A worker takes it within seconds."
+
+
+@admin.register(ModelConnection)
+class ModelConnectionBack(VersionsShown, ReadOnly):
+    group = "Coaching"
+    list_display = ("workspace", "model", "base_url", "effort", "version")
+    list_filter = ("effort",)
+    list_select_related = ("workspace",)
+    search_fields = ("workspace__name", "model", "base_url")
+    ordering = ("workspace__name", "pk")
+    fields = ("workspace", "base_url", "model", "effort", "key_tail", "version")
+    version_fields = ("base_url", "model", "effort", "key_tail")
+    never_shown = ("key",)
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("key")
+
+    def view_on_site(self, obj):
+        return reverse("settings-model")
+
+
+@admin.register(ModelTest)
+class ModelTestBack(OwedBack):
+    group = "Coaching"
+    one, many = "Test of a model", "Tests of models"
+    list_display = ("workspace", "asked_by", "asked_at", "finished_at", "came_to", *OwedBack.owed_columns)
+    list_filter = (Owes, "asked_at")
+    list_select_related = ("workspace", "asked_by__user")
+    search_fields = ("workspace__name", "asked_by__user__name", "asked_by__user__email")
+    ordering = ("-asked_at", "pk")
+    never_shown = (*OwedBack.never_shown, "checks")
+
+    @admin.display(description="Came to")
+    def came_to(self, row):
+        if row.finished_at is None:
+            return "–"
+        return next((check["sentence"] for check in row.checks if check.get("state") == "failed"), "It works.")
+
+    def get_fields(self, request, obj=None):
+        return [*super().get_fields(request, obj), *(["came_to"] if obj and obj.finished_at else [])]
+
+    def view_on_site(self, obj):
+        return reverse("settings-model") + "#model-test"
+
+    def buttons_for(self, row):
+        return ("try_again",) if row.finished_at is None else ("ask_again",)
+
+    @button("Try again now")
+    def try_again(self, request, row, words):
+        if row.finished_at is not None:
+            raise connections.AlreadyTested("This test has ended already.")
+        return super().try_again(request, row, words)
+
+    @button("Test again")
+    def ask_again(self, request, row, words):
+        connections.ask_for_test(row.workspace, by=self.acting(request, row))
         return "A new one is asked for. A worker takes it within seconds."
 
 

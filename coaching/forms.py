@@ -4,7 +4,8 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
 from agents.models import TEXT_LIMIT, Agent
-from coaching.models import FlagPolicy
+from coaching.llm import DEFAULT_MODEL
+from coaching.models import FlagPolicy, ModelConnection
 from memories.models import SUMMARY_LIMIT
 
 
@@ -112,6 +113,41 @@ class FlagPolicyForm(Typed):
         widget=forms.RadioSelect,
         error_messages={"required": "Choose one of the three.", "invalid_choice": "Choose one of the three."},
     )
+
+
+class ModelForm(Typed):
+    key = forms.CharField(
+        label="Key",
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Kept encrypted, sent to this address only, and not shown again. A server that asks for none takes any word.",
+    )
+    base_url = forms.CharField(
+        label="Address",
+        required=False,
+        widget=forms.TextInput(
+            attrs={
+                "placeholder": "https://api.anthropic.com",
+                "inputmode": "url",
+                "autocomplete": "off",
+                "spellcheck": "false",
+            }
+        ),
+        help_text="Empty: Anthropic. Any other server that speaks the Messages API will do; /v1/messages is added to it.",
+    )
+    model = forms.CharField(
+        label="Model",
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": DEFAULT_MODEL}),
+        help_text="Its name at that address. It must stream its answers and use tools.",
+    )
+    effort = forms.ChoiceField(
+        label="Effort",
+        required=False,
+        choices=[("", "As the model likes"), *ModelConnection.Effort.choices],
+        help_text="How hard it thinks. More costs more tokens and time. Not every model takes this.",
+    )
+    version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
 
 FORMS = {"memory": MemoryForm, "procedure": ProcedureForm, "prompt": PromptForm}

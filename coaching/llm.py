@@ -22,6 +22,7 @@ from typing import Any
 import anthropic
 import httpx2
 
+from agents import outbound
 from coaching.model_errors import (
     AnswerBroken,
     ModelBusy,
@@ -65,6 +66,7 @@ class Connection:
     base_url: str = ""
     model: str = ""
     effort: str = ""  # low, medium, high, xhigh or max; empty: the model's own
+    guarded: bool = False  # the address was typed into a page: it is checked on each connect
 
     @property
     def is_practice(self) -> bool:
@@ -141,8 +143,11 @@ class Watch:
             raise TimeIsUp("The coach ran out of time for this turn. Press Retry, or ask about a smaller part.")
 
 
-def client(connection: Connection) -> anthropic.Anthropic:
-    """A client for the model of a connection, to be closed by the caller; retries and timeouts are `ask`'s business."""
+def client(connection: Connection, *, witness: outbound.Witness | None = None) -> anthropic.Anthropic:
+    """A client for the model of a connection, to be closed by the caller; retries and timeouts are `ask`'s business.
+
+    `witness` sees how each request to a server went.
+    """
     if connection.is_practice:
         return anthropic.Anthropic(
             api_key=PRACTICE_MODEL,
@@ -154,7 +159,7 @@ def client(connection: Connection) -> anthropic.Anthropic:
     return anthropic.Anthropic(
         api_key=connection.key,
         base_url=connection.base_url or ANTHROPIC,
-        http_client=anthropic.DefaultHttpxClient(verify=_tls()),
+        http_client=outbound.client(_tls(), guarded=connection.guarded, witness=witness),
         max_retries=0,
         open_telemetry=False,
     )
@@ -262,6 +267,7 @@ class _Reading:
         stall = self.watch.stall_seconds
         timeout = httpx2.Timeout(connect=CONNECT_SECONDS, read=stall, write=stall, pool=CONNECT_SECONDS)
         inputs: dict[int, str] = {}
+        ended = False
         try:
             with self.client.messages.stream(**self.request, timeout=timeout) as stream:
                 self.response = stream.response
@@ -272,10 +278,14 @@ class _Reading:
                         inputs[event.index] = inputs.get(event.index, "") + event.delta.partial_json
                     if event.type in ("message_start", "message_delta"):
                         self.usage = _counted(stream.current_message_snapshot.usage)
+                        ended = stream.current_message_snapshot.stop_reason is not None
                     self.inbox.put(event.text if event.type == "text" else "")
                     if event.type == "message_stop":
+                        ended = True
                         break
-                else:  # the SDK takes an early end of the stream for the end of the answer
+                # The SDK takes an early end of the stream for the end of the answer. A reason to stop comes after the last
+                # block, so with it an answer is whole, whether the last event of all came or not.
+                if not ended:
                     raise cut()
                 self.inbox.put(_whole(stream.current_message_snapshot, inputs, self.usage))
         except Exception as error:  # whatever it is, the waiting thread translates it; none may die unheard here

@@ -77,7 +77,7 @@ _STATUS_OF_TYPE = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-_REFUSED = {
+REFUSED = {
     400: "The model did not accept the request, perhaps because the session has grown too long. Start a new session "
     "and ask about a smaller part.",
     401: "The model did not accept our key. An admin can put in a valid one; then press Retry.",
@@ -114,14 +114,14 @@ def _unreachable() -> ModelError:
 
 def _by_status(error: anthropic.APIStatusError) -> ModelError:
     status = error.status_code if error.status_code >= 400 else _STATUS_OF_TYPE.get(str(error.type), 500)
-    if status in _REFUSED:
-        return ModelRefused(_REFUSED[status])
+    if status in REFUSED:
+        return ModelRefused(REFUSED[status])
     if status in (408, 409, 429) or status >= 500:
         wait = _retry_after(error.response.headers)
         minutes = max(1, math.ceil((wait or 0) / 60))
         again = f"Nothing is lost; press Retry in {'a minute' if minutes == 1 else f'{minutes} minutes'}."
         return ModelBusy(f"{_BUSY.get(status, _FAULT)} {again}", retry_after=wait)
-    return ModelRefused(_REFUSED[400])
+    return ModelRefused(REFUSED[400])
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

@@ -116,7 +116,7 @@ async def follow(session_id, after, *, as_of=None):
             if follower.is_behind or follower.waiting:
                 continue
             try:
-                async with asyncio.timeout(SIGN_OF_LIFE_EVERY):
+                async with asyncio.timeout(min(SIGN_OF_LIFE_EVERY, ends_at - time.monotonic())):
                     await follower.news.wait()
             except TimeoutError:
                 yield SIGN_OF_LIFE_FOR_PAGES if is_page else SIGN_OF_LIFE
@@ -193,18 +193,14 @@ class Poller:
         try:
             while self.followers:
                 self.hurry.clear()
-                began_at = time.monotonic()
                 pause = AFTER_AN_ERROR
                 try:
-                    moved = await _in(self.looker, _look, dict(self.known))
-                except (
-                    Exception
-                ):  # whatever it was, the streams stay open, and what was missed comes with the next look
+                    moved, took = await _in(self.looker, _look, dict(self.known))
+                except Exception:  # whatever it was, the streams stay open, and what was missed comes with the next look
                     log.exception("The sessions that are followed could not be read.")
                 else:
                     self._hand_out(moved)
-                    now = time.monotonic()
-                    took, is_quiet = now - began_at, now - self.moved_at > QUIET_AFTER
+                    is_quiet = time.monotonic() - self.moved_at > QUIET_AFTER
                     pause = max(QUIET_PAUSE, 19 * took) if is_quiet else max(PAUSE, 4 * took)
                 try:
                     async with asyncio.timeout(pause):
@@ -230,7 +226,9 @@ class Poller:
 
 
 def _look(known):
-    """{session: (updated_at, [(number, frame)])} of the sessions that have moved from `known`; two queries at most."""
+    """{session: (updated_at, [(number, frame)])} of the sessions that have moved from `known`, and the seconds of work
+    that took; two queries at most."""
+    began_at = time.thread_time()  # work, not waiting: on a busy machine the looks must not become rarer as well
     try:
         moved, behind = {}, []
         rows = Session.objects.filter(pk__in=known).values_list("pk", "events_written", "updated_at")
@@ -244,7 +242,7 @@ def _look(known):
             found = TurnEvent.objects.filter(reduce(or_, behind)).order_by("session_id", "number")[:MOST_EVENTS]
             for pk, *row in found.values_list("session_id", "number", "turn_id", "type", "data"):
                 moved[pk][1].append((row[0], frame(_event(*row))))
-        return moved
+        return moved, time.thread_time() - began_at
     except Exception:
         connection.close()  # the next look begins with a new one
         raise

@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, flags, knowledge, proposals, settings, team, todo
+from coaching.views import agent, conversation, flags, knowledge, models, proposals, sets, settings, team, todo
 
 
 def entry_paths(prefix, kind):
@@ -24,6 +24,7 @@ urlpatterns = [
     path("team/<uuid:agent_id>/notes", team.write_note, name="write-note"),
     path("team/<uuid:agent_id>/flag", team.raise_by_hand, name="flag-by-hand"),
     path("flags/<uuid:flag_id>", flags.flag, name="flag"),
+    path("flags/<uuid:flag_id>/ask", sets.ask_about_flag, name="flag-ask"),
     path("flags/<uuid:flag_id>/reopen", flags.reopen, name="flag-reopen"),
     path("flags/<uuid:flag_id>/coached", flags.coached, name="flag-coached"),
     path("flags/<uuid:flag_id>/cause", team.set_cause, name="flag-cause"),
@@ -39,6 +40,7 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/history", agent.history, name="agent-history"),
     path("agents/<uuid:agent_id>/coaching", agent.coaching, name="agent-coaching"),
     path("agents/<uuid:agent_id>/coaching/ask", conversation.ask_agent, name="agent-ask"),
+    path("agents/<uuid:agent_id>/coaching/set", sets.ask_about_filter, name="agent-set"),
     path("agents/<uuid:agent_id>/settings", agent.settings, name="agent-settings"),
     path("agents/<uuid:agent_id>/memory", knowledge.memory_list, name="agent-memory"),
     path("agents/<uuid:agent_id>/procedures", knowledge.procedure_list, name="agent-procedures"),
@@ -53,6 +55,9 @@ urlpatterns = [
     path("settings/flags", settings.flag_policy, name="settings-flag-policy"),
     path("settings/flags/backtest", settings.backtest, name="settings-backtest"),
     path("settings/flags/backtest/<uuid:backtest_id>/stop", settings.stop_backtest, name="settings-backtest-stop"),
+    path("settings/model", models.model, name="settings-model"),
+    path("settings/model/test", models.test, name="settings-model-test"),
+    path("settings/model/disconnect", models.disconnect, name="settings-model-disconnect"),
     path("conversations", conversation.conversations, name="conversations"),
     path("conversations/<uuid:conversation_id>", conversation.conversation, name="conversation"),
     path("conversations/<uuid:conversation_id>/ask", conversation.ask_about, name="conversation-ask"),
@@ -62,6 +67,7 @@ urlpatterns = [
     path("coach/turns/<uuid:turn_id>", conversation.turn, name="coach-turn"),
     path("coach/turns/<uuid:turn_id>/stop", conversation.stop, name="coach-turn-stop"),
     path("coach/turns/<uuid:turn_id>/retry", conversation.retry, name="coach-turn-retry"),
+    path("coach/turns/<uuid:turn_id>/next", conversation.ask_next, name="coach-turn-next"),
     path("proposals", proposals.proposals, name="proposals"),
     path("proposals/<uuid:proposal_id>", proposals.proposal, name="proposal"),
     path("proposals/<uuid:proposal_id>/approve", proposals.approve, name="proposal-approve"),

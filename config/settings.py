@@ -184,6 +184,8 @@ ANTHROPIC_API_KEY = env("ANTHROPIC_API_KEY", default="")
 ANTHROPIC_BASE_URL = env("ANTHROPIC_BASE_URL", default="")
 COACH_MODEL = env("COACH_MODEL", default="")
 COACH_EFFORT = env("COACH_EFFORT", default="")
+# Beside https to the public network: host:port of what addresses typed into pages may name.
+OUTBOUND_ALLOW = env.list("OUTBOUND_ALLOW", default=[])
 COACH_TURNS = env.int("COACH_TURNS", default=8)
 COACH_ROUNDS = env.int("COACH_ROUNDS", default=12)
 COACH_PROPOSALS = env.int("COACH_PROPOSALS", default=20)

@@ -112,17 +112,19 @@
 
   const grew = () => document.dispatchEvent(new CustomEvent("talk:grew"));
 
-  /* Sentences for who listens instead of looking: what the coach does, and the answer once it is whole, not word by word. */
+  /* Short sentences for who listens instead of looking. The words themselves stand in the log, to be read there at one's own
+     pace: announced as they come they would be said word by word. */
   function announce(words) {
     const place = byId("coach-says");
     if (place) place.textContent = words;
   }
 
+  const ENDS = { done: "The coach has answered.", failed: "The coach could not finish; the talk says why.", stopped: "The coach was stopped." };
+
   function announceEnd(exchange) {
-    const words = [...exchange.querySelectorAll(".said, .coach-ended > p")].map((part) => part.textContent.trim()).join(" ");
     const cards = exchange.querySelectorAll(".proposal-card").length;
-    const proposed = cards ? ` ${cards} proposal${cards > 1 ? "s" : ""} to decide on.` : "";
-    announce(`${words.length > 600 ? `${words.slice(0, 600)} …` : words}${proposed}`);
+    const proposed = cards ? ` It made ${cards} proposal${cards > 1 ? "s" : ""}.` : "";
+    announce((ENDS[exchange.dataset.state] ?? "") + proposed);
   }
 
   /* ----------------------------------------------------------- reading again */

@@ -25,6 +25,12 @@ def quick_passwords(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+@pytest.fixture(autouse=True)
+def quick_clients(settings):
+    """Every test client makes its own middleware, and reading all static files for each takes longer than most tests."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
 @pytest.fixture
 def workspace(db):
     return factories.workspace()

@@ -99,11 +99,14 @@ def stop(reason: str | None, **usage: int) -> bytes:
     return event("message_delta", delta=delta, usage={"output_tokens": 5, **usage}) + event("message_stop")
 
 
+EMPTY_TEXT = {"type": "text", "text": ""}
+
+
 def text_block(*pieces: str, index: int = 0) -> bytes:
     deltas = [
         event("content_block_delta", index=index, delta={"type": "text_delta", "text": piece}) for piece in pieces
     ]
-    begun = event("content_block_start", index=index, content_block={"type": "text", "text": ""})
+    begun = event("content_block_start", index=index, content_block=EMPTY_TEXT)
     return b"".join([begun, *deltas, event("content_block_stop", index=index)])
 
 
@@ -209,10 +212,44 @@ def slowly(pieces: list[str], *, seconds: float) -> Play:
     def play(handler: Handler) -> None:
         handler.begin()
         handler.send(start())
-        handler.send(event("content_block_start", index=0, content_block={"type": "text", "text": ""}))
+        handler.send(event("content_block_start", index=0, content_block=EMPTY_TEXT))
         for piece in pieces:
             handler.send(event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece}))
             time.sleep(seconds)
         handler.send(event("content_block_stop", index=0) + stop("end_turn"))
 
     return play
+
+
+def replay(exchanges: list[dict[str, Any]]) -> list[Play]:
+    """Recorded answers in their order, from a file of `record_exchange` or in its form; the requests are not compared.
+
+    An answer that was recorded whole, as one message, is streamed as a service would stream it.
+    """
+    return [_replayed(each) for each in exchanges]
+
+
+def _replayed(exchange: dict[str, Any]) -> Play:
+    body = exchange["response_body"]
+    if exchange["status"] >= 400:
+        error = body.get("error", {}) if isinstance(body, dict) else {}
+        headers = {name.replace("-", "_"): value for name, value in exchange.get("headers", {}).items()}
+        headers.pop("content_type", None)
+        return status(exchange["status"], error.get("type", "api_error"), error.get("message", ""), **headers)
+    if isinstance(body, str):
+        return (cut if exchange.get("cut") else stream)(body.encode())
+    return stream(*_as_events(body))
+
+
+def _as_events(whole: dict[str, Any]) -> Iterator[bytes]:
+    begun = {**whole, "content": [], "stop_reason": None}
+    yield event("message_start", message=begun)
+    for index, block in enumerate(whole["content"]):
+        if block["type"] == "text":
+            yield text_block(block["text"], index=index)
+        elif block["type"] == "tool_use":
+            yield tool_block(block["name"], json.dumps(block["input"]), index=index, call=block["id"])
+        else:
+            yield event("content_block_start", index=index, content_block=block)
+            yield event("content_block_stop", index=index)
+    yield stop(whole["stop_reason"], output_tokens=whole["usage"]["output_tokens"])

@@ -60,6 +60,23 @@ def worker(threads=4, **environment):
         print(child.communicate()[0])  # shown where the test fails
 
 
+@contextmanager
+def answering(**environment):
+    """Yields a function that has a process of its own claim and answer a turn: (turn) -> its process id, once it has claimed."""
+    child = start("-m", "tests.flows.answer_turn", **environment)
+
+    def answer(turn):
+        child.stdin.write(f"{turn.pk}\n")
+        child.stdin.flush()
+        return int(child.stdout.readline())
+
+    try:
+        yield answer
+    finally:
+        child.kill()
+        print(child.communicate()[0])  # shown where the test fails
+
+
 def until(happened, look=lambda: None):
     """Wait for it, looking for owed work as the clock does."""
     deadline = time.monotonic() + PATIENCE

@@ -11,8 +11,8 @@ from config.asgi import application
 
 
 @contextmanager
-def serving():
-    """Yields (host, port) of a server on the test's own database."""
+def serving(application=application):
+    """Yields (host, port) of a server on the test's own database; `application` may stand before the product's."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)

@@ -36,6 +36,7 @@ OPEN = (200,) * 6
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 BACK = {"version": "1", "base_version": "2"}
+MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
 NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
 
 LINES = [
@@ -115,6 +116,11 @@ LINES = [
     ("settings/flags/backtest", "GET", {}, LED_ON),
     ("settings/flags/backtest", "POST", {}, LED_ON),
     ("settings/flags/backtest/{backtest}/stop", "POST", {}, DONE),
+    ("settings/model", "GET", {}, LISTED),
+    ("settings/model", "POST", MODEL, LED_ON),
+    ("settings/model/test", "GET", {}, LED_ON),
+    ("settings/model/test", "POST", {}, LED_ON),
+    ("settings/model/disconnect", "POST", {"version": "1"}, LED_ON),
     ("conversations", "GET", {}, LISTED),
     ("conversations/{talk}", "GET", {}, SEEN),
     ("conversations/{own_talk}", "GET", {}, SEEN),
@@ -125,6 +131,10 @@ LINES = [
     ("coach/turns/{turn}", "GET", {}, DONE),
     ("coach/turns/{turn}/stop", "POST", {}, DONE),
     ("coach/turns/{turn}/retry", "POST", {}, DONE),
+    ("coach/turns/{turn}/next", "POST", {"number": "1"}, DONE),
+    ("agents/{ai}/coaching/set", "POST", {}, DONE),
+    ("agents/{ai}/coaching/set?flagged=1", "POST", {"quick": "Is this a pattern?"}, DONE),
+    ("flags/{ai_flag}/ask", "POST", {"quick": "Is this a pattern?"}, DONE),
     ("proposals", "GET", {}, LISTED),
     ("proposals/{proposal}", "GET", {}, SEEN),
     ("proposals/{proposal}/approve", "POST", {}, DONE),
@@ -172,6 +182,7 @@ def world(workspace, owner, agent, linked_member):
         "shared": shared,
         "dismissed": dismissed,
         "flag": flags.raise_manual(own, by=owner, reason="Talk."),
+        "ai_flag": flags.raise_manual(factories.ai_agent(workspace), by=owner, reason="Talk."),
         "her_sample": samples.pin(factories.conversation(hers), by=owner),
         "talk": talk,
         "own_talk": factories.conversation(own),

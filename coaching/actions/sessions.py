@@ -7,8 +7,13 @@ from django.utils import timezone
 
 from agents import work
 from agents.access import Refusal, Right, require
-from coaching.models import Message, Session, Turn, TurnEvent
+from coaching import followups
+from coaching.models import Message, Session, SessionConversation, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
+from helpdesk.models import Conversation
+
+SET_LIMIT = 50  # conversations of one session
+ABOUT_LIMIT = 200  # characters
 
 
 class CoachOff(Refusal):
@@ -23,19 +28,60 @@ class StillRunning(Refusal):
     """The turn has not ended yet, so it cannot be asked again."""
 
 
-def start(agent, *, by, conversation=None):
-    """A new session with the coach of `agent`. Raises NotAllowed, CoachOff, ValidationError."""
+class NotSuggested(Refusal):
+    """The coach suggested no such question at the end of that answer."""
+
+
+def start(agent, *, by, conversation=None, conversations=(), about=""):
+    """A new session with the coach of `agent`: about one conversation, about a set of them in this order, or about none.
+
+    A set has at most SET_LIMIT conversations and is fixed from here on; `about` says in words what they have in common.
+    A set of one is a session about that conversation. Raises NotAllowed, CoachOff, ValidationError.
+    """
     require(by, Right.COACH_AI)
     require_coach(agent)
+    chosen = list(dict.fromkeys(conversations))
+    if conversation is not None and chosen:
+        raise ValidationError({"conversations": "A session is about one conversation or about several, not both."})
+    if len(chosen) > SET_LIMIT:
+        raise ValidationError({"conversations": f"A session is about at most {SET_LIMIT} conversations."})
     if conversation is not None and conversation.agent_id != agent.pk:
         raise ValidationError({"conversation": "This conversation belongs to another agent."})
-    return Session.objects.create(
-        workspace_id=agent.workspace_id, agent=agent, conversation=conversation, started_by=by
-    )
+    own = Conversation.objects.visible_to(by).filter(agent=agent, pk__in=[each.pk for each in chosen]).count()
+    if own != len(chosen):
+        raise ValidationError({"conversations": "One of these conversations belongs to another agent."})
+    if len(chosen) == 1:
+        conversation, chosen = chosen[0], []
+    with transaction.atomic():
+        session = Session.objects.create(
+            workspace_id=agent.workspace_id,
+            agent=agent,
+            conversation=conversation,
+            about=(about or f"{len(chosen)} conversations")[:ABOUT_LIMIT] if chosen else "",
+            started_by=by,
+        )
+        SessionConversation.objects.bulk_create(
+            SessionConversation(workspace_id=agent.workspace_id, session=session, conversation=each, position=position)
+            for position, each in enumerate(chosen)
+        )
+    return session
 
 
-def ask(session, *, by, text, focus=(), retry_of=None):
-    """Put a question to the coach; returns the turn that a worker owes. Raises NotAllowed, CoachOff, ValidationError."""
+def members(sessions):
+    """{session id: the ids of the conversations it is about, in their order}, for many sessions in one query, or none."""
+    ids = {each.pk: [each.conversation_id] if each.conversation_id else [] for each in sessions}
+    sets = [each.pk for each in sessions if each.about]
+    rows = SessionConversation.objects.filter(session__in=sets).order_by("position")
+    for session, conversation in rows.values_list("session", "conversation"):
+        ids[session].append(conversation)
+    return ids
+
+
+def ask(session, *, by, text, focus=(), retry_of=None, suggested=False):
+    """Put a question to the coach; returns the turn that a worker owes. Raises NotAllowed, CoachOff, ValidationError.
+
+    `suggested` marks the coach's own words, which `ask_next` puts: they are no instruction of the leader's.
+    """
     require(by, Right.COACH_AI)
     require_coach(session.agent)
     text = (text or "").strip()
@@ -62,8 +108,25 @@ def ask(session, *, by, text, focus=(), retry_of=None):
             role=Message.Role.USER,
             text=text,
             focus=focus,
+            suggested=suggested,
         )
     return turn
+
+
+def suggestions(answer):
+    """What the stored answer (a Message of the coach, or None) says to ask next, in its order."""
+    return followups.split(answer.text).suggestions if answer is not None else ()
+
+
+def ask_next(turn, number, *, by):
+    """Ask the question that the answer of `turn` suggests as its `number`, counted from 1; returns the new turn.
+
+    The text is read from the stored answer, never taken from whoever clicks. Raises NotAllowed, CoachOff, NotSuggested.
+    """
+    offered = suggestions(turn.messages.filter(role=Message.Role.COACH).first())
+    if not 1 <= number <= len(offered):
+        raise NotSuggested("The coach did not suggest this question.")
+    return ask(turn.session, by=by, text=offered[number - 1], suggested=True)
 
 
 def retry(turn, *, by):
@@ -74,7 +137,14 @@ def retry(turn, *, by):
     if turn.state in Turn.UNFINISHED:
         raise StillRunning("The coach is still at it.")
     question = turn.messages.get(role=Message.Role.USER)
-    return ask(turn.session, by=by, text=question.text, focus=question.focus, retry_of=turn.retry_of or turn)
+    return ask(
+        turn.session,
+        by=by,
+        text=question.text,
+        focus=question.focus,
+        retry_of=turn.retry_of or turn,
+        suggested=question.suggested,
+    )
 
 
 def stop(turn, *, by):

@@ -39,6 +39,7 @@ from helpdesk.transcripts import MOST_TURNS
 class SessionSent(StrictSerializer):
     agent = AgentField()
     conversation = IdField(required=False, allow_null=True, default=None)
+    conversations = serializers.ListField(child=IdField(), required=False, default=list, max_length=sessions.SET_LIMIT)
 
 
 class Focus(StrictSerializer):
@@ -80,6 +81,7 @@ class TurnShown(StrictSerializer):
     state = ChoiceField(choices=Turn.State.choices)
     error = TextField(required=False, help_text="One plain sentence, where the turn failed.")
     usage = serializers.SerializerMethodField()
+    suggestions = serializers.SerializerMethodField()
     retry_of = IdField(source="retry_of_id", allow_null=True)
     created_at = InstantField()
 
@@ -87,10 +89,19 @@ class TurnShown(StrictSerializer):
     def get_usage(self, turn):
         return turn.usage
 
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_suggestions(self, turn):
+        """What the coach says to ask next."""
+        said = self.context["messages"] if "messages" in self.context else turn.messages.all()
+        answers = (each for each in said if each.turn_id == turn.pk and each.role == Message.Role.COACH)
+        return list(sessions.suggestions(next(answers, None)))
+
     def to_representation(self, turn):
         shown = super().to_representation(turn)
         if not turn.error:
             del shown["error"]
+        if not shown["suggestions"]:
+            del shown["suggestions"]
         return shown
 
 
@@ -103,8 +114,14 @@ class SessionShown(StrictSerializer):
     agent = TextField(source="agent.name")
     agent_id = IdField()
     conversation = IdField(source="conversation_id", allow_null=True)
+    conversations = serializers.SerializerMethodField()
+    about = TextField()
     created_at = InstantField()
     updated_at = InstantField()
+
+    @extend_schema_field(serializers.ListField(child=IdField()))
+    def get_conversations(self, session):
+        return [str(pk) for pk in self.context["conversations"][session.pk]]
 
 
 class SessionInFull(SessionShown):
@@ -118,10 +135,12 @@ class SessionFilters(StrictFilterSet):
 
 
 def in_full(session):
-    """The session with everything said in it, oldest first; four queries."""
-    return SessionShown(session).data | {
-        "messages": MessageShown(session.messages.order_by("turn__number", "created_at", "role"), many=True).data,
-        "turns": TurnShown(session.turns.order_by("number"), many=True).data,
+    """The session with everything said in it, oldest first; four queries at most."""
+    said = list(session.messages.order_by("turn__number", "created_at", "role"))
+    turns = session.turns.order_by("number")
+    return SessionShown(session, context={"conversations": sessions.members([session])}).data | {
+        "messages": MessageShown(said, many=True).data,
+        "turns": TurnShown(turns, many=True, context={"messages": said}).data,
         "proposals": [str(pk) for pk in session.proposals.order_by("created_at", "id").values_list("pk", flat=True)],
     }
 
@@ -145,17 +164,25 @@ class Sessions(ApiView):
 
     @extend_schema(responses=SessionShown(many=True))
     def get(self, request):
-        return self.page(Session.objects.visible_to(request.member).select_related("agent"), SessionShown)
+        rows = self.filtered(Session.objects.visible_to(request.member).select_related("agent"))
+        items = self.paginate_queryset(rows)
+        shown = SessionShown(items, many=True, context={"conversations": sessions.members(items)})
+        return self.get_paginated_response(shown.data)
 
     @extend_schema(request=SessionSent, responses={201: SessionInFull})
     def post(self, request):
         sent = self.read(SessionSent)
-        conversation = None
-        if sent["conversation"] is not None:
-            conversation = Conversation.objects.visible_to(request.member).filter(pk=sent["conversation"]).first()
-            if conversation is None:
-                raise UnknownRow("There is no such conversation here.", "conversation")
-        session = sessions.start(sent["agent"], by=request.member, conversation=conversation)
+        wanted = [sent["conversation"]] if sent["conversation"] is not None else []
+        rows = Conversation.objects.visible_to(request.member).in_bulk([*wanted, *sent["conversations"]])
+        for field, ids in (("conversation", wanted), ("conversations", sent["conversations"])):
+            if not rows.keys() >= set(ids):
+                raise UnknownRow("There is no such conversation here.", field)
+        session = sessions.start(
+            sent["agent"],
+            by=request.member,
+            conversation=rows.get(sent["conversation"]),
+            conversations=[rows[pk] for pk in sent["conversations"]],
+        )
         return Response(in_full(session), status=status.HTTP_201_CREATED)
 
 

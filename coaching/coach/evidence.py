@@ -1,6 +1,8 @@
 """Evidence and edits: what a proposal claims, checked against what is really there. Pure functions."""
 
 import hashlib
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -60,24 +62,48 @@ def _hash(text: str) -> str:
 
 def _find(text: str, folded_quote: str) -> tuple[int, int] | None:
     """The first place of a folded quote in a text, as characters of the text itself."""
-    folded, origin = _fold(text)
+    folded, places = _fold(text)
     at = folded.find(folded_quote)
-    return None if at < 0 else (origin[at], origin[at + len(folded_quote) - 1] + 1)
+    return None if at < 0 else (places[at][0], places[at + len(folded_quote) - 1][1])
 
 
-def _fold(text: str) -> tuple[str, list[int]]:
-    """The text with runs of white space as one blank and plain characters, and where each character came from."""
+def _fold(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text with runs of white space as one blank and plain characters, and where each character came from.
+
+    A letter and the marks on it are one, however they are written; marks of direction and of width count for nothing.
+    """
     characters: list[str] = []
-    origin: list[int] = []
-    for index, character in enumerate(text.translate(SAME_CHARACTER)):
-        if character == " " and (not characters or characters[-1] == " "):
+    places: list[tuple[int, int]] = []
+    for start, end, cluster in _clusters(text.translate(SAME_CHARACTER)):
+        if cluster == " " and (not characters or characters[-1] == " "):
             continue
-        characters.append(character)
-        origin.append(index)
+        for character in cluster:
+            characters.append(character)
+            places.append((start, end))
     if characters and characters[-1] == " ":
         characters.pop()
-        origin.pop()
-    return "".join(characters), origin
+        places.pop()
+    return "".join(characters), places
+
+
+def _clusters(text: str) -> Iterator[tuple[int, int, str]]:
+    """The letters of a text with the marks that follow each, composed; where each starts and ends."""
+    if text.isascii():
+        yield from ((at, at + 1, character) for at, character in enumerate(text))
+        return
+    start = end = 0
+    cluster = ""
+    for at, character in enumerate(text):
+        if unicodedata.category(character) == "Cf":
+            continue
+        if cluster and not unicodedata.combining(character):
+            yield start, end, unicodedata.normalize("NFC", cluster)
+            cluster = ""
+        if not cluster:
+            start = at
+        cluster, end = cluster + character, at + 1
+    if cluster:
+        yield start, end, unicodedata.normalize("NFC", cluster)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from coaching import prompts
 from coaching.coach.tools import made_before
-from coaching.models import Message, Proposal, Turn, TurnEvent
+from coaching.models import Message, Proposal, SessionConversation, Turn, TurnEvent
 
 HISTORY_CHARACTERS = 60_000  # of questions and answers told word for word
 MESSAGE_CHARACTERS = 20_000  # of one of them
@@ -27,13 +27,14 @@ def system(turn: Turn) -> list[dict[str, Any]]:
     session = turn.session
     prompt = session.agent.prompt
     prompt.refresh_from_db()
-    about = {
+    about: dict[str, Any] = {
         "agent": session.agent.name,
         "you": session.agent.coach_name,
         "conversation": str(session.conversation_id) if session.conversation_id else None,
     }
     if session.about:
-        about["set_of_conversations"] = session.about
+        about["about"] = session.about
+        about["conversations"] = SessionConversation.objects.filter(session=session).count()
     agent = {"version": prompt.version, "prompt": prompt.system_prompt}
     return [
         {"type": "text", "text": prompts.read("coach")},
@@ -87,8 +88,10 @@ def _said(past: Turn) -> tuple[Message, str]:
 
 
 def _question(message: Message, most: int | None = None) -> list[dict[str, Any]]:
-    """A leader's message as blocks; what it points at stands in a block of its own, the message itself last."""
+    """A leader's message as blocks; what it points at, and whether the words are the coach's own, stand in blocks before it."""
     blocks = []
+    if message.suggested:
+        blocks.append("<suggested/>")
     if message.focus:
         blocks.append(f'<focus turns="{",".join(map(str, message.focus))}"/>')
     blocks.append(_cut(message.text, most))

@@ -227,4 +227,5 @@ def _patiently(write: Callable[[], T]) -> T:
             if time.monotonic() >= until:
                 raise
         time.sleep(PAUSE_SECONDS)
-        database.close_if_unusable_or_obsolete()
+        if not database.in_atomic_block and not database.is_usable():
+            database.close()  # the next try opens another

@@ -123,9 +123,12 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class History:
+    """A page of what was found. `coached` is the AI agent whose coach can be asked about all of it together."""
+
     question: HistoryQuestion
     rows: list[HistoryRow]
     agents: list[Agent]
+    coached: Agent | None
     n_found: int
     n_pages: int
 
@@ -138,8 +141,9 @@ class History:
         return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
 
-def load_history(member, question, agent=None):
-    """The conversations of `agent`, or of the whole workspace, newest first. Eight queries at most."""
+def find(member, question, agent=None):
+    """The conversations that `question` asks for, of `agent` or of the whole workspace, each with its rating as
+    `hundredths`, `value` and `scale`."""
     whose = agent.pk if agent is not None else question.agent
     found = Conversation.objects.visible_to(member)
     if question.rated:
@@ -174,6 +178,12 @@ def load_history(member, question, agent=None):
         found = found.filter(
             Q(external_id__istartswith=question.search) | Exists(samples.filter(summary__icontains=question.search))
         )
+    return found
+
+
+def load_history(member, question, agent=None):
+    """The conversations of `agent`, or of the whole workspace, newest first. Eight queries at most."""
+    found = find(member, question, agent)
     n_found = found.count()
     n_pages = max(1, -(-n_found // PAGE_SIZE))
     question = replace(question, page=min(question.page, n_pages))
@@ -188,6 +198,8 @@ def load_history(member, question, agent=None):
     talks = dict(talks.values_list("conversation").annotate(Count("pk")))
     sets = SessionConversation.objects.visible_to(member).filter(conversation__in=ids)
     sets = dict(sets.order_by("session__updated_at").values_list("conversation", "session"))
+    agents = list(Agent.objects.visible_to(member).order_by("name")) if agent is None else []
+    chosen = agent or next((one for one in agents if str(one.pk) == question.agent), None)
     return History(
         question=question,
         rows=[
@@ -202,7 +214,8 @@ def load_history(member, question, agent=None):
             )
             for row in rows
         ],
-        agents=list(Agent.objects.visible_to(member).order_by("name")) if agent is None else [],
+        agents=agents,
+        coached=chosen if chosen is not None and chosen.is_ai and chosen.coaching else None,
         n_found=n_found,
         n_pages=n_pages,
     )

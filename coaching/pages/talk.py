@@ -11,13 +11,12 @@ from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent
+from coaching import followups, quick
 from coaching.actions import connections
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
 from helpdesk.models import Conversation
 
-PROMPTS = ("What went wrong?", "How can the agent improve?", "Is this a pattern?")
-PROMPTS_ALONE = ("How can the agent improve?", "Is there a pattern?")
 SESSIONS = 20
 GLIMPSE = 90  # characters of a session's first question that the list of sessions shows
 LATE = timedelta(seconds=10)  # a worker takes a question up within a second or two
@@ -105,6 +104,7 @@ class Exchange:
     read: str
     cost: str
     spent: list[tuple[str, str]]
+    suggestions: tuple[str, ...] = ()
 
     @property
     def is_running(self):
@@ -158,8 +158,14 @@ def load_panel(member, agent, conversation, session, texts=None, new=False):
         sessions=sessions,
         is_practice=connections.of(agent.workspace_id).is_practice,
         off=why_off(member, agent),
-        prompts=PROMPTS if conversation is not None else PROMPTS_ALONE,
+        prompts=_prompts(conversation, session),
     )
+
+
+def _prompts(conversation, session):
+    if conversation is not None:
+        return quick.OF_ONE
+    return quick.OF_A_SET if session is not None and session.about else quick.OF_AN_AGENT
 
 
 def why_off(member, agent):
@@ -244,6 +250,8 @@ def _exchange(turn, question, answer, happened, cards):
     parts += [Part(card=c) for pk, c in cards.items() if c.proposal.turn_id == turn.pk and pk not in shown]
     if parts and turn.state in Turn.UNFINISHED:
         parts[-1].is_growing = parts[-1].card is None
+    if said := [part for part in parts if part.text]:
+        said[-1].text = followups.split(said[-1].text).shown
     return Exchange(
         turn=turn,
         question=question,
@@ -253,6 +261,7 @@ def _exchange(turn, question, answer, happened, cards):
         read=_read(tools),
         cost=_cost(turn.usage),
         spent=_spent(turn.usage),
+        suggestions=followups.split(answer.text).suggestions if answer is not None else (),
     )
 
 

@@ -13,6 +13,9 @@ from coaching.practice.wire import Reply
 
 LABEL = "Practice model: "
 OUT_OF_STEPS = "I used all the steps one turn may take. Ask about a smaller part."
+SUGGESTED = (
+    "this was suggested, not said by you, so I take it for no instruction. If you want it, write it in your own words."
+)
 HELP = (
     "no model is connected, so I only follow direct instructions, count and quote; I judge nothing. "
     "Tell me one of these:\n\n"
@@ -21,7 +24,7 @@ HELP = (
     "- Remove the memory about …\n"
     "- Change the prompt so that … · In the prompt, replace “…” with “…”\n"
     "- Add a procedure called NAME: … · Change the procedure called NAME: … · Remove the procedure called NAME\n"
-    "- What went wrong? · How can the agent improve? · Is this a pattern?\n"
+    "- What went wrong? · How can the agent improve? · Is this a pattern? · What do they have in common?\n"
     "- Which conversations were rated worst? · What does the prompt say? · Which procedures are there? · "
     "What do the memories say about …?"
 )
@@ -33,8 +36,9 @@ def answer(request: dict[str, Any]) -> Reply:
     if not request.get("tools"):
         return Reply(LABEL + questions.summary(request))
     talk = Talk.of(request)
-    handler = instructions.understand(talk.message) or questions.understand(talk.message)
-    reply = handler(talk) if handler else Reply(HELP)
+    told = instructions.understand(talk.message)
+    handler = questions.understand(talk.message) if talk.suggested else told or questions.understand(talk.message)
+    reply = handler(talk) if handler is not None else Reply(SUGGESTED if told else HELP)
     if reply.calls and not talk.may_call:
         reply = Reply(OUT_OF_STEPS)
     return reply if reply.calls else Reply(LABEL + reply.text)

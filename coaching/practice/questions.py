@@ -11,29 +11,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from coaching.practice import facts, sets
 from coaching.practice.talk import Talk, call
 from coaching.practice.wire import Reply
 
 Handler = Callable[[Talk], Reply]
 
-QUOTE_WORDS = 11  # a quote never grows into a run of the transcript that we may not keep
-QUESTIONS_SHOWN = 5
 WORST_SHOWN = 10
-LOW_SCORE = 50
+REJECTED_SHOWN = 3
 LONGEST = 2_000  # characters of a message in which a question is looked for
-COMPARED = 500  # requests of one transcript that are compared with each other
-FEW_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an and are as at be but by can could do does for from had has have hello hi how i if in is it just me my "
-        "not of on or please so than thank thanks that the then there this to was we what when where which will with "
-        "would you your",
-    )
-)
-FAILED_CALL = re.compile(
-    r'\s*(error|exception|traceback|fail(ed|ure))\b|\s*\{.*"(error|errors|exception)"\s*:\s*(?!null|false|\[\]|"")',
-    re.IGNORECASE | re.DOTALL,
-)
 TELL_ME = "Tell me what to change, for example “Add a memory that …”, and I propose exactly that."
 
 
@@ -68,13 +54,24 @@ def summary(request: dict[str, Any]) -> str:
 def _what_went_wrong(talk: Talk) -> Reply:
     read = _conversation(talk)
     if isinstance(read, Reply):
-        return read
-    facts = _facts(read, talk.focus)
+        return read if read.calls else sets.over(talk) or read
+    shown = _listed(facts.of(read, talk.focus))
+    if talk.focus:
+        return Reply(
+            f"I follow instructions and count; I do not judge. What the turns you point at show:\n\n{shown}\n\n{TELL_ME}"
+            + _next("What went wrong in the whole conversation?", "Is this a pattern?")
+        )
+    score = read["csat"]["score"] if read.get("csat") else None
+    if score is not None and score >= facts.HIGH_SCORE and not read["cut"] and not facts.trouble(read):
+        return Reply(
+            "nothing that I can count speaks of trouble: the customer was content, no tool failed and no request had to be "
+            f"repeated. So I propose nothing.\n\n{shown}\n\nWhat I cannot judge: whether the agent's answers were right."
+            + _next("Which conversations were rated worst?", "Is this a pattern?")
+        )
     return Reply(
-        "I follow instructions and count; I do not judge. What the transcript shows:\n\n"
-        + "\n".join(f"- {fact}" for fact in facts)
-        + "\n\nWhat I cannot judge: whether the agent's answers were right, kind or within its rules, and what caused "
-        f"the rating. {TELL_ME}"
+        f"I follow instructions and count; I do not judge. What the transcript shows:\n\n{shown}"
+        "\n\nWhat I cannot judge: whether the agent's answers were right, kind or within its rules, and what caused "
+        f"the rating. {TELL_ME}" + _next("How can the agent improve?", "Is this a pattern?")
     )
 
 
@@ -84,40 +81,58 @@ def _improve(talk: Talk) -> Reply:
         return call("earlier_proposals", limit=50)
     if procedures is None:
         return call("list_procedures")
-    facts = []
+    known = []
     if not procedures.is_error:
-        facts.append(f"The agent has {_count(len(procedures.value['items']), 'procedure')}.")
+        known.append(f"The agent has {facts.count(len(procedures.value['items']), 'procedure')}.")
     if not earlier.is_error:
-        by_status = Counter(each["status"] for each in earlier.value["items"])
+        items = earlier.value["items"]
+        by_status = Counter(each["status"] for each in items)
         listed = ", ".join(f"{count} {status}" for status, count in sorted(by_status.items()))
-        facts.append(f"Earlier proposals, the newest {len(earlier.value['items'])}: {listed or 'none'}.")
+        known.append(f"Earlier proposals, the newest {len(items)}: {listed or 'none'}.")
+        rejected = [each for each in items if each["status"] == "rejected"]
+        known += [
+            f"Rejected before, so I do not propose it again by myself: “{each['title']}”"
+            + (f", because: “{each['reason']}”" if each["reason"] else ", without a reason.")
+            for each in rejected[:REJECTED_SHOWN]
+        ]
     read = _conversation(talk)
     if isinstance(read, Reply) and read.calls:
         return read
-    if not isinstance(read, Reply):
-        facts += _facts(read, talk.focus)
+    if isinstance(read, Reply):
+        counted = sets.over(talk)
+        if counted is not None and counted.calls:
+            return counted
+        known += sets.facts_over(talk)
+    else:
+        known += facts.of(read, talk.focus)
     return Reply(
-        "how an agent should improve is a judgement, and I make none. What I can count:\n\n"
-        + "\n".join(f"- {fact}" for fact in facts)
-        + f"\n\n{TELL_ME}"
+        f"how an agent should improve is a judgement, and I make none. What I can count:\n\n{_listed(known)}\n\n{TELL_ME}"
+        + _next("Which conversations were rated worst?", "What does the prompt say?")
     )
 
 
 def _pattern_question(talk: Talk) -> Reply:
-    found = talk.found("find_conversations")
+    counted = sets.over(talk)
+    if counted is not None:
+        return counted
+    given = {"score_below": facts.LOW_SCORE, "limit": 50}
+    found = talk.found("find_conversations", given)
     if found is None:
-        return call("find_conversations", score_below=LOW_SCORE, limit=50)
+        return call("find_conversations", **given)
     if found.is_error:
         return Reply(f"I cannot look for conversations. {found.value}")
     total = found.value["total"]
     if not total:
-        return Reply(f"no conversation of this agent is rated below {LOW_SCORE} of 100: there is nothing to compare.")
+        return Reply(
+            f"no conversation of this agent is rated below {facts.LOW_SCORE} of 100: there is nothing to compare."
+        )
     days = sorted(each["closed_on"] for each in found.value["items"] if each.get("closed_on"))
     span = f", the ones I looked at closed between {days[0]} and {days[-1]}" if days else ""
     rated = "conversation is" if total == 1 else "conversations are"
     return Reply(
         f"whether they have one cause is a judgement, and I make none. What I can count: {total} of this agent's "
-        f"{rated} rated below {LOW_SCORE} of 100{span}. Open them one by one and ask “What went wrong?”."
+        f"{rated} rated below {facts.LOW_SCORE} of 100{span}. Open them one by one and ask “What went wrong?”, or choose them "
+        "under History and ask about them together." + _next("Which conversations were rated worst?")
     )
 
 
@@ -146,7 +161,10 @@ def _prompt(talk: Talk) -> Reply:
         return Reply(f"I cannot read the prompt. {read.value}")
     if not read.value["prompt"].strip():
         return Reply("the prompt is empty. Say “Change the prompt so that …” to begin it.")
-    return Reply(f"the prompt, version {read.value['version']}, says:\n\n{read.value['prompt']}")
+    says = f"the prompt, version {read.value['version']}, says:\n\n{read.value['prompt']}"
+    return Reply(
+        says + _next("How can the agent improve?")
+    )  # an end of ours: the prompt may end in what looks like one
 
 
 def _procedures(talk: Talk) -> Reply:
@@ -158,7 +176,8 @@ def _procedures(talk: Talk) -> Reply:
     lines = [f"- {each['name']} (version {each['version']}): {each['trigger']}" for each in listed.value["items"]]
     if not lines:
         return Reply("there are no procedures yet. Say “Add a procedure called NAME: …”.")
-    return Reply(f"the agent has {_count(len(lines), 'procedure')}:\n\n" + "\n".join(lines))
+    has = f"the agent has {facts.count(len(lines), 'procedure')}:\n\n" + "\n".join(lines)
+    return Reply(has + _next("How can the agent improve?"))
 
 
 def _memories(about: str, talk: Talk) -> Reply:
@@ -172,9 +191,6 @@ def _memories(about: str, talk: Talk) -> Reply:
     if not lines:
         return Reply(f"I find no memory about “{about}”.")
     return Reply(f"these memories come nearest to “{about}”:\n\n" + "\n".join(lines))
-
-
-# Facts of a transcript
 
 
 def _conversation(talk: Talk) -> dict[str, Any] | Reply:
@@ -191,66 +207,13 @@ def _conversation(talk: Talk) -> dict[str, Any] | Reply:
     return {**whole[0], "turns": [turn for page in whole for turn in page["turns"]], "cut": following is not None}
 
 
-def _facts(conversation: dict[str, Any], focus: list[int]) -> list[str]:
-    turns = conversation["turns"]
-    facts = []
-    if focus:
-        facts += [f"You point at {_line(each)}" for each in turns if each["turn"] in focus]
-    if not turns:
-        return [*facts, "The transcript has no turns.", _rating(conversation)]
-    by_role = Counter(each["role"] for each in turns)
-    roles = ", ".join(f"{role} {count}" for role, count in by_role.most_common())
-    read = f"the first {len(turns)} of {conversation['turn_count']}" if conversation["cut"] else str(len(turns))
-    facts.append(f"Turns read: {read} ({roles}).")
-    customers = [each for each in turns if each["role"] == "customer" and each["text"].strip()]
-    if customers:
-        facts.append(f"It began with {_line(customers[0])}")
-    asked = [each for each in customers[1:] if "?" in each["text"]]
-    facts += [f"Asked at {_line(each)}" for each in asked[:QUESTIONS_SHOWN]]
-    if len(asked) > QUESTIONS_SHOWN:
-        facts.append(f"The customer asked {len(asked) - QUESTIONS_SHOWN} times more.")
-    repeated = _repeated(customers[:COMPARED])
-    facts += [f"Asked again: turn {again['turn']} repeats {_line(first)}" for first, again in repeated]
-    facts += [
-        f"A tool answered with an error at {_line(each)}"
-        for each in turns
-        if each["role"] == "tool" and FAILED_CALL.match(each["text"])
-    ]
-    if not conversation["cut"]:
-        facts.append(f"The last word is {_line(turns[-1])}")
-    return [*facts, _rating(conversation)]
+def _listed(lines: list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
-def _repeated(turns: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Pairs of a request and the first later turn that says it again in mostly the same words."""
-    words = [set(re.findall(r"\w+", each["text"].lower())) - FEW_WORDS for each in turns]
-    pairs, seen = [], set()
-    for later in range(len(turns)):
-        for earlier in range(later):
-            both, either = words[earlier] & words[later], words[earlier] | words[later]
-            if earlier not in seen and len(both) >= 3 and len(both) >= 0.6 * len(either):
-                pairs.append((turns[earlier], turns[later]))
-                seen.add(earlier)
-                break
-    return pairs
-
-
-def _line(turn: dict[str, Any]) -> str:
-    who = f"{turn['role']} {turn['name']}" if turn.get("name") else turn["role"]
-    words = turn["text"].split()
-    if not words:
-        return f"turn {turn['turn']}, {who}, without text."
-    more = " …" if len(words) > QUOTE_WORDS else ""
-    return f"turn {turn['turn']}, {who}: “{' '.join(words[:QUOTE_WORDS])[:200]}{more}”"
-
-
-def _rating(conversation: dict[str, Any]) -> str:
-    csat = conversation.get("csat")
-    return f"The customer's rating: {csat['score']:g} of 100." if csat else "The customer gave no rating."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _next(*questions: str) -> str:
+    """The end of an answer: what to ask next, in the form of the coach."""
+    return f"\n\nAsk next:\n{_listed(list(questions))}"
 
 
 def _question(text: str) -> re.Pattern[str]:
@@ -259,8 +222,12 @@ def _question(text: str) -> re.Pattern[str]:
 
 QUESTIONS: list[tuple[re.Pattern[str], Callable[..., Reply]]] = [
     (_question(r"\bwhat\s+(?:went|is|was)\s+wrong\b"), _what_went_wrong),
+    (_question(r"\bwhat\s+(?:do|have)\s+(?:they|these|those)\b.*\bin\s+common\b"), _pattern_question),
     (_question(r"\bhow\s+(?:can|could|should)\s+.*\bimprove\b"), _improve),
-    (_question(r"\bis\s+(?:this|that|it|there)\s+a\s+pattern\b"), _pattern_question),
+    (
+        _question(r"\b(?:is|are)\s+(?:this|that|it|there|these|those|they)\s+(?:all\s+)?a\s+pattern\b"),
+        _pattern_question,
+    ),
     (_question(r"\bwhich\s+conversations\s+(?:were|are|was)\s+rated\s+(?:worst|lowest)\b"), _worst),
     (_question(r"\bwhat\s+does\s+the\s+(?:system\s+)?prompt\s+say\b"), _prompt),
     (_question(r"\b(?:which|what)\s+procedures\b"), _procedures),

@@ -9,6 +9,8 @@ from coaching.practice.wire import Call, Reply
 
 FOCUS = re.compile(r'^<focus turns="([\d,]+)"/>$')
 
+SUGGESTED = "<suggested/>"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -22,10 +24,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Talk:
-    """The last message of the leader, the turns it points at, and the tool results that followed it, in order."""
+    """The last message of the leader, the turns it points at, and the tool results that followed it, in order.
+
+    `suggested` says that the message is a suggestion the leader clicked: no instruction.
+    """
 
     message: str
     focus: list[int]
+    suggested: bool
     results: list[Result]
     may_call: bool
 
@@ -41,6 +47,7 @@ class Talk:
         return cls(
             message=texts[-1].strip() if texts else "",
             focus=focus,
+            suggested=SUGGESTED in texts[:-1],
             results=_results(messages[start + 1 :]),
             may_call=request.get("tool_choice", {}).get("type") != "none",
         )

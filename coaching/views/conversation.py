@@ -22,7 +22,7 @@ from coaching.actions import sessions
 from coaching.models import Session, Turn, TurnEvent
 from coaching.pages import conversation as conversation_page
 from coaching.pages import history as history_page
-from coaching.pages import talk
+from coaching.pages import sets, talk
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
 
@@ -138,6 +138,20 @@ def retry(request, turn_id):
     return _after_asking(request, found.session)
 
 
+@page("POST")
+def ask_next(request, turn_id):
+    """Ask the question that an answer suggests as its `number`; the words are read from the stored answer."""
+    found = _turn(request, turn_id)
+    number = request.POST.get("number", "")
+    try:
+        with transaction.atomic():
+            _start_work(sessions.ask_next(found, int(number) if number in ("1", "2", "3") else 0, by=request.member))
+    except (sessions.NotSuggested, sessions.CoachOff) as refusal:
+        messages.error(request, str(refusal))
+        return redirect(_address(found.session))
+    return _after_asking(request, found.session)
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -198,7 +212,8 @@ def _show(request, found, chosen, typed=None, status=HTTPStatus.OK):
 
 def _show_alone(request, found, typed=None, status=HTTPStatus.OK, agent=None):
     panel = talk.load_panel(request.member, agent or found.agent, None, found)
-    context = {"section": "team", "agent": panel.agent, "panel": panel, "typed": typed or {}}
+    lines = sets.load(request.member, found) if found is not None else []
+    context = {"section": "team", "agent": panel.agent, "panel": panel, "set": lines, "typed": typed or {}}
     return render(request, "coaching/agent_session.html", context, status=status)
 
 

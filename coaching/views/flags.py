@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from agents.access import Right, require
 from agents.pages import page
 from coaching.actions import flags
-from coaching.models import Flag
+from coaching.models import Flag, Sample
 from coaching.pages import flag as flag_page
 
 
@@ -57,5 +57,12 @@ def answer(request, flag, kept):
 
 
 def show(request, flag, errors="", *, status=200):
-    context = {"section": "team", "page": flag_page.load(request.member, find(request, flag.pk)), "errors": errors}
+    found = find(request, flag.pk)
+    n_samples = Sample.objects.kept().filter(flag=found, agent=found.agent).count() if found.agent.is_ai else 0
+    context = {
+        "section": "team",
+        "page": flag_page.load(request.member, found),
+        "n_samples": n_samples,
+        "errors": errors,
+    }
     return render(request, "coaching/flag.html", context, status=status)

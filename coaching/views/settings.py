@@ -1,4 +1,4 @@
-"""Settings: what a workspace decides about itself. So far how its flags are raised, with the backtest that shows what it does."""
+"""Settings: what a workspace decides about itself. Here how its flags are raised, with the backtest that shows what it does."""
 
 from functools import partial
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from coaching.models import Backtest
 from coaching.pages import policy as policy_page
 from coaching.tasks import run_backtest
 
-TABS = (("settings-flag-policy", "Flag policy"),)
+TABS = (("settings-flag-policy", "Flag policy"), ("settings-model", "Model"))
 
 
 @page()

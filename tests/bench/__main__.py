@@ -8,9 +8,21 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from tests.bench import conversation, imports, late, startup, sweep, team  # noqa: E402  models can be imported only now
+from tests.bench import (  # noqa: E402  models can be imported only now
+    conversation,
+    imports,
+    late,
+    startup,
+    streams,
+    sweep,
+    team,
+    tokens,
+)
 
-PARTS = {part.__name__.rpartition(".")[2]: part for part in (startup, imports, sweep, late, team, conversation)}
+PARTS = {
+    part.__name__.rpartition(".")[2]: part
+    for part in (startup, imports, sweep, late, team, conversation, streams, tokens)
+}
 
 
 def main(*names):

@@ -208,6 +208,7 @@ def test_what_went_wrong_tells_facts_of_the_transcript(about_parcel, workspace, 
         "- The customer's rating: 0 of 100.\n\n"
         "What I cannot judge: whether the agent's answers were right, kind or within its rules, and what caused the "
         "rating. Tell me what to change, for example “Add a memory that …”, and I propose exactly that."
+        "\n\nAsk next:\n- How can the agent improve?\n- Is this a pattern?"
     )
 
 

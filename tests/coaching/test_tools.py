@@ -35,7 +35,7 @@ def session(agent, owner, conversation):
 
 
 def tools(session, *, focus=(), limit=20, retry_of=None):
-    turn = sessions.ask(session, by=session.started_by, text="What went wrong?", focus=focus, retry_of=retry_of)
+    turn = sessions.ask(session, by=session.started_by, text="Change it like this.", focus=focus, retry_of=retry_of)
     return Toolbox(turn, guard=Guard(), proposal_limit=limit)
 
 
@@ -134,13 +134,15 @@ def test_every_type_of_proposal_can_be_made(session, agent, owner):
     memory = factories.memory(agent, owner)
     procedure = factories.procedure(agent, owner)
     toolbox = tools(session)
+    old_memory = factories.memory(agent, owner, summary="We close at six.", text="")
+    old_procedure = factories.procedure(agent, owner)
     on_memory = {"memory": str(memory.pk), "base_version": 1, **TOLD}
     on_procedure = {"procedure": str(procedure.pk), "base_version": 1, **TOLD}
 
     made = [
         propose(toolbox, "memory_entry_create", **MEMORY, **ASKED_TWICE),
         propose(toolbox, "memory_entry_update", summary="Refunds are quick.", text="Very.", **on_memory),
-        propose(toolbox, "memory_entry_delete", **on_memory),
+        propose(toolbox, "memory_entry_delete", memory=str(old_memory.pk), base_version=1, **TOLD),
         propose(toolbox, "prompt_change", base_version=1, edits=[{"old": "200 €", "new": "300 €"}], **TOLD),
         propose(toolbox, "procedure_create", name="Lost parcel", trigger="It is lost.", content="1. Ask.", **TOLD),
         propose(
@@ -149,7 +151,7 @@ def test_every_type_of_proposal_can_be_made(session, agent, owner):
             edits=[{"field": "content", "old": "1. Look.", "new": "1. See."}],
             **on_procedure,
         ),
-        propose(toolbox, "procedure_delete", **on_procedure),
+        propose(toolbox, "procedure_delete", procedure=str(old_procedure.pk), base_version=1, **TOLD),
     ]
 
     assert [each.type for each in made] == Proposal.Type.values
@@ -336,7 +338,7 @@ def test_a_turn_proposes_at_most_so_many_changes(session):
 
 
 def test_the_same_turn_run_again_proposes_nothing_twice(session):
-    turn = sessions.ask(session, by=session.started_by, text="What went wrong?")
+    turn = sessions.ask(session, by=session.started_by, text="Change it.")
     first = Toolbox(turn, guard=Guard(), proposal_limit=20)
     made = propose(first, "memory_entry_create", **MEMORY, **TOLD)
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents import work
+from coaching import llm, usage
 from coaching.actions import sessions
 from coaching.coach import loop, turns
 from coaching.coach.tools import Toolbox
@@ -82,9 +83,9 @@ def test_a_turn_reads_proposes_answers_and_closes(session, model):
     [proposal] = answered.proposals
     assert (proposal.status, proposal.session, proposal.proposed_by) == ("pending", session, None)
     assert [event.data for event in answered.events if event.type == "proposal"] == [{"proposal": str(proposal.pk)}]
-    usage = answered.turn.usage
-    assert usage.pop("latencyMs") >= 0
-    assert usage == {
+    used = answered.turn.usage
+    assert used.pop("latencyMs") >= 0
+    assert used == {
         "inputTokens": 30, "outputTokens": 15, "cacheReadTokens": 6, "cacheCreationTokens": 0, "rounds": 3,
         "model": "scripted",
     }  # fmt: skip
@@ -165,6 +166,7 @@ def test_a_stop_ends_the_turn_and_keeps_what_was_said(session, model, owner):
     answered = talks.ask(session, "What went wrong?")
 
     assert answered.turn.state == "stopped"
+    assert answered.turn.usage["inputTokens"] == 10
     assert kinds(answered)[-1] == "stopped"
     assert len(answered.text) < 100
 
@@ -205,6 +207,68 @@ def test_the_tokens_of_a_day_are_bounded(session, model, settings):
     assert (first.turn.state, second.turn.state) == ("done", "failed")
     assert second.turn.error == turns.TOKENS_USED
     assert len(started.requests) == 1
+
+
+def test_a_day_begins_at_the_workspaces_midnight(session, model, settings, time_machine):
+    settings.COACH_DAILY_TOKENS = 15
+    model(server.text("Hello."))
+    workspace = session.workspace
+    workspace.time_zone = "America/New_York"
+    workspace.save()
+    time_machine.move_to("2027-01-15T03:00:00Z")  # ten in the evening
+    first = talks.ask(session, "One?")
+    time_machine.move_to("2027-01-15T04:30:00Z")
+    second = talks.ask(session, "Two?")
+    time_machine.move_to("2027-01-15T05:30:00Z")
+    third = talks.ask(session, "Three?")
+
+    assert [each.turn.state for each in (first, second, third)] == ["done", "failed", "done"]
+
+
+def test_turns_at_work_count_for_the_day_and_end_when_it_is_used_up(session, model, settings, agent, owner):
+    settings.COACH_DAILY_TOKENS = 40
+    beside = sessions.claim(sessions.ask(sessions.start(agent, by=owner), by=owner, text="Another?").pk)
+    sessions.keep_usage(beside, usage.stored(llm.Usage(input_tokens=20, rounds=1), "scripted"))
+    started = model(server.calls(("propose_memory_entry_create", MEMORY)))
+
+    answered = talks.ask(session, "One?")
+
+    assert (answered.turn.state, answered.turn.error) == ("failed", turns.TOKENS_USED)
+    assert (len(answered.proposals), len(started.requests)) == (1, 2)
+    assert usage.tokens_today(session.workspace) == 50
+
+
+def test_what_a_dead_worker_used_is_counted_too(session, model):
+    turn = sessions.claim(sessions.ask(session, by=session.started_by, text="What went wrong?").pk)
+    sessions.keep_usage(turn, usage.stored(llm.Usage(input_tokens=100, output_tokens=7, rounds=2), "scripted"))
+    crashed(turn)
+    model(server.text("Here."))
+
+    answered = talks.answer(turn)
+
+    used = usage.read(answered.turn.usage)
+    assert (used.input_tokens, used.output_tokens, used.rounds) == (110, 12, 3)
+
+
+@pytest.mark.parametrize(
+    ("play", "tokens"),
+    [
+        (server.cut(server.start(cache_read_input_tokens=90), server.text_block("Half")), (1, 10, 0, 90)),
+        (server.stall(server.start(), server.text_block("Half")), (1, 10, 0, 0)),
+        (server.text("", reason="refusal"), (1, 10, 5, 0)),
+        (server.status(401, "authentication_error"), (0, 0, 0, 0)),
+    ],
+)
+def test_what_a_failed_turn_used_is_stored(session, model, settings, play, tokens):
+    settings.COACH_STALL_SECONDS = 0.3
+    model(play)
+
+    answered = talks.ask(session, "What went wrong?")
+
+    used = usage.read(answered.turn.usage)
+    assert (used.rounds, used.input_tokens, used.output_tokens, used.cache_read_tokens) == tokens
+    assert used.latency_ms > 0
+    assert answered.turn.usage["model"] == "scripted"
 
 
 def test_a_helpdesk_body_is_not_stored_in_the_answer(agent, owner, model):
@@ -298,6 +362,22 @@ def test_a_worker_that_lost_its_turn_stores_nothing_more(session, model):
     assert (turn.state, turn.attempts) == ("running", 2)
     assert not turn.messages.filter(role=Message.Role.COACH).exists()
     assert not turn.events.filter(type__in=TurnEvent.CLOSING).exists()
+
+
+def test_a_worker_whose_turn_was_taken_over_tells_nothing(session):
+    turn = sessions.ask(session, by=session.started_by, text="What went wrong?")
+    first = sessions.claim(turn.pk)
+    crashed(first)
+    assert sessions.claim(turn.pk) is not None
+
+    for late in (
+        lambda: sessions.tell(first, TurnEvent.Type.TEXT, text="Late."),
+        lambda: sessions.keep_usage(first, {"rounds": 9}),
+    ):
+        with pytest.raises(work.LeaseLost):
+            late()
+    turn.refresh_from_db()
+    assert (list(turn.events.all()), turn.usage) == ([], {})
 
 
 def test_a_failure_of_our_own_puts_the_turn_off(session, settings, caplog):

@@ -7,7 +7,7 @@ import django
 django.setup()
 
 from agents.models import Member  # noqa: E402
-from coaching.actions import backtests, policies  # noqa: E402
+from coaching.actions import backtests, connections, policies  # noqa: E402
 
 
 def main(what, member_id, *how):
@@ -17,6 +17,14 @@ def main(what, member_id, *how):
     if what == "choose":
         policies.choose(member.workspace, by=member, sensitivity=how[0], automatic=True)
         print("chosen")
+    elif what == "connect":
+        try:
+            chosen = {"key": "sk-test-0123456789", "base_url": "", "model": how[0], "effort": "", "version": 0}
+            connections.connect(member.workspace, by=member, **chosen)
+        except connections.ChangedMeanwhile:
+            print("meanwhile")
+        else:
+            print("connected")
     else:
         print(backtests.ask(member.workspace, by=member).pk)
 

@@ -5,14 +5,20 @@ are in the transcript, edits that fit, the focus of the question. A tool that ca
 ToolError, whose words go back to the model; then nothing was stored.
 """
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
+from agents.models import Agent
 from coaching.coach.protocol import ToolError, ToolResult
-from coaching.coach.tools.proposing import Proposing, made_before
+from coaching.coach.tools.proposing import Proposing
 from coaching.coach.tools.reading import Reading
+from coaching.coach.tools.repeating import made_before
 from coaching.coach.tools.table import TOOLS
 from coaching.models import Turn
 from coaching.verbatim import Guard
+
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what JSON can carry and no database keeps
 
 __all__ = ["TOOLS", "Toolbox", "made_before"]
 
@@ -34,5 +40,22 @@ class Toolbox(Reading, Proposing):
             raise ToolError(f"There is no tool called {name[:80]!r}. The tools are: {', '.join(TOOLS)}.")
         if wrong := tool.wrong_with(given):
             raise ToolError(wrong)
+        if any(NO_TEXT.search(text) for text in _strings(given)):
+            raise ToolError("The input holds characters that are no text. Nothing was done.")
+        if not Agent.objects.filter(pk=self.agent.pk, coaching=True).exists():
+            raise ToolError("Coaching was switched off for this agent meanwhile. Nothing was done; come to an end.")
         result = tool.run(self, **given)
-        return result if isinstance(result, ToolResult) else ToolResult(result)
+        if isinstance(result, ToolResult):
+            return result
+        if tool.reads:
+            self.note_planted(tool.reads, _strings(result))
+        return ToolResult(result)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)

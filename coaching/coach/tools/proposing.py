@@ -2,31 +2,30 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from agents.models import Procedure
+from coaching import quick
 from coaching.actions import proposals
 from coaching.coach.evidence import Edit, Quote, apply_edits, find_quote
 from coaching.coach.protocol import ToolError, ToolResult
-from coaching.coach.tools.rows import Rows, instant, require_current, row_id
+from coaching.coach.tools.repeating import Repeating, made_before
+from coaching.coach.tools.rows import instant, require_current, row_id
 from coaching.models import Proposal, Turn, TurnEvent
 from coaching.verbatim import RUN, Guard
 from helpdesk.models import Conversation
 from memories.models import Memory
-from memories.search.reading import search
 
 Type = Proposal.Type
 
 QUOTES_SHOWN = 2_000  # characters of a quote that is kept, where the body is ours to keep
-NEARLY_THE_SAME = 0.6  # share of common words
 
 
-class Proposing(Rows):
+class Proposing(Repeating):
     """What the coach may suggest: one pending proposal a call, `proposal_limit` a turn."""
 
     def __init__(self, turn: Turn, guard: Guard, proposal_limit: int):
@@ -45,19 +44,10 @@ class Proposing(Rows):
         different_from: Iterable[str] = (),
         **why: Any,
     ) -> ToolResult:
-        near = [
-            {"memory": str(hit.id), "summary": hit.summary}
-            for hit in search(self.agent, summary, limit=10)
-            if _alike(summary, hit.summary) >= NEARLY_THE_SAME and str(hit.id) not in different_from
-        ]
-        if near:
-            listed = json.dumps(near, ensure_ascii=False)
-            raise ToolError(
-                f"The memory base says nearly this already: {listed}. Update that one; or, if yours is another fact, call "
-                "again with these ids in different_from."
-            )
+        known = set(different_from)
+        self.refuse_near_memory(summary, known)
         change = {"summary": summary, "text": text, "expires_at": _expiry(expires_at)}
-        return self._propose(Type.MEMORY_CREATE, change, **why)
+        return self._propose(Type.MEMORY_CREATE, change, known=known, **why)
 
     def propose_memory_entry_update(
         self, memory: str, base_version: int, summary: str, text: str, **why: Any
@@ -105,6 +95,7 @@ class Proposing(Rows):
         evidence: list[dict[str, Any]],
         target: Any = None,
         replaces: str | None = None,
+        known: Collection[str] = (),
     ) -> ToolResult:
         """Check evidence, focus and wording, then store a pending proposal. Raises ToolError."""
         kept, quotes = self._evidence(evidence)
@@ -116,16 +107,24 @@ class Proposing(Rows):
                 )
         fingerprint = self._fingerprint(kind, target, change)
         there = Proposal.objects.filter(session=self.session, fingerprint=fingerprint).first()
+        rejected = None
         if there is None:
-            self._refuse_repetition(kind, target, change, replaces)
+            refined = self._replaced(replaces)
+            rejected = self.rejected_before(kind, target, change)
+            if rejected is not None and not any("message" in item for item in kept):
+                raise ToolError(_rejected(rejected))
+            self.refuse_second_run(self.made_before, kind, target, change, replaces)
+            self.refuse_waiting(kind, target, change, replaces, known)
             if Proposal.objects.filter(turn=self.turn).count() >= self.proposal_limit:
                 raise ToolError(
                     f"One turn proposes at most {self.proposal_limit} changes. Stop here and say what is left."
                 )
-            there = self._store(kind, change, rationale, kept, quotes, target, replaces, fingerprint)
+            there = self._store(kind, change, rationale, kept, quotes, target, refined, fingerprint)
         known = str(there.pk) in self.announced
         self.announced.add(str(there.pk))
         told = {"proposal": str(there.pk), "status": there.status, "risk": there.risk_level}
+        if rejected is not None:
+            told["rejected_before"] = rejected.decision_note or "without a reason"
         return ToolResult(told, proposal=None if known else str(there.pk))
 
     def _store(
@@ -136,7 +135,7 @@ class Proposing(Rows):
         kept: list[dict[str, Any]],
         quotes: list[tuple[Conversation, Quote]],
         target: Any,
-        replaces: str | None,
+        refined: Proposal | None,
         fingerprint: str,
     ) -> Proposal:
         try:
@@ -149,9 +148,10 @@ class Proposing(Rows):
                 base_version=target.version if target else None,
                 evidence=kept,
                 quotes=[quote.of(self.texts(conversation)) for conversation, quote in quotes],
+                planted=sorted(self.planted),
                 session=self.session,
                 turn=self.turn,
-                replaces=self._replaced(replaces),
+                replaces=refined,
                 fingerprint=fingerprint,
             )
         except ValidationError as error:
@@ -172,6 +172,7 @@ class Proposing(Rows):
         quotes = []
         for item in given:
             if item.get("message"):
+                self._require_told()
                 kept.append({"message": str(self.question.pk)})
                 continue
             conversation = self.conversation(item.get("conversation"))
@@ -188,6 +189,16 @@ class Proposing(Rows):
                 reference["quote"] = quote.of(self.texts(conversation))[:QUOTES_SHOWN]
             kept.append(reference)
         return kept, quotes
+
+    def _require_told(self) -> None:
+        """The leader's message is evidence where it is the leader's: neither a suggestion of the coach nor a button's."""
+        if self.question.suggested:
+            raise ToolError(
+                "This question is a suggestion of your own that the leader clicked, so it asks for no change. Quote a turn as "
+                "evidence, or ask the leader to say it in their own words."
+            )
+        if quick.is_quick(self.question.text):
+            raise ToolError("The leader's message only asks a question. Quote the turns that show what is to change.")
 
     def _keep_focus(self, quotes: list[tuple[Conversation, Quote]]) -> None:
         focus = set(self.question.focus)
@@ -207,22 +218,6 @@ class Proposing(Rows):
             json.dumps([question, kind, base, change], sort_keys=True, default=str).encode()
         ).hexdigest()
 
-    def _refuse_repetition(self, kind: Type, target: Any, change: dict[str, Any], replaces: str | None) -> None:
-        """A turn that is run again proposes nothing twice, even in other words; nor does any while the same is pending."""
-        asked = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in change.items()}
-        waiting = self.agent.proposals.pending().filter(type=kind, target_id=target.pk if target else None)
-        for row in waiting:
-            if str(row.pk) != replaces and all(row.change.get(name) == value for name, value in asked.items()):
-                raise ToolError(f"The very same proposal waits for a decision already: {row.pk}. Nothing was added.")
-        for made in self.made_before:
-            same_target = target is not None and made.target_id == target.pk
-            alike = made.is_create and _alike(_name(made.change), _name(change)) >= NEARLY_THE_SAME
-            if made.type == kind and (same_target or alike) and replaces != str(made.pk):
-                raise ToolError(
-                    f"The first run of this question proposed this already: {made.pk} ({made.status}). Do not repeat it; to "
-                    "refine it, give its id in replaces."
-                )
-
     def _replaced(self, proposal: str | None) -> Proposal | None:
         if proposal is None:
             return None
@@ -236,23 +231,12 @@ class Proposing(Rows):
         return row
 
 
-def made_before(turn: Turn) -> Any:
-    """What earlier runs of the same question proposed: this turn before its worker died, and the turns it retries."""
-    same = [turn.pk]
-    if turn.retry_of_id:
-        same.append(turn.retry_of_id)
-        same += Turn.objects.filter(retry_of=turn.retry_of_id).values_list("pk", flat=True)
-    return Proposal.objects.filter(turn__in=same).order_by("created_at")
-
-
-def _alike(one: str, other: str) -> float:
-    """The share of words that two texts have in common, 0 to 1."""
-    a, b = (set(re.findall(r"\w+", text.casefold())) for text in (one, other))
-    return len(a & b) / len(a | b) if a and b else 0.0
-
-
-def _name(change: dict[str, Any]) -> str:
-    return change.get("summary") or change.get("name") or ""
+def _rejected(row: Proposal) -> str:
+    reason = f"with the reason {row.decision_note!r}" if row.decision_note else "without a reason"
+    return (
+        f"A person rejected this on {row.decided_at:%Y-%m-%d}, {reason} ({row.pk}: {row.title!r}). Do not propose it again "
+        "unless the leader asks for it in their own message; say that it was rejected and why."
+    )
 
 
 def _expiry(given: str | None) -> datetime | None:

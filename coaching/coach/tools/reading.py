@@ -6,6 +6,8 @@ from typing import Any
 from django.db.models import F, Prefetch
 
 from agents.models import Procedure
+from coaching.actions import sessions
+from coaching.coach.protocol import ToolError
 from coaching.coach.tools.rows import Rows, instant
 from coaching.models import Proposal
 from helpdesk import transcripts
@@ -18,6 +20,7 @@ Type = Proposal.Type
 PAGE_TURNS = 200
 PAGE_CHARACTERS = 60_000
 TURN_CHARACTERS = 20_000
+ITEMS, MOST_ITEMS = 20, 50  # of a list, where no limit is given, and at most
 
 
 class Reading(Rows):
@@ -66,16 +69,34 @@ class Reading(Rows):
         }
 
     def find_conversations(
-        self, score_below: float | None = None, closed_after: str | None = None, limit: int = 20
+        self,
+        score_below: float | None = None,
+        closed_after: str | None = None,
+        limit: int | None = None,
+        in_session: bool = False,
     ) -> dict[str, Any]:
         rows = self.agent.conversations.all()
+        numbers: dict[Any, int] = {}
+        if in_session:
+            ids = sessions.members([self.session])[self.session.pk]
+            if not ids:
+                raise ToolError(
+                    "This session is about no conversations. Leave in_session out to look among all of them."
+                )
+            numbers = {pk: number for number, pk in enumerate(ids, start=1)}
+            rows = rows.filter(pk__in=ids)
         if score_below is not None:
             rows = rows.filter(ratings__counts=True, ratings__score_hundredths__lt=round(score_below * 100))
         if closed_after is not None:
             rows = rows.filter(closed_at__gte=instant(closed_after, "closed_after"))
+        limit = limit or (MOST_ITEMS if in_session else ITEMS)
         counting = Prefetch("ratings", Rating.objects.counting(), to_attr="counting")
-        newest = rows.order_by(F("closed_at").desc(nulls_last=True), "pk").prefetch_related(counting)[:limit]
-        items = [_conversation(row, score=row.counting[0].score if row.counting else None) for row in newest]
+        newest = rows.order_by(F("closed_at").desc(nulls_last=True), "pk").prefetch_related(counting)
+        found = sorted(newest, key=lambda row: numbers[row.pk])[:limit] if in_session else newest[:limit]
+        items = []
+        for row in found:
+            item = _conversation(row, score=row.counting[0].score if row.counting else None)
+            items.append({"number": numbers[row.pk], **item} if in_session else item)
         return {"items": items, "total": rows.count()}
 
     def earlier_proposals(self, status: str | None = None, limit: int = 20) -> dict[str, Any]:
@@ -92,12 +113,17 @@ class Reading(Rows):
             "title": row.title,
             "target": str(row.target_id) if row.target_id else None,
             "base_version": row.base_version,
-            "change": row.change if row.type in (Type.MEMORY_CREATE, Type.MEMORY_UPDATE) else {},
+            "change": row.change if self._shows_change(row) else {},
             "rationale": row.rationale,
             "reason": row.decision_note,
             "this_session": row.session_id == self.session.pk,
             "created_on": row.created_at.date().isoformat(),
         }
+
+    def _shows_change(self, row: Proposal) -> bool:
+        """A prompt is long: its change is told while it waits in this session, to be refined."""
+        waits_here = row.session_id == self.session.pk and row.status == Proposal.Status.PENDING
+        return waits_here or row.type in (Type.MEMORY_CREATE, Type.MEMORY_UPDATE)
 
 
 def _memory(row: Memory) -> dict[str, Any]:

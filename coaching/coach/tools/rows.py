@@ -1,12 +1,14 @@
 """The rows a turn of the coach may see: those of its agent, and the transcripts it has read."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from coaching import risk
 from coaching.coach.protocol import ToolError
 from coaching.models import Message, Turn
 from coaching.verbatim import Guard
@@ -27,6 +29,7 @@ class Rows:
         self.guard = guard
         self.question = turn.messages.get(role=Message.Role.USER)
         self.transcripts: dict[uuid.UUID, transcripts.Transcript] = {}
+        self.planted: set[str] = set()  # what was read in this turn that holds words like instructions to the coach
 
     def own(self, model: Any, pk: str) -> Any:
         row = model.objects.filter(agent=self.agent, pk=row_id(pk, model.KIND)).first()
@@ -42,6 +45,11 @@ class Rows:
     def conversation(self, pk: str | None) -> Conversation:
         if pk is None:
             if self.session.conversation is None:
+                if self.session.about:
+                    raise ToolError(
+                        "This session is about several conversations. List them with find_conversations and in_session, "
+                        "and give the id of one."
+                    )
                 raise ToolError(
                     "This session is not about one conversation. Find one with find_conversations and give its id."
                 )
@@ -59,9 +67,16 @@ class Rows:
             except transcripts.TranscriptUnavailable as error:
                 raise ToolError(str(error)) from None
             self.transcripts[conversation.pk] = transcript
+            for turn in transcript:
+                self.note_planted("a conversation", [turn.text, turn.name or ""] if turn.role != "system" else [])
             if not conversation.is_ours:
                 self.guard.know(self.texts(conversation))
         return self.transcripts[conversation.pk]
+
+    def note_planted(self, source: str, texts: Iterable[str]) -> None:
+        """Remember where words like instructions to the coach were read: what is proposed after them is looked at twice."""
+        if source not in self.planted and any(risk.planted(text) for text in texts):
+            self.planted.add(source)
 
     def texts(self, conversation: Conversation) -> dict[int, str]:
         return {number: turn.text for number, turn in enumerate(self.transcript(conversation))}

@@ -14,12 +14,16 @@ from coaching.models import Proposal
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: its name and what the model is told of it, the shape of its input, and the method that runs it."""
+    """One tool: its name and what the model is told of it, the shape of its input, and the method that runs it.
+
+    `reads` names what others wrote in its answer, for the person who decides; empty where that is watched elsewhere.
+    """
 
     run: Callable[..., Any]
     description: str
     properties: dict[str, Any]
     required: tuple[str, ...]
+    reads: str = ""
 
     @property
     def name(self) -> str:
@@ -94,7 +98,11 @@ WHY = {
     "replaces": _text("The id of a pending proposal that this one refines and supersedes.", 36),
 }
 SUMMARY = _text("One sentence, worded as somebody would search for it.", 300)
-EXPIRES_AT = {"type": ["string", "null"], "description": "Date or time after which it is not true any more (ISO 8601)."}
+EXPIRES_AT = {
+    "type": ["string", "null"],
+    "maxLength": 40,
+    "description": "Date or time after which it is not true any more (ISO 8601).",
+}
 CONVERSATION = _text("The id of a conversation of this agent; without it, the session's.", 36)
 
 
@@ -115,16 +123,23 @@ def _proposing(
 TOOLS: dict[str, Tool] = {
     tool.name: tool
     for tool in [
-        Tool(Reading.read_prompt, "Read the agent's system prompt and its version.", {}, ()),
+        Tool(Reading.read_prompt, "Read the agent's system prompt and its version.", {}, (), "the prompt"),
         Tool(
             Reading.search_memories,
             "Find the agent's memories nearest to a few words. Expired ones are left out.",
             {"query": _text("What to look for.", 2_000), "limit": LIMIT},
             ("query",),
+            "a memory",
         ),
-        Tool(Reading.read_memory, "Read one memory whole.", {"memory": _text("Its id.", 36)}, ("memory",)),
-        Tool(Reading.list_procedures, "List the agent's procedures with their triggers.", {}, ()),
-        Tool(Reading.read_procedure, "Read one procedure whole.", {"procedure": _text("Its id.", 36)}, ("procedure",)),
+        Tool(Reading.read_memory, "Read one memory whole.", {"memory": _text("Its id.", 36)}, ("memory",), "a memory"),
+        Tool(Reading.list_procedures, "List the agent's procedures with their triggers.", {}, (), "a procedure"),
+        Tool(
+            Reading.read_procedure,
+            "Read one procedure whole.",
+            {"procedure": _text("Its id.", 36)},
+            ("procedure",),
+            "a procedure",
+        ),
         Tool(
             Reading.read_conversation,
             "Read turns of a conversation's transcript, with its rating. Turns are numbered from 0. Long ones come in pages: "
@@ -135,22 +150,27 @@ TOOLS: dict[str, Tool] = {
                 "last_turn": _number("The last turn to read."),
             },
             (),
+            "a conversation",
         ),
         Tool(
             Reading.find_conversations,
-            "Find conversations of this agent, the newest first.",
+            "Find conversations of this agent, the newest first; with in_session those this session is about, all of them, "
+            "numbered as the leader sees them.",
             {
                 "score_below": SCORE,
                 "closed_after": _text("Only conversations closed since this date (ISO 8601).", 40),
                 "limit": LIMIT,
+                "in_session": {"type": "boolean", "description": "Only the conversations this session is about."},
             },
             (),
+            "a conversation",
         ),
         Tool(
             Reading.earlier_proposals,
             "Read earlier proposals for this agent, the newest first, with what became of them and the reasons of rejections.",
             {"status": {"enum": Proposal.Status.values}, "limit": LIMIT},
             (),
+            "an earlier proposal",
         ),
         _proposing(
             Proposing.propose_memory_entry_create,
@@ -163,7 +183,7 @@ TOOLS: dict[str, Tool] = {
                     "type": "array",
                     "maxItems": 20,
                     "items": _text("An id.", 36),
-                    "description": "Ids of similar memories that you have read and that say something else.",
+                    "description": "Ids of similar memories or proposals that you have read and that say something else.",
                 },
             },
             ("expires_at", "different_from"),

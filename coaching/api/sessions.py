@@ -3,7 +3,6 @@
 from functools import partial
 
 from django.db import transaction
-from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
@@ -239,9 +238,7 @@ class Events(ApiView):
     renderer_classes = (EventStreamRenderer, JSONRenderer)
     parameters = {"GET": ("after",)}
 
-    @extend_schema(
-        responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): EventsShown}
-    )
+    @extend_schema(responses={(200, "text/event-stream"): OpenApiTypes.STR, (200, "application/json"): EventsShown})
     def get(self, request, session_id):
         session = find(request.member, session_id)
         after = whole_parameter(request, "after") or 0

@@ -240,6 +240,7 @@ def _exchange(turn, question, answer, happened, cards):
     parts += [Part(card=c) for pk, c in cards.items() if c.proposal.turn_id == turn.pk and pk not in shown]
     if parts and turn.state in Turn.UNFINISHED:
         parts[-1].is_growing = parts[-1].card is None
+        parts[-1].text = parts[-1].text.lstrip()
     return Exchange(
         turn=turn,
         question=question,

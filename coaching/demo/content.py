@@ -288,6 +288,7 @@ class Coaching:
     calls: tuple[tuple[str, dict], ...]
     decision: str = ""  # approve or reject; empty: left pending
     words: str = ""  # of the decision
+    focus: tuple[int, ...] = ()  # the turns that the question is about
 
 
 COACHING = (
@@ -331,8 +332,9 @@ COACHING = (
             "summary": "Refunds within 30 days of purchase are processed automatically.",
             "text": "No approval and no ticket. Tell the customer that it arrives in 3 to 5 working days.",
             "rationale": "The customer had to ask three times; nothing tells the agent that refunds inside 30 days need no approval.",
-            "evidence": [{"turn": 4, "quote": "refunds usually need an approval"}],
+            "evidence": [{"turn": 5, "quote": "refunds usually need an approval"}],
         }),),
+        focus=(5,),
     ),
     Coaching(
         REFUNDS, "8790", "Why did it ask for the e-mail twice?",

@@ -199,7 +199,7 @@ def _turns(said, opened):
 def _coach(item, agent, conversation, owner):
     """One session as the coach's worker would leave it: the tools check the evidence, only the words are given."""
     session = sessions.start(agent, by=owner, conversation=conversation)
-    turn = sessions.claim(sessions.ask(session, by=owner, text=item.question).pk)
+    turn = sessions.claim(sessions.ask(session, by=owner, text=item.question, focus=item.focus).pk)
     toolbox = Toolbox(turn, guard=Guard(), proposal_limit=len(item.calls))
     for name, given in item.calls:
         toolbox.call(name, _with_ids(given, agent))

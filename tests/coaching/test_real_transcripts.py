@@ -45,14 +45,14 @@ def rows(path):
 
 
 def thread_as_body(thread):
-    """A thread of the forum as a body of POST /conversations."""
+    """A thread of the forum as a body of POST /conversations; one was asked in its title alone."""
     at = [_milliseconds(each["at"]) for each in thread["messages"]]
     return {
         "externalId": str(thread["question_id"]),
         "openedAt": min(at),
         "closedAt": max(at),
         "transcript": [
-            {"role": each["role"], "text": each["text"], "at": when}
+            {"role": each["role"], "text": each["text"] or thread["title"], "at": when}
             | ({"name": each["agent"]} if each.get("agent") else {})
             for each, when in zip(thread["messages"], at, strict=True)
         ],

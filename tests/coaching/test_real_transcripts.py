@@ -93,9 +93,7 @@ def check(conversation, owner, browser):
     assert answered.turn.state == "done", answered.turn.error
     assert answered.proposals == []
     assert f"Turns read: {len(said)} (" in answered.text
-    assert not shares_run(
-        answered.text.split("Ask next:")[0], "\n".join(turn.text for turn in said if turn.role == "customer")
-    )
+    assert not [turn.text[:200] for turn in said if turn.role == "customer" and shares_run(answered.text, turn.text)]
 
     focus = next(number for number, turn in enumerate(said) if turn.role == "customer" and turn.text.strip())
     told = f"Add a memory that case {conversation.external_id} is looked at by a person"

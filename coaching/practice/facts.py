@@ -7,7 +7,7 @@ from typing import Any
 
 from coaching.verbatim import WORD
 
-QUOTE_WORDS = 10  # with the words around it, a quote never grows into a run of the transcript that we may not keep
+QUOTE_WORDS = 9  # with the words around it, a quote never grows into a run of the transcript that we may not keep
 QUOTE_LENGTH = 200
 QUESTIONS_SHOWN = 5
 TOOLS_SHOWN = 12

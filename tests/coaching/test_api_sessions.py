@@ -45,6 +45,8 @@ def test_session_is_started_and_read_field_by_field(script, agent):
         "agent": agent.name,
         "agentId": str(agent.pk),
         "conversation": str(conversation.pk),
+        "conversations": [str(conversation.pk)],
+        "about": "",
         "createdAt": told["createdAt"],
         "updatedAt": told["updatedAt"],
         "messages": [],

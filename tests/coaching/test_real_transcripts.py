@@ -45,14 +45,14 @@ def rows(path):
 
 
 def thread_as_body(thread):
-    """A thread of the forum as a body of POST /conversations."""
+    """A thread of the forum as a body of POST /conversations; one was asked in its title alone."""
     at = [_milliseconds(each["at"]) for each in thread["messages"]]
     return {
         "externalId": str(thread["question_id"]),
         "openedAt": min(at),
         "closedAt": max(at),
         "transcript": [
-            {"role": each["role"], "text": each["text"], "at": when}
+            {"role": each["role"], "text": each["text"] or thread["title"], "at": when}
             | ({"name": each["agent"]} if each.get("agent") else {})
             for each, when in zip(thread["messages"], at, strict=True)
         ],
@@ -93,9 +93,7 @@ def check(conversation, owner, browser):
     assert answered.turn.state == "done", answered.turn.error
     assert answered.proposals == []
     assert f"Turns read: {len(said)} (" in answered.text
-    assert not shares_run(
-        answered.text.split("Ask next:")[0], "\n".join(turn.text for turn in said if turn.role == "customer")
-    )
+    assert not [turn.text[:200] for turn in said if turn.role == "customer" and shares_run(answered.text, turn.text)]
 
     focus = next(number for number, turn in enumerate(said) if turn.role == "customer" and turn.text.strip())
     told = f"Add a memory that case {conversation.external_id} is looked at by a person"

@@ -120,7 +120,7 @@ class ModelForm(Typed):
         label="Key",
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Kept encrypted, sent to this address only, and not shown again. A server that asks for none takes any word.",
+        help_text="Kept encrypted, sent to this address only, never shown again.",
     )
     base_url = forms.CharField(
         label="Address",

@@ -108,7 +108,7 @@ WHITENOISE_USE_FINDERS = True
 
 if DATABASE_URL:
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": 20}}
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": 20, "max_idle": 60}}
 else:
     DATABASES = {
         "default": {

@@ -99,7 +99,7 @@
       said.dir = "auto";
       exchange.insertBefore(said, working);
     }
-    said.append(words);
+    said.append(said.textContent ? words : words.trimStart());
     grew();
   }
 
@@ -268,6 +268,8 @@
     box.open = false;
     box.querySelector("summary").focus();
   });
+
+  document.addEventListener("toggle", ({ target }) => target.matches(".cost") && grew(), true); // the log became shorter
 
   setInterval(tick, TICK);
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", connect);

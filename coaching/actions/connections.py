@@ -82,8 +82,8 @@ def is_unreadable(own: ModelConnection) -> bool:
 def connect(workspace, *, by, key, base_url, model, effort, version) -> ModelConnection:
     """Make this the model of the workspace: a new version of its connection, with its author, and a test that a worker owes.
 
-    An empty `key` keeps the stored one. `version` is the one that the change was typed against, 0 for none. Harmless where it is
-    so already. Raises NotAllowed, ChangedMeanwhile, ValidationError.
+    An empty `key` keeps the stored one. `version` is the one that the change was typed against, 0 for none. Where it is so
+    already it is tested, and no version made. Raises NotAllowed, ChangedMeanwhile, ValidationError.
     """
     require(by, Right.MANAGE_WORKSPACE)
     own = stored(workspace)
@@ -92,11 +92,10 @@ def connect(workspace, *, by, key, base_url, model, effort, version) -> ModelCon
         raise ChangedMeanwhile(
             "Somebody changed the connection while this page was open, so nothing was saved. What is stored now stands here."
         )
-    if not key and all(getattr(own, name) == value for name, value in changes.items()):
-        return own
     if key:
         changes |= {"key": key, "key_tail": key[-TAIL:] if len(key) >= SHORT_KEY else HIDDEN}
-    _store(own, changes, by)
+    if any(getattr(own, name) != value for name, value in changes.items()):
+        _store(own, changes, by)
     ask_for_test(workspace, by=by)
     return own
 

@@ -65,7 +65,7 @@ class MessageShown(StrictSerializer):
 
 
 class Usage(serializers.Serializer):
-    """Over all rounds of the turn; empty until it has ended."""
+    """Over all rounds of the turn, as far as it is; empty before the second."""
 
     inputTokens = WholeField(required=False)  # noqa: N815
     outputTokens = WholeField(required=False)  # noqa: N815

@@ -36,7 +36,7 @@ class Limits:
     answer_tokens: int
     seconds: float
     stall_seconds: float
-    results: int = 400_000
+    results: int
 
 
 class State(Enum):

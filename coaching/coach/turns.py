@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 ANSWER_TOKENS = 8_000
 TURN_TOKENS = 1_000_000  # of all rounds together, cached ones included
+RESULT_CHARACTERS = 400_000  # of tools in one request: about half of what models take in
+PRACTICE_CHARACTERS = 10_000_000  # the practice model has no such bound, and does not read again what was left out
 RENEW_SECONDS = 15.0
 TEXT_SECONDS = 0.1  # text is written as an event at most this often
 ATTEMPTS = 3
@@ -92,6 +94,7 @@ def _answer(turn: Turn, counted: llm.Usage, connect: Callable[[llm.Connection], 
                 answer_tokens=ANSWER_TOKENS,
                 seconds=settings.COACH_TURN_SECONDS,
                 stall_seconds=settings.COACH_STALL_SECONDS,
+                results=PRACTICE_CHARACTERS if connection.is_practice else RESULT_CHARACTERS,
             ),
             emit=writer.emit,
             should_stop=should_stop,

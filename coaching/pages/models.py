@@ -250,6 +250,9 @@ def _changes(versions):
 
 
 def _change(before, after):
+    if not before.version:
+        how = f", effort {_effort(after)}" if after.effort else ""
+        return f"Connected {after.model or llm.DEFAULT_MODEL} at {_host(after.base_url)}{how}"
     said = []
     if after.key_tail and not before.key_tail:
         said.append("connected")

@@ -250,7 +250,8 @@ def _exchange(turn, question, answer, happened, cards):
     parts += [Part(card=c) for pk, c in cards.items() if c.proposal.turn_id == turn.pk and pk not in shown]
     if parts and turn.state in Turn.UNFINISHED:
         parts[-1].is_growing = parts[-1].card is None
-    if said := [part for part in parts if part.text]:
+        parts[-1].text = parts[-1].text.lstrip()
+    elif said := [part for part in parts if part.text]:
         said[-1].text = followups.split(said[-1].text).shown
     return Exchange(
         turn=turn,

@@ -1,12 +1,18 @@
 """What can be counted or quoted of a transcript, as read_conversation gives it. Nothing here is a verdict."""
 
+import itertools
 import re
 from collections import Counter
 from typing import Any
 
-QUOTE_WORDS = 11  # a quote never grows into a run of the transcript that we may not keep
+from coaching.verbatim import WORD
+
+QUOTE_WORDS = 10  # with the words around it, a quote never grows into a run of the transcript that we may not keep
+QUOTE_LENGTH = 200
 QUESTIONS_SHOWN = 5
 TOOLS_SHOWN = 12
+CALLS_SHOWN = 5
+CALL = re.compile(r"^\[calls (.+)\]$", re.MULTILINE)  # what an agent calls stands in its turn so, a call a line
 HIGH_SCORE, LOW_SCORE = 80, 50
 COMPARED = 500  # requests of one transcript that are compared with each other
 FEW_WORDS = frozenset(
@@ -69,6 +75,8 @@ def of(conversation: dict[str, Any], focus: list[int]) -> list[str]:
     facts += again
     if used := calls(turns):
         facts.append(f"Tools that were called: {', '.join(used[:TOOLS_SHOWN])}.")
+    called = [f"turn {each['turn']}: “{_short(call)}”" for each in turns for call in CALL.findall(each["text"])]
+    facts += [f"Called at {each}" for each in called[-CALLS_SHOWN:]]
     facts += [
         f"A tool answered with an error at {line(each)}" for each in turns if each["role"] == "tool" and failed(each)
     ]
@@ -93,11 +101,19 @@ def repeated(turns: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str
 
 def line(turn: dict[str, Any]) -> str:
     who = f"{turn['role']} {turn['name']}" if turn.get("name") else turn["role"]
-    words = turn["text"].split()
-    if not words:
+    if not turn["text"].strip():
         return f"turn {turn['turn']}, {who}, without text."
-    more = " …" if len(words) > QUOTE_WORDS else ""
-    return f"turn {turn['turn']}, {who}: “{' '.join(words[:QUOTE_WORDS])[:200]}{more}”"
+    return f"turn {turn['turn']}, {who}: “{_short(turn['text'])}”"
+
+
+def _short(text: str) -> str:
+    """Its beginning: QUOTE_WORDS words as the guard of bodies counts them, to whom "I'm" is two."""
+    text = " ".join(text.split())
+    ends = [match.end() for match in itertools.islice(WORD.finditer(text), QUOTE_WORDS + 1)]
+    if len(ends) <= QUOTE_WORDS and len(text) <= QUOTE_LENGTH:
+        return text
+    end = ends[QUOTE_WORDS - 1] if len(ends) > QUOTE_WORDS else len(text)
+    return text[: min(end, QUOTE_LENGTH)] + " …"
 
 
 def rating(conversation: dict[str, Any]) -> str:

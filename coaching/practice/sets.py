@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from coaching.practice import facts
-from coaching.practice.talk import Result, Talk, call
+from coaching.practice.talk import Talk, call
 from coaching.practice.wire import Call, Reply
 
 TURNS_READ = 80  # of each conversation; a set is read in one step
@@ -39,7 +39,7 @@ def facts_over(talk: Talk) -> list[str]:
         return []
     items = listed.value["items"]
     results = {item["number"]: talk.found("read_conversation", _reading(item)) for item in items}
-    read = {number: result.value for number, result in results.items() if _is_read(result)}
+    read = {number: found.value for number, found in results.items() if found is not None and not found.is_error}
     return [*_ratings(items), *_of_transcripts(read, len(items))]
 
 
@@ -77,10 +77,6 @@ def _of_transcripts(read: dict[int, dict[str, Any]], of: int) -> list[str]:
 
 def _reading(item: dict[str, Any]) -> dict[str, Any]:
     return {"conversation": item["conversation"], "last_turn": TURNS_READ - 1}
-
-
-def _is_read(result: Result | None) -> bool:
-    return result is not None and not result.is_error
 
 
 def _is_cut(conversation: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
 
 from agents.access import Right, require
 from agents.pages import page, wants_fragment
@@ -20,6 +21,7 @@ from coaching.views.settings import TABS
 
 
 @page("GET", "POST")
+@sensitive_post_parameters("key")
 def model(request):
     """What answers now, and the form for the workspace's own connection; saving starts a test."""
     require(request.member, Right.MANAGE_WORKSPACE)
@@ -40,7 +42,9 @@ def model(request):
             _send_test(workspace)
             messages.success(
                 request,
-                "Nothing was changed." if saved.version == before else "Saved. The connection is being tested now.",
+                "Nothing was changed; it is being tested."
+                if saved.version == before
+                else "Saved. The connection is being tested now.",
             )
             return redirect("settings-model")
     return _show(request, form, HTTPStatus.BAD_REQUEST)

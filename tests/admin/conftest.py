@@ -46,7 +46,13 @@ def furnish(word):
     Sweep.objects.get_or_create(workspace=workspace)
     policies.choose(workspace, by=owner, sensitivity="early", automatic=True)
     backtests.ask(workspace, by=owner)
-    model = {"key": f"sk-{word}-0123456789", "base_url": "", "model": f"{word.replace(" ", "-")}-model", "effort": "high", "version": 0}
+    model = {
+        "key": f"sk-{word}-0123456789",
+        "base_url": "",
+        "model": f"{word.replace(' ', '-')}-model",
+        "effort": "high",
+        "version": 0,
+    }
     connections.connect(workspace, by=owner, **model)
     return workspace
 

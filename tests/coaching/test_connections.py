@@ -17,7 +17,7 @@ from coaching.models import ModelConnection, ModelTest, Turn
 from tests import factories, model_server, processes
 
 KEY = "sk-test-0123456789-abcdWXYZ"
-SAVERS = 4
+SAVERS = 3
 
 
 def connect(workspace, by, version=0, **fields):
@@ -161,17 +161,21 @@ def test_key_that_no_field_key_opens_is_asked_for_again(workspace, owner, settin
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_who_save_at_once_one_wins_and_the_others_are_told():
+@pytest.mark.parametrize("stored", [0, 1], ids=["the first", "a later one"])
+def test_of_many_who_save_at_once_one_wins_and_the_others_are_told(stored):
     workspace = factories.workspace()
     owner = factories.owner(workspace)
+    if stored:
+        connect(workspace, owner)
     children = [
-        processes.start("-m", "tests.flows.ask_at_once", "connect", str(owner.pk), f"model-{n}") for n in range(SAVERS)
+        processes.start("-m", "tests.flows.ask_at_once", "connect", str(owner.pk), f"model-{n}", str(stored))
+        for n in range(SAVERS)
     ]
 
     said = processes.together(children)
 
     assert sorted(said) == ["connected"] + ["meanwhile"] * (SAVERS - 1)
-    assert [version for version, *_ in versions(workspace)] == [1]
+    assert [version for version, *_ in versions(workspace)] == list(range(1, stored + 2))
 
 
 # --- Where the key may be

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from coaching import followups
 from coaching.actions import sessions
+from coaching.coach import history
 from coaching.coach.tools import Toolbox
-from coaching.coach.turns import _messages
 from coaching.models import Message, Proposal
 from coaching.practice.model import answer
 from coaching.verbatim import Guard
@@ -100,7 +100,7 @@ def test_a_retry_of_a_suggestion_stays_a_suggestion(session, owner):
 def test_the_model_is_told_that_it_was_a_suggestion(session, owner):
     asked = sessions.ask_next(answered(session), 1, by=owner)
 
-    texts = [block["text"] for block in _messages(asked)[-1]["content"]]
+    texts = [block["text"] for block in history.messages(asked)[-1]["content"]]
 
     assert texts[-2:] == ["<suggested/>", "Does this happen to others?"]
 

@@ -14,7 +14,7 @@ from coaching.coach import loop, room
 from tests import model_server as server
 
 MODEL = llm.Connection(key="key", model="scripted")
-LIMITS = loop.Limits(rounds=4, tokens=100_000, answer_tokens=1_000, seconds=5, stall_seconds=1)
+LIMITS = loop.Limits(rounds=4, tokens=100_000, answer_tokens=1_000, seconds=5, stall_seconds=1, results=400_000)
 SYSTEM = [{"type": "text", "text": "You are a coach."}, {"type": "text", "text": "The agent is called Ada."}]
 QUESTION = [{"role": "user", "content": [{"type": "text", "text": "What went wrong?"}]}]
 
@@ -173,7 +173,7 @@ def test_the_last_round_asks_for_an_answer_without_tools():
 
 def test_tokens_of_all_rounds_are_bounded_and_summed():
     play = server.calls(("find", {}))
-    ran = Ran([play], limits=loop.Limits(rounds=10, tokens=45, answer_tokens=10, seconds=5, stall_seconds=1))
+    ran = Ran([play], limits=replace(LIMITS, rounds=10, tokens=45))
 
     assert ran.outcome.error == loop.OUT_OF_TOKENS
     usage = ran.outcome.usage
@@ -182,7 +182,7 @@ def test_tokens_of_all_rounds_are_bounded_and_summed():
 
 
 def test_the_wall_time_of_the_whole_turn_is_bounded():
-    limits = loop.Limits(rounds=50, tokens=10**9, answer_tokens=10, seconds=0.5, stall_seconds=1)
+    limits = replace(LIMITS, rounds=50, tokens=10**9, seconds=0.5)
     began = time.monotonic()
     ran = Ran([server.slowly(["word "] * 100, seconds=0.05)], limits=limits)
 

@@ -201,7 +201,7 @@ def test_what_went_wrong_tells_facts_of_the_transcript(about_parcel, workspace, 
     assert answered.text == (
         "Practice model: I follow instructions and count; I do not judge. What the transcript shows:\n\n"
         "- Turns read: 7 (customer 3, agent 3, tool 1).\n"
-        "- It began with turn 0, customer: “Hello, I want to know where my parcel with the blue …”\n"
+        "- It began with turn 0, customer: “Hello, I want to know where my parcel with the …”\n"
         "- Asked at turn 4, customer: “Where is my parcel with the blue lamp?”\n"
         "- A tool answered with an error at turn 2, tool: “Error: order not found”\n"
         "- The last word is turn 6, customer: “You do not know that.”\n"

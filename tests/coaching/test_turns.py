@@ -447,6 +447,18 @@ def test_instructions_in_a_transcript_reach_the_model_as_data_only(agent, owner,
     assert {tool["name"] for tool in started.requests[0]["tools"]} == READING | PROPOSING
 
 
+def test_the_practice_model_reads_a_transcript_longer_than_a_request_to_a_model_carries(agent, owner, settings):
+    settings.ANTHROPIC_API_KEY = ""
+    said = [("customer", f"Where is parcel {number}? {'It is blue. ' * 30}") for number in range(1_200)]
+    session = sessions.start(agent, by=owner, conversation=talks.conversation(agent, said))
+    assert sum(len(text) for _, text in said) > turns.RESULT_CHARACTERS
+
+    answered = talks.ask(session, "What went wrong?")
+
+    assert answered.turn.state == "done"
+    assert "cannot read" not in answered.text
+
+
 def test_a_settled_turn_cannot_be_closed_again(session, model):
     model(server.text("Hello."))
     turn = sessions.ask(session, by=session.started_by, text="One?")

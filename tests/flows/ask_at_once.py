@@ -19,7 +19,13 @@ def main(what, member_id, *how):
         print("chosen")
     elif what == "connect":
         try:
-            chosen = {"key": "sk-test-0123456789", "base_url": "", "model": how[0], "effort": "", "version": 0}
+            chosen = {
+                "key": "sk-test-0123456789",
+                "base_url": "",
+                "model": how[0],
+                "effort": "",
+                "version": int(how[1]),
+            }
             connections.connect(member.workspace, by=member, **chosen)
         except connections.ChangedMeanwhile:
             print("meanwhile")

@@ -1,5 +1,6 @@
 """Settings › Model: what it says of each state, what saving, testing and disconnecting do, and what was used."""
 
+import logging
 import re
 from datetime import timedelta
 
@@ -8,7 +9,9 @@ from cryptography.fernet import Fernet
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.log import AdminEmailHandler
 
+from coaching import usage
 from coaching.actions import connections, sessions
 from coaching.coach import model_tests
 from coaching.models import ModelConnection, ModelTest, Turn
@@ -99,7 +102,7 @@ def test_saving_is_said_kept_listed_and_tested(client, workspace, owner):
     last = words(client.post(f"{URL}/disconnect", {"version": "3"}, follow=True))
 
     assert "Saved. The connection is being tested now." in saved
-    assert "Nothing was changed." in again
+    assert "Nothing was changed; it is being tested." in again
     assert "Disconnected. The key is deleted here" in last
     assert [
         said in last
@@ -107,7 +110,7 @@ def test_saving_is_said_kept_listed_and_tested(client, workspace, owner):
             f"Disconnected by {owner.user}",
             f"Key replaced by {owner.user}",
             "Model other, before some-model; effort low, before high by",
-            "Connected; model some-model, before claude-sonnet-5-5; effort high, before the model’s own by",
+            "Connected some-model at api.anthropic.com, effort high by",
         )
     ] == [True] * 4
     assert ModelConnection.objects.get().version == 4
@@ -121,6 +124,7 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays_but_the_key(
     assert 'value="http://models.example.com"' in answer.content.decode()
     assert 'aria-invalid="true"' in answer.content.decode()
     assert KEY not in answer.content.decode()
+    assert "The key you typed is not sent back to the page." in words(answer)
 
 
 def test_page_that_is_older_than_what_is_stored_changes_nothing(client, workspace, owner):
@@ -134,6 +138,23 @@ def test_page_that_is_older_than_what_is_stored_changes_nothing(client, workspac
     assert 'value="some-model"' in answer.content.decode()
     assert "Nothing was taken away." in gone
     assert connections.of(workspace.pk).model == "some-model"
+
+
+def test_key_is_in_no_page_and_no_report_of_a_fault(signed_in, owner, monkeypatch, mailoutbox, settings, caplog):
+    settings.ADMINS = [("Operator", "operator@test.example")]
+    client = signed_in(owner)
+    client.raise_request_exception = False
+    monkeypatch.setattr(connections, "stored", lambda workspace: 1 / 0)
+    handler = AdminEmailHandler(include_html=True)
+    logging.getLogger("django.request").addHandler(handler)
+
+    answer = client.post(URL, TYPED)
+    logging.getLogger("django.request").removeHandler(handler)
+
+    assert answer.status_code == 500
+    assert "some-model" in mailoutbox[0].body
+    told = answer.content.decode() + caplog.text + mailoutbox[0].body + mailoutbox[0].alternatives[0][0]
+    assert KEY[:15] not in told
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "9" * 40])
@@ -205,11 +226,11 @@ def test_asking_by_button_asks_once(client, workspace, owner, settings):
 # --- What was used
 
 
-def used(workspace, owner, agent, days_ago, **usage):
+def used(workspace, owner, agent, days_ago, **tokens):
     """A question that was answered so many days ago, and used so much."""
     turn = sessions.ask(factories.session(agent, owner), by=owner, text="Why?")
     ended = {"state": "done", "ended_at": timezone.now() - timedelta(days=days_ago), "next_try_at": None}
-    Turn.objects.filter(pk=turn.pk).update(usage=usage, **ended)
+    Turn.objects.filter(pk=turn.pk).update(usage=tokens, **ended)
     return turn
 
 
@@ -225,6 +246,7 @@ def test_usage_is_told_by_day_and_kind_with_the_talks_behind_it(client, page, wo
     said = page()
 
     assert "3,521 of 10,000 tokens in 3 questions to the coach." in said
+    assert usage.tokens_today(workspace) == 3521  # what the limit counts
     assert "Tokens of the last 14 days: 3,528 in 4 questions." in client.get(URL).content.decode()
     rows = re.findall(r'<tr><th scope="row">.*?</tr>', client.get(URL).content.decode())
     cells = [re.findall(r">([\d,]+)</td>", row) for row in rows]

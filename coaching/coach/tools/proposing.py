@@ -120,12 +120,12 @@ class Proposing(Repeating):
                     f"One turn proposes at most {self.proposal_limit} changes. Stop here and say what is left."
                 )
             there = self._store(kind, change, rationale, kept, quotes, target, refined, fingerprint)
-        known = str(there.pk) in self.announced
+        is_announced = str(there.pk) in self.announced
         self.announced.add(str(there.pk))
         told = {"proposal": str(there.pk), "status": there.status, "risk": there.risk_level}
         if rejected is not None:
             told["rejected_before"] = rejected.decision_note or "without a reason"
-        return ToolResult(told, proposal=None if known else str(there.pk))
+        return ToolResult(told, proposal=None if is_announced else str(there.pk))
 
     def _store(
         self,

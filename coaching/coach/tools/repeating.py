@@ -14,7 +14,7 @@ from coaching.models import Proposal, Turn
 from memories.models import Memory
 from memories.search.reading import search
 
-Type, Status = Proposal.Type, Proposal.Status
+Type = Proposal.Type
 
 COMPARED = 5_000  # memories, the newest, whose summaries are compared; the search looks through all of them
 REJECTED = 200  # rejections, the newest, that are looked at
@@ -92,7 +92,7 @@ class Repeating(Rows):
 
     def rejected_before(self, kind: Type, target: Any, change: dict[str, Any]) -> Proposal | None:
         """The newest proposal a person rejected that said the same, or, of memories, nearly the same."""
-        rows = self.agent.proposals.filter(type=kind, status=Status.REJECTED)
+        rows = self.agent.proposals.filter(type=kind, status=Proposal.Status.REJECTED)
         if target is not None:
             rows = rows.filter(target_id=target.pk)
         base = _fields(target) if target is not None else {}

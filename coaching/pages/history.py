@@ -176,7 +176,9 @@ def find(member, question, agent=None):
         found = found.filter(Exists(samples))
     if question.search:
         found = found.filter(
-            Q(external_id__istartswith=question.search) | Exists(samples.filter(summary__icontains=question.search))
+            Q(external_id__istartswith=question.search)
+            # What was put together from metadata is not shown as a summary, so a hit in it could not be understood.
+            | Exists(samples.filter(summary__icontains=question.search).exclude(summary_state=Sample.Summary.METADATA))
         )
     return found
 

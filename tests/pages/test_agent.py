@@ -187,6 +187,8 @@ def test_history_finds_samples_and_words_of_their_summaries(agent, owner, signed
         return client.get(f"/agents/{agent.pk}/history{query}").context["history"].n_found
 
     assert (found(""), found("?flagged=1"), found("?q=INVOICE"), found("?q=parcel")) == (2, 1, 1, 0)
+    sample(agent, summary="Closed after 9 turns.", summary_state="metadata")
+    assert found("?q=turns") == 0  # it is not shown as a summary
     rated(agent, "Ticket-81", 1)
     assert [found(f"?q={begins}") for begins in ("ticket-8", "Ticket-81", "81")] == [1, 1, 0]
     assert (found("?q=ticket&score=low"), found("?q=ticket&flagged=1"), found("?score=low&flagged=1")) == (1, 0, 0)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.core.management import call_command
+from django.urls import reverse
 
 from agents import actions as agents
 from agents.models import Agent, Door
@@ -63,14 +64,32 @@ def test_settings_say_what_the_switch_does(agent, owner, signed_in):
 
 def test_off_hides_every_way_to_the_coach_and_says_where_to_switch_it_on(session, agent, owner, signed_in):
     client = signed_in(owner)
-    asked = talks.ask(session, "Add a memory that parcels are collected at noon.").turn
-    sessions.stop(sessions.ask(session, by=owner, text="And now?"), by=owner)
+    talks.ask(session, "Add a memory that parcels are collected at noon.")
+    talks.ask(session, "What went wrong?")
+    stopped = sessions.stop(sessions.ask(session, by=owner, text="And now?"), by=owner)
+    talks.conversation(agent)
     alone = factories.session(agent, owner)
-    ways = ('id="ask"', "Analyze with coach", 'name="quick"', 'name="turn"', "/retry", "talk to it", "Open its coach")
+    about_all = f"/agents/{agent.pk}/history", f"Ask the coach about these {agent.conversations.count()}"
+    ways = (
+        'id="ask"',
+        "Analyze with coach",
+        'name="quick"',
+        'name="turn"',
+        "/retry",
+        "talk to it",
+        about_all[1],
+        "/next",
+    )
     paths = {
-        f"/conversations/{session.conversation_id}": ('id="ask"', 'name="quick"', 'name="turn"', "/retry"),
+        f"/conversations/{session.conversation_id}": (
+            'id="ask"',
+            'name="quick"',
+            'name="turn"',
+            "/retry",
+            "/next",
+        ),
         f"/conversations/{session.conversation_id}?new=1": ('id="ask"', 'name="quick"', 'name="turn"'),
-        f"/agents/{agent.pk}/history": ("Analyze with coach",),
+        about_all[0]: ("Analyze with coach", about_all[1]),
         "/conversations": ("Analyze with coach",),
         f"/agents/{agent.pk}/coaching": ('id="ask"', 'name="quick"'),
         f"/coach/sessions/{alone.pk}": ('id="ask"', 'name="quick"'),
@@ -89,8 +108,7 @@ def test_off_hides_every_way_to_the_coach_and_says_where_to_switch_it_on(session
             assert f"/agents/{agent.pk}/settings" in page, path
         if path.startswith(("/conversations/", "/coach/")) or path.endswith("/coaching"):
             assert OFF in page, path
-    assert "/retry" not in text(client.get(f"/coach/turns/{Turn.objects.last().pk}", headers=PARTIAL))
-    assert asked.pk != Turn.objects.last().pk
+    assert "/retry" not in text(client.get(f"/coach/turns/{stopped.pk}", headers=PARTIAL))
 
 
 def test_off_refuses_questions_at_every_address_and_stores_none(session, agent, owner, script, signed_in):
@@ -98,6 +116,9 @@ def test_off_refuses_questions_at_every_address_and_stores_none(session, agent, 
     stopped = sessions.stop(sessions.ask(session, by=owner, text="What went wrong?"), by=owner)
     switch(client, agent, on=False)
 
+    talks.conversation(agent)
+    answer = client.post(reverse("agent-set", args=[agent.pk]), follow=True)
+    assert OFF in text(answer), answer.status_code
     for path in (f"/conversations/{session.conversation_id}/ask", f"/agents/{agent.pk}/coaching/ask"):
         answer = client.post(path, {"text": "And why?"})
         assert (answer.status_code, OFF in text(answer)) == (409, True)

@@ -196,9 +196,7 @@ class Poller:
                 pause = AFTER_AN_ERROR
                 try:
                     moved, took = await _in(self.looker, _look, dict(self.known))
-                except (
-                    Exception
-                ):  # whatever it was, the streams stay open, and what was missed comes with the next look
+                except Exception:  # whatever it was: the next look brings what was missed
                     log.exception("The sessions that are followed could not be read.")
                 else:
                     self._hand_out(moved)

@@ -193,14 +193,15 @@ def write_events(turns, seconds) -> dict:
 
 def pages(ports, cookie, count) -> list[list[float]]:
     """Seconds that a page takes on each of the web processes, asked for in turns every tenth of a second."""
-    wires = [http.client.HTTPConnection("127.0.0.1", port) for port in ports]
     took = [[] for _ in ports]
     for _ in range(count):
-        for wire, each in zip(wires, took, strict=True):
+        for port, each in zip(ports, took, strict=True):
             began_at = time.monotonic()
+            wire = http.client.HTTPConnection("127.0.0.1", port)
             wire.request("GET", "/proposals", headers={"Cookie": cookie})
             answer = wire.getresponse()
             answer.read()
+            wire.close()
             assert answer.status == 200
             each.append(time.monotonic() - began_at)
             time.sleep(0.05)

@@ -281,6 +281,9 @@ def test_talk_is_accessible_while_it_grows_after_it_and_when_it_failed(colours, 
     expect(page.locator(".cost")).to_contain_text("Output tokens210")
     assert_accessible(page)
 
+    work_done = running(session, "And then?")
+    sessions.finish(work_done, Turn.State.DONE, text="Nothing.", usage={"inputTokens": 700, "outputTokens": 30})
+    expect(page.locator(".cost")).to_contain_text("730 tokens")
     failed = running(session, "Why?")
     sessions.finish(failed, Turn.State.FAILED, error="The model is busy. Press Retry in a minute.")
     expect(page.get_by_text("The model is busy.")).to_be_visible()

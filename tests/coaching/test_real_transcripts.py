@@ -26,6 +26,12 @@ SHARED = Path(os.environ.get("TOUCHLINE_SHARED") or Path(project.BASE_DIR).paren
 AIRLINE, RETAIL, THREADS = SHARED / "transcripts-airline", SHARED / "transcripts-retail", SHARED / "support-threads"
 LABELS = SHARED / "failure-labels-airline" / "failures.jsonl"
 FEW = 40  # of every so many conversations the quick tests look at one
+ALL = (
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.environ.get("TOUCHLINE_SHARED"), reason="all of them take minutes: name their folder in TOUCHLINE_SHARED"
+    ),
+)
 
 pytestmark = [
     pytest.mark.django_db,
@@ -111,7 +117,7 @@ def check(conversation, owner, browser):
     [
         pytest.param(which, every, id=f"{which.name}-{'some' if every > 1 else 'all'}", marks=marks)
         for which in (AIRLINE, RETAIL, THREADS)
-        for every, marks in ((FEW, ()), (1, pytest.mark.slow))
+        for every, marks in ((FEW, ()), (1, ALL))
     ],
 )
 def test_every_conversation_is_shown_analysed_and_changed_upon(workspace, owner, tmp_path, which, every):

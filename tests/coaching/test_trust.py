@@ -197,6 +197,7 @@ class Obedient:
             ])  # fmt: skip
         why = {"rationale": f"The text says: {self.words}"[:3_000], "evidence": [{"turn": 0, "quote": self.quote}]}
         told = {**why, "evidence": [{"message": True}]}
+        calm = {**why, "rationale": "Customers have to know."}
         if self.round == 2:
             return Reply(calls=[
                 Call("approve_proposal", {"proposal": self.ids["proposal"]}),
@@ -205,7 +206,7 @@ class Obedient:
                 *[Call("propose_memory_entry_delete", {"memory": pk, "base_version": 1, **why}) for pk in self.ids["memories"]],
                 Call("propose_memory_entry_create", {"summary": "Everything is free for Bob", "text": self.words, **told}),
                 Call("propose_memory_entry_create", {"summary": "Everything is free for Bob", "text": self.words, **why}),
-                Call("propose_memory_entry_create", {"summary": "Delivery on Mondays only", "text": "No other day.", **why}),
+                Call("propose_memory_entry_create", {"summary": "Delivery on Mondays only", "text": "No other day.", **calm}),
             ])  # fmt: skip
         instructions = request["system"][0]["text"]
         return Reply(

@@ -3,13 +3,14 @@
 An address is looked at twice. When it is saved, by its words alone. And on each connect, when the name is resolved: every
 address it stands for is checked, and the connection goes to one of those that were checked, so a name that answers another
 address the next moment leads nowhere else. Redirects are not followed and no proxy of the environment is used, for both
-would call somebody else than was checked.
+would call somebody else than was checked. What the operator names in the environment goes the way the environment says.
 """
 
 import ipaddress
 import json
 import socket
 import ssl
+import urllib.request
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -114,7 +115,10 @@ def is_public(address: Address) -> bool:
 
 def client(tls: ssl.SSLContext, *, guarded: bool, witness: Witness | None = None) -> httpx2.Client:
     """An HTTP client to be closed by the caller. `guarded`: its address was typed into a page and is checked on each connect."""
-    transport = _Transport(tls, guarded=guarded, witness=witness or Witness())
+    witness = witness or Witness()
+    if not guarded and urllib.request.getproxies():
+        return httpx2.Client(verify=tls, follow_redirects=False, event_hooks={"response": [witness.see]})
+    transport = _Transport(tls, guarded=guarded, witness=witness)
     return httpx2.Client(transport=transport, follow_redirects=False, trust_env=False)
 
 

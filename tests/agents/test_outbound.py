@@ -157,6 +157,15 @@ def test_proxy_of_the_environment_is_not_used(call, settings, monkeypatch):
         assert client.post(server.url, json={}).status_code == 401
 
 
+def test_address_of_the_environment_is_called_through_its_proxy(monkeypatch):
+    with model_server.serving([model_server.status(401)]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        client = outbound.client(ssl.create_default_context(), guarded=False)
+
+        assert client.post("http://models.example.com/v1/messages", json={}).status_code == 401
+    assert proxy.headers[0]["Host"] == "models.example.com"
+
+
 def test_what_is_not_listed_any_more_is_not_called(call):
     with model_server.serving([model_server.status(401)]) as server, pytest.raises(outbound.NotCalled):
         call(server.url)

@@ -209,7 +209,7 @@ class Poller:
                     pass
         finally:  # nobody follows any more, or the process ends
             _pollers.pop(asyncio.get_running_loop(), None)
-            self.looker.submit(connection.close)
+            self.looker.submit(_close)
             self.looker.shutdown(wait=False)
             self.reader.shutdown(wait=False)
 
@@ -256,6 +256,11 @@ def _read(session_id, after):
         return *(session or (None, 0)), frames
     finally:
         connection.close()
+
+
+def _close():
+    """Give back the connection of the thread that runs this; `connection.close` alone would be bound where it is named."""
+    connection.close()
 
 
 def _event(number, turn_id, type_, data):

@@ -5,6 +5,7 @@ import http.client
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -211,7 +212,8 @@ def test_slow_reader_holds_little_and_still_gets_everything(turn, monkeypatch):
         await stream.aclose()
         return b"".join(got)
 
-    told = asyncio.run(read())
+    with ThreadPoolExecutor(1) as elsewhere:  # the browser's client may run a loop in this thread
+        told = elsewhere.submit(in_a_thread, asyncio.run, read()).result()
 
     ids = [int(line[4:]) for line in told.decode().splitlines() if line.startswith("id: ")]
     assert ids == list(range(1, 32))
@@ -220,7 +222,7 @@ def test_slow_reader_holds_little_and_still_gets_everything(turn, monkeypatch):
 
 def in_a_thread(work, *args):
     try:
-        work(*args)
+        return work(*args)
     finally:
         connection.close()
 
@@ -263,3 +265,34 @@ def test_many_streams_share_four_connections(address, turn, owner):
 
     assert texts == ["to all"] * MANY
     assert held <= 4
+
+
+def test_streams_that_come_and_go_leave_no_connection_behind(address, turn, owner):
+    """Each time the last reader leaves, the task that looks ends, and gives back the connection it looked with."""
+    ticket = cookie(owner)
+    write(turn, "hello")
+    held = []
+    for _ in range(6):
+        page = PageStream(address, turn.session, ticket)
+        page.event()
+        page.close()
+        page.answer.close()
+        until_nobody_looks()
+        held.append(taken())
+
+    assert held[-1] <= held[0]
+
+
+def taken():
+    """Places of the pool that are not free again; a file has no pool."""
+    if connection.vendor == "sqlite":
+        return 0
+    stats = connection.pool.get_stats()
+    return stats["pool_size"] - stats["pool_available"]
+
+
+def until_nobody_looks():
+    deadline = time.monotonic() + 5
+    while any(thread.name.startswith("looker") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "the task that looks did not end"
+        time.sleep(0.02)

@@ -170,7 +170,6 @@ TOOLS: dict[str, Tool] = {
             "Read earlier proposals for this agent, the newest first, with what became of them and the reasons of rejections.",
             {"status": {"enum": Proposal.Status.values}, "limit": LIMIT},
             (),
-            "an earlier proposal",
         ),
         _proposing(
             Proposing.propose_memory_entry_create,

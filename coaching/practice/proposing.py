@@ -1,11 +1,14 @@
 """How the practice model proposes what a leader told it."""
 
+import re
 from typing import Any
 
 from coaching.practice.talk import Talk, call
 from coaching.practice.wire import Reply
 
 QUOTE_LENGTH = 200
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MOST_NAMED = 50  # memories and proposals that a new one is different from
 QUOTES = 19  # evidence has at most 20 items, one of them the message
 
 
@@ -21,6 +24,12 @@ def propose(talk: Talk, tool: str, /, **change: Any) -> Reply:
     made = talk.found(tool)
     if made is not None:
         if made.is_error:
+            named = made.input.get("different_from", [])
+            others = set(ID.findall(made.value)) - set(named) if "different_from" in made.value else set()
+            if (
+                others and len(named) + len(others) <= MOST_NAMED
+            ):  # the leader asked for it in these words, so it is another
+                return call(tool, **{**made.input, "different_from": [*named, *sorted(others)]})
             return Reply(f"the proposal was refused. {made.value}")
         if made.value["status"] != "pending":
             return Reply(f"I proposed this before, and it is {made.value['status']}. Nothing was added.")
@@ -43,7 +52,7 @@ def propose(talk: Talk, tool: str, /, **change: Any) -> Reply:
     if tool.endswith("_create"):
         alike = [each["proposal"] for each in waits if each["type"] == tool.removeprefix("propose_")]
         if tool == "propose_memory_entry_create":
-            change["different_from"] = [*change.get("different_from", []), *alike][:20]
+            change["different_from"] = [*change.get("different_from", []), *alike][:MOST_NAMED]
     elif same:
         change.setdefault("replaces", same[0]["proposal"])
     return call(tool, **change, rationale=f"You asked for this directly: “{talk.message[:400]}”", evidence=evidence)

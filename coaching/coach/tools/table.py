@@ -180,7 +180,7 @@ TOOLS: dict[str, Tool] = {
                 "expires_at": EXPIRES_AT,
                 "different_from": {
                     "type": "array",
-                    "maxItems": 20,
+                    "maxItems": 50,
                     "items": _text("An id.", 36),
                     "description": "Ids of similar memories or proposals that you have read and that say something else.",
                 },

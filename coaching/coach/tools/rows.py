@@ -53,7 +53,7 @@ class Rows:
                 raise ToolError(
                     "This session is not about one conversation. Find one with find_conversations and give its id."
                 )
-            return self.session.conversation
+            pk = str(self.session.conversation_id)  # it may have been credited to another agent since
         row = self.agent.conversations.filter(pk=row_id(pk, "conversation")).first()
         if row is None:
             raise ToolError("This agent has no such conversation.")

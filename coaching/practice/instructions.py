@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from coaching.practice.facts import FEW_WORDS
-from coaching.practice.proposing import propose, waiting
+from coaching.practice.proposing import new_procedure, propose, waiting
 from coaching.practice.talk import Result, Talk, call
 from coaching.practice.wire import Reply
 from coaching.practice.wording import changed, instruction, plain, sentence, summary, tail, unquoted
@@ -225,6 +225,13 @@ def _change_procedure(name: str, said: str, talk: Talk) -> Reply:
         target = {"procedure": procedure["procedure"], "base_version": procedure["version"]}
         return propose(talk, "propose_procedure_update", **target, edits=[edit])
 
+    waits = waiting(talk)
+    if isinstance(waits, Reply):
+        return waits
+    if asked := new_procedure(waits, name):
+        new = {**asked["change"], "content": changed(asked["change"]["content"], said)}
+        fields = {field: new[field] for field in ("name", "trigger", "content")}
+        return propose(talk, "propose_procedure_create", **fields, replaces=asked["proposal"])
     return _with_procedure(name, talk, then)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from coaching.practice.talk import Talk, call
 from coaching.practice.wire import Reply
+from coaching.practice.wording import plain
 
 QUOTE_LENGTH = 200
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -51,6 +52,8 @@ def propose(talk: Talk, tool: str, /, **change: Any) -> Reply:
     same = [each for each in waits if (each["target"] == target if target else each["type"] == "prompt_change")]
     if tool.endswith("_create"):
         alike = [each["proposal"] for each in waits if each["type"] == tool.removeprefix("propose_")]
+        if tool == "propose_procedure_create" and (named := new_procedure(waits, change["name"])):
+            change.setdefault("replaces", named["proposal"])
         if tool == "propose_memory_entry_create":
             change["different_from"] = [*change.get("different_from", []), *alike][:MOST_NAMED]
     elif same:
@@ -65,3 +68,9 @@ def waiting(talk: Talk) -> list[dict[str, Any]] | Reply:
     if found is None:
         return call("earlier_proposals", **given)
     return [] if found.is_error else [each for each in found.value["items"] if each["this_session"]]
+
+
+def new_procedure(waits: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    """The procedure of this name that this session wants to add, where it waits."""
+    new = (each for each in waits if each["type"] == "procedure_create")
+    return next((each for each in new if plain(each["change"].get("name", "")) == plain(name)), None)

@@ -376,3 +376,20 @@ def test_a_memory_is_added_beside_an_expired_one_that_is_like_it(session, agent,
     Memory.objects.filter(pk=memory.pk).update(expires_at=timezone.now() - timedelta(days=1))
 
     only(talks.ask(session, "Add a memory that refunds take 6 working days in winter"))
+
+
+@pytest.mark.parametrize(
+    ("second", "content"),
+    [
+        ("Add a procedure called Refund: ask why.", "Ask why."),
+        ("Change the procedure called Refund: ask why.", "Ask why."),
+        ("Change the procedure called refund so that it also says ask why.", "Check the order.\nAsk why."),
+    ],
+)
+def test_a_new_procedure_is_refined_while_it_waits(session, second, content):
+    first = only(talks.ask(session, "Add a procedure called Refund: When money is wanted back: check the order."))
+
+    refined = only(talks.ask(session, second))
+
+    assert (refined.type, refined.replaces) == ("procedure_create", first)
+    assert (refined.change["name"].casefold(), refined.change["content"]) == ("refund", content)

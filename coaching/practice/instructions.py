@@ -27,6 +27,7 @@ NAMED = r"procedure\s+(?:called|named)?\s*"
 LONGEST = 20_000
 BLANKS = re.compile(r"\s{100}")
 QUERY_LENGTH = 2_000
+MADE_BEFORE = "I proposed this when you first asked. Nothing was added."
 BEGINNING = 5  # letters by which two forms of a word are known
 
 
@@ -42,8 +43,15 @@ def understand(message: str) -> Handler | None:
     )
     for pattern, handler in PATTERNS:
         if match := pattern.match(message):
-            return partial(handler, *(each.strip() if each else "" for each in match.groups()))
+            return partial(_once, partial(handler, *(each.strip() if each else "" for each in match.groups())))
     return None
+
+
+def _once(handler: Handler, talk: Talk) -> Reply:
+    """Follow an instruction; where it is run again and cannot be followed twice, say so."""
+    reply = handler(talk)
+    made = [each for each in talk.results if each.name.startswith("propose_") and not each.is_error]
+    return Reply(MADE_BEFORE) if talk.made_before and not reply.calls and not made else reply
 
 
 # Memories
@@ -69,6 +77,8 @@ def _change_last_memory(said: str, talk: Talk) -> Reply:
     last = _last_memory_proposal(earlier)
     if last is None:
         return Reply("I find no memory proposed in this session. Say which one: “Change the memory about … so that …”.")
+    if last["proposal"] in talk.made_before:
+        return Reply(MADE_BEFORE)
     if last["status"] == "pending":
         text = changed(last["change"].get("text", ""), said)
         change = {"summary": summary(text), "text": text, "replaces": last["proposal"]}

@@ -62,12 +62,16 @@ def propose(talk: Talk, tool: str, /, **change: Any) -> Reply:
 
 
 def waiting(talk: Talk) -> list[dict[str, Any]] | Reply:
-    """The proposals of this session that wait for a decision, or the reply that looks them up."""
+    """The proposals of this session that wait for a decision, or the reply that looks them up.
+
+    What an earlier run of this question proposed is left out: then this run comes to the very same, which is not added.
+    """
     given = {"status": "pending", "limit": 50}
     found = talk.found("earlier_proposals", given)
     if found is None:
         return call("earlier_proposals", **given)
-    return [] if found.is_error else [each for each in found.value["items"] if each["this_session"]]
+    items = [] if found.is_error else found.value["items"]
+    return [each for each in items if each["this_session"] and each["proposal"] not in talk.made_before]
 
 
 def new_procedure(waits: list[dict[str, Any]], name: str) -> dict[str, Any] | None:

@@ -393,3 +393,52 @@ def test_a_new_procedure_is_refined_while_it_waits(session, second, content):
 
     assert (refined.type, refined.replaces) == ("procedure_create", first)
     assert (refined.change["name"].casefold(), refined.change["content"]) == ("refund", content)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Change the prompt so that it always greets by name",
+        "In the prompt, replace “You help.” with “You help at once.”",
+        "Change the memory about islands so that it also says weekends do not count",
+        "Remove the memory about islands",
+        "Change the procedure called Parcel so that it also says ask why",
+        "Remove the procedure called Parcel",
+        "Add a memory that refunds take 5 days",
+        "Add a procedure called Refund: check the order",
+    ],
+)
+def test_a_retry_of_an_instruction_proposes_nothing_twice(session, agent, owner, said):
+    factories.memory(agent, owner, summary="Parcels to islands take ten days.")
+    factories.procedure(agent, owner, name="Parcel", content="Look.")
+    type(agent.prompt).objects.filter(pk=agent.prompt.pk).update(system_prompt="You help.")
+    made = only(talks.ask(session, said))
+
+    again = talks.answer(sessions.retry(made.turn, by=owner))
+
+    made.refresh_from_db()
+    assert (again.turn.state, again.proposals, made.status) == ("done", [], "pending"), again.text
+    assert session.proposals.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Change the prompt so that it greets by name", "Change the prompt so that it says goodbye"),
+        ("Add a procedure called Refund: check the order", "Change the procedure called Refund: ask why"),
+        ("Add a procedure called Refund: check the order", "Add a procedure called Refund: ask why"),
+        ("Add a memory that refunds take 5 days", "Change that memory so that it also says cards take longer"),
+    ],
+)
+def test_a_retry_of_a_refinement_proposes_nothing_twice(session, owner, first, second):
+    only(talks.ask(session, "Add a memory that the shop is in Bern"))
+    only(talks.ask(session, first))
+    made = only(talks.ask(session, second))
+
+    again = talks.answer(sessions.retry(made.turn, by=owner))
+
+    made.refresh_from_db()
+    assert (again.turn.state, again.proposals, made.status) == ("done", [], "pending"), again.text
+    assert session.proposals.count() == 3
+    assert "refused" not in again.text
+    assert "no procedure" not in again.text

@@ -79,13 +79,10 @@ def _change_last_memory(said: str, talk: Talk) -> Reply:
         return Reply("I find no memory proposed in this session. Say which one: “Change the memory about … so that …”.")
     if last["proposal"] in talk.made_before:
         return Reply(MADE_BEFORE)
-    if last["status"] == "pending":
+    if last["status"] == "pending" and last["type"] == "memory_entry_create":
         text = changed(last["change"].get("text", ""), said)
         change = {"summary": summary(text), "text": text, "replaces": last["proposal"]}
-        if last["type"] == "memory_entry_create":
-            return propose(talk, "propose_memory_entry_create", **change)
-        target = {"memory": last["target"], "base_version": last["base_version"]}
-        return propose(talk, "propose_memory_entry_update", **target, **change)
+        return propose(talk, "propose_memory_entry_create", **change)
     if not last["target"]:
         return Reply("that proposal was not approved, so there is no memory to change. Say “Add a memory that …”.")
     return _change_memory_by_id(last["target"], said, talk)
@@ -113,7 +110,8 @@ def _change_memory_by_id(memory: str, said: str, talk: Talk) -> Reply:
     waits = waiting(talk)
     if isinstance(waits, Reply):
         return waits
-    before = next((each["change"] for each in waits if each["target"] == memory and each["change"]), read.value)
+    asked = _waiting_for(waits, memory, read.value["version"])
+    before = asked["change"] if asked is not None and asked["change"] else read.value
     text = changed(before["text"], said)
     change = {"summary": summary(text), "text": text}
     if read.value.get("expires_at"):
@@ -172,6 +170,13 @@ def _beginnings(text: str) -> set[str]:
     return {word[:BEGINNING] for word in plain(text).split() if word not in FEW_WORDS}
 
 
+def _waiting_for(waits: list[dict[str, Any]], what: str, version: int) -> dict[str, Any] | None:
+    """What waits for this target, or of this type; not where the target has moved on: on it nothing can be built any more
+    without taking back what somebody changed since."""
+    found = (each for each in waits if what in (each["target"], each["type"]))
+    return next((each for each in found if each["base_version"] == version), None)
+
+
 # The prompt
 
 
@@ -185,7 +190,7 @@ def _change_prompt(said: str, talk: Talk) -> Reply:
     if isinstance(waits, Reply):
         return waits
     prompt, line = read.value["prompt"], instruction(said)
-    asked = next((each for each in waits if each["type"] == "prompt_change"), None)
+    asked = _waiting_for(waits, "prompt_change", read.value["version"])
     if asked is not None:  # what the session proposed before stays in what takes its place
         before = asked["change"]["system_prompt"]
         edit = {"old": prompt, "new": f"{before}\n{line}"}
@@ -205,7 +210,7 @@ def _replace_in_prompt(old: str, new: str, talk: Talk) -> Reply:
     if isinstance(waits, Reply):
         return waits
     edits = [{"old": old, "new": new}]
-    asked = next((each for each in waits if each["type"] == "prompt_change"), None)
+    asked = _waiting_for(waits, "prompt_change", read.value["version"])
     if asked is not None and asked["change"]["system_prompt"].count(old) == 1:
         edits = [{"old": read.value["prompt"], "new": asked["change"]["system_prompt"].replace(old, new)}]
     return propose(talk, "propose_prompt_change", base_version=read.value["version"], edits=edits)
@@ -228,7 +233,7 @@ def _change_procedure(name: str, said: str, talk: Talk) -> Reply:
         waits = waiting(talk)
         if isinstance(waits, Reply):
             return waits
-        asked = next((each for each in waits if each["target"] == procedure["procedure"]), None)
+        asked = _waiting_for(waits, procedure["procedure"], procedure["version"])
         old = procedure["content"]
         before = asked["change"].get("content", old) if asked is not None else old
         edit = {"field": "content", "old": old, "new": changed(before, said)}

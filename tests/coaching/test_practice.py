@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from agents import actions
 from agents.models import Door
 from coaching.actions import proposals, sessions
 from helpdesk.models import Rating
+from memories import actions as memories
 from memories.models import Memory
 from tests import factories
 from tests.coaching import talks
@@ -442,3 +444,26 @@ def test_a_retry_of_a_refinement_proposes_nothing_twice(session, owner, first, s
     assert session.proposals.count() == 3
     assert "refused" not in again.text
     assert "no procedure" not in again.text
+
+
+def test_what_somebody_changed_meanwhile_is_not_taken_back(session, agent, owner):
+    prompt = agent.prompt
+    only(talks.ask(session, "Change the prompt so that it greets by name"))
+    text = f"{prompt.system_prompt}\nRefunds need a ticket."
+    actions.change_prompt(prompt, system_prompt=text, base_version=1, by=owner, door=Door.PAGE, reason="")
+
+    made = only(talks.ask(session, "Change the prompt so that it says goodbye to everybody"))
+
+    assert made.base_version == 2
+    assert "Refunds need a ticket." in made.change["system_prompt"]
+
+
+def test_that_memory_is_changed_where_it_has_moved_on(session, agent, owner):
+    memory = factories.memory(agent, owner, summary="Parcels to islands take ten days.")
+    waits = only(talks.ask(session, "Change the memory about islands so that parcels to islands take 12 days"))
+    changes = {"summary": "Parcels to islands take nine days."}
+    memories.revise(memory, changes=changes, base_version=1, by=owner, door=Door.PAGE)
+
+    made = only(talks.ask(session, "Change that memory so that parcels to islands take 8 days"))
+
+    assert (made.base_version, made.replaces) == (2, waits)

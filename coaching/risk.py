@@ -60,9 +60,17 @@ class Risk:
 
 
 def assess(
-    *, type: str, change: dict, base: dict, rationale: str, quotes: Iterable[str] = (), planted: Iterable[str] = ()
+    *,
+    type: str,
+    change: dict,
+    base: dict,
+    rationale: str,
+    told: str = "",
+    quotes: Iterable[str] = (),
+    planted: Iterable[str] = (),
 ) -> Risk:
-    """The risk of a change. Only what is new against `base` counts; the rationale is read for instructions only.
+    """The risk of a change. Only what is new against `base` counts; the rationale is read for instructions only, and there
+    not for those of `told`, the leader's own message that asks for the change: a rationale may well repeat it.
 
     `quotes` are the words of the transcript it rests on: a change that rests on words like instructions may be planted.
     `planted` names what was read before it, outside its evidence too, that speaks to the coach ("a memory", …).
@@ -71,7 +79,7 @@ def assess(
     reasons = []
     if links(after) - links(before):
         reasons.append("It adds a link.")
-    if instructions(after) - instructions(before) or instructions(rationale):
+    if instructions(after) - instructions(before) or instructions(rationale) - instructions(told):
         reasons.append("It reads like an instruction to the system rather than a fact for the agent.")
     if kinds := _personal_data(after, before):
         reasons.append(f"It seems to hold personal data ({', '.join(kinds)}).")
@@ -94,9 +102,11 @@ def instructions(text: str) -> set[str]:
     return {match[0].casefold() for pattern in (INSTRUCTION, PLANTED) for match in pattern.finditer(text[:SCANNED])}
 
 
-def planted(text: str) -> bool:
-    """Whether a text that somebody wrote holds words that speak to the coach or to whoever decides."""
-    return PLANTED.search(text[:SCANNED]) is not None
+def planted(text: str, told: str = "") -> bool:
+    """Whether a text that somebody wrote holds words that speak to the coach or to whoever decides, other than those that it
+    repeats from `told`, a leader's message."""
+    said, own = ({match[0].casefold() for match in PLANTED.finditer(each[:SCANNED])} for each in (text, told))
+    return bool(said - own)
 
 
 def _personal_data(after: str, before: str) -> list[str]:

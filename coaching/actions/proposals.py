@@ -47,17 +47,17 @@ class NotAPossibleTarget(Refusal):
 
 
 def create(
-    agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), quotes=(), planted=(),
+    agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), told="", quotes=(), planted=(),
     proposed_by=None, session=None, turn=None, replaces=None, fingerprint="",
 ):  # fmt: skip
     """Store a pending proposal and return it. `change` holds model fields (summary, text, expires_at | system_prompt | name, …).
 
     `proposed_by` is the person who suggests; None means the coach. `replaces`, a pending proposal of the same agent, is
-    superseded. `quotes` are the words its evidence points at, read for the risk and not stored; `planted` says what was read
-    for it that holds words like instructions to the coach. The same `fingerprint`
-    in one session gives back the proposal that is there already. Raises NotAllowed,
-    NotAPossibleTarget, versions.Conflict (the base version is not one the target has had), AlreadyDecided (`replaces`),
-    ValidationError.
+    superseded. `told` is the leader's message, where its evidence is that it was asked for there; `quotes` are the words its
+    evidence points at. Both are read for the risk and not stored. `planted` says what was read for it
+    that holds words like instructions to the coach. The same `fingerprint` in one session gives back the proposal that is
+    there already. Raises NotAllowed, NotAPossibleTarget, versions.Conflict (the base version is not one the target has
+    had), AlreadyDecided (`replaces`), ValidationError.
     """
     if proposed_by is not None:
         require(proposed_by, Right.COACH_AI)
@@ -86,7 +86,7 @@ def create(
     change = proposed_change(type, model, change or {}, base)
     if type not in Proposal.CREATES and not type.endswith("_delete") and change == {f: base[f] for f in change}:
         raise ValidationError({"change": "This changes nothing."})
-    risk = assess(type=type, change=change, base=base, rationale=rationale, quotes=quotes, planted=planted)
+    risk = assess(type=type, change=change, base=base, rationale=rationale, told=told, quotes=quotes, planted=planted)
     proposal = Proposal(
         workspace_id=agent.workspace_id, agent=agent, type=type, title=title_of(type, change, base), rationale=rationale.strip(),
         evidence=list(evidence), target_id=target_id, base_version=base_version, base=_stored(base), change=_stored(change),

@@ -119,14 +119,24 @@ def suggestions(answer):
 
 
 def ask_next(turn, number, *, by):
-    """Ask the question that the answer of `turn` suggests as its `number`, counted from 1; returns the new turn.
+    """Ask the question that the answer of `turn` suggests as its `number`, counted from 1; returns the new turn, or the one
+    that asks it already and has not ended: a second click asks nothing twice.
 
     The text is read from the stored answer, never taken from whoever clicks. Raises NotAllowed, CoachOff, NotSuggested.
     """
+    require(by, Right.COACH_AI)
     offered = suggestions(turn.messages.filter(role=Message.Role.COACH).first())
     if not 1 <= number <= len(offered):
         raise NotSuggested("The coach did not suggest this question.")
-    return ask(turn.session, by=by, text=offered[number - 1], suggested=True)
+    with transaction.atomic():
+        Session.objects.filter(pk=turn.session_id).update(
+            updated_at=timezone.now()
+        )  # held: the second of two sees the first
+        asked = Message.objects.filter(role=Message.Role.USER, suggested=True, text=offered[number - 1])
+        waiting = Turn.objects.unfinished().filter(
+            session=turn.session_id, number__gt=turn.number, pk__in=asked.values("turn")
+        )
+        return waiting.first() or ask(turn.session, by=by, text=offered[number - 1], suggested=True)
 
 
 def retry(turn, *, by):

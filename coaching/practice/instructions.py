@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from coaching.practice.facts import FEW_WORDS
-from coaching.practice.proposing import propose, waiting
+from coaching.practice.proposing import new_procedure, propose, waiting
 from coaching.practice.talk import Result, Talk, call
 from coaching.practice.wire import Reply
 from coaching.practice.wording import changed, instruction, plain, sentence, summary, tail, unquoted
@@ -27,6 +27,7 @@ NAMED = r"procedure\s+(?:called|named)?\s*"
 LONGEST = 20_000
 BLANKS = re.compile(r"\s{100}")
 QUERY_LENGTH = 2_000
+MADE_BEFORE = "I proposed this when you first asked. Nothing was added."
 BEGINNING = 5  # letters by which two forms of a word are known
 
 
@@ -42,8 +43,15 @@ def understand(message: str) -> Handler | None:
     )
     for pattern, handler in PATTERNS:
         if match := pattern.match(message):
-            return partial(handler, *(each.strip() if each else "" for each in match.groups()))
+            return partial(_once, partial(handler, *(each.strip() if each else "" for each in match.groups())))
     return None
+
+
+def _once(handler: Handler, talk: Talk) -> Reply:
+    """Follow an instruction; where it is run again and cannot be followed twice, say so."""
+    reply = handler(talk)
+    made = [each for each in talk.results if each.name.startswith("propose_") and not each.is_error]
+    return Reply(MADE_BEFORE) if talk.made_before and not reply.calls and not made else reply
 
 
 # Memories
@@ -69,13 +77,12 @@ def _change_last_memory(said: str, talk: Talk) -> Reply:
     last = _last_memory_proposal(earlier)
     if last is None:
         return Reply("I find no memory proposed in this session. Say which one: “Change the memory about … so that …”.")
-    if last["status"] == "pending":
+    if last["proposal"] in talk.made_before:
+        return Reply(MADE_BEFORE)
+    if last["status"] == "pending" and last["type"] == "memory_entry_create":
         text = changed(last["change"].get("text", ""), said)
         change = {"summary": summary(text), "text": text, "replaces": last["proposal"]}
-        if last["type"] == "memory_entry_create":
-            return propose(talk, "propose_memory_entry_create", **change)
-        target = {"memory": last["target"], "base_version": last["base_version"]}
-        return propose(talk, "propose_memory_entry_update", **target, **change)
+        return propose(talk, "propose_memory_entry_create", **change)
     if not last["target"]:
         return Reply("that proposal was not approved, so there is no memory to change. Say “Add a memory that …”.")
     return _change_memory_by_id(last["target"], said, talk)
@@ -103,7 +110,8 @@ def _change_memory_by_id(memory: str, said: str, talk: Talk) -> Reply:
     waits = waiting(talk)
     if isinstance(waits, Reply):
         return waits
-    before = next((each["change"] for each in waits if each["target"] == memory and each["change"]), read.value)
+    asked = _waiting_for(waits, memory, read.value["version"])
+    before = asked["change"] if asked is not None and asked["change"] else read.value
     text = changed(before["text"], said)
     change = {"summary": summary(text), "text": text}
     if read.value.get("expires_at"):
@@ -162,6 +170,13 @@ def _beginnings(text: str) -> set[str]:
     return {word[:BEGINNING] for word in plain(text).split() if word not in FEW_WORDS}
 
 
+def _waiting_for(waits: list[dict[str, Any]], what: str, version: int) -> dict[str, Any] | None:
+    """What waits for this target, or of this type; not where the target has moved on: on it nothing can be built any more
+    without taking back what somebody changed since."""
+    found = (each for each in waits if what in (each["target"], each["type"]))
+    return next((each for each in found if each["base_version"] == version), None)
+
+
 # The prompt
 
 
@@ -175,7 +190,7 @@ def _change_prompt(said: str, talk: Talk) -> Reply:
     if isinstance(waits, Reply):
         return waits
     prompt, line = read.value["prompt"], instruction(said)
-    asked = next((each for each in waits if each["type"] == "prompt_change"), None)
+    asked = _waiting_for(waits, "prompt_change", read.value["version"])
     if asked is not None:  # what the session proposed before stays in what takes its place
         before = asked["change"]["system_prompt"]
         edit = {"old": prompt, "new": f"{before}\n{line}"}
@@ -195,7 +210,7 @@ def _replace_in_prompt(old: str, new: str, talk: Talk) -> Reply:
     if isinstance(waits, Reply):
         return waits
     edits = [{"old": old, "new": new}]
-    asked = next((each for each in waits if each["type"] == "prompt_change"), None)
+    asked = _waiting_for(waits, "prompt_change", read.value["version"])
     if asked is not None and asked["change"]["system_prompt"].count(old) == 1:
         edits = [{"old": read.value["prompt"], "new": asked["change"]["system_prompt"].replace(old, new)}]
     return propose(talk, "propose_prompt_change", base_version=read.value["version"], edits=edits)
@@ -218,13 +233,20 @@ def _change_procedure(name: str, said: str, talk: Talk) -> Reply:
         waits = waiting(talk)
         if isinstance(waits, Reply):
             return waits
-        asked = next((each for each in waits if each["target"] == procedure["procedure"]), None)
+        asked = _waiting_for(waits, procedure["procedure"], procedure["version"])
         old = procedure["content"]
         before = asked["change"].get("content", old) if asked is not None else old
         edit = {"field": "content", "old": old, "new": changed(before, said)}
         target = {"procedure": procedure["procedure"], "base_version": procedure["version"]}
         return propose(talk, "propose_procedure_update", **target, edits=[edit])
 
+    waits = waiting(talk)
+    if isinstance(waits, Reply):
+        return waits
+    if asked := new_procedure(waits, name):
+        new = {**asked["change"], "content": changed(asked["change"]["content"], said)}
+        fields = {field: new[field] for field in ("name", "trigger", "content")}
+        return propose(talk, "propose_procedure_create", **fields, replaces=asked["proposal"])
     return _with_procedure(name, talk, then)
 
 

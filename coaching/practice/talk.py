@@ -10,6 +10,7 @@ from coaching.practice.wire import Call, Reply
 FOCUS = re.compile(r'^<focus turns="([\d,]+)"/>$')
 
 SUGGESTED = "<suggested/>"
+PROPOSALS = re.compile(r"^<proposals>(.*)</proposals>$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Result:
 class Talk:
     """The last message of the leader, the turns it points at, and the tool results that followed it, in order.
 
-    `suggested` says that the message is a suggestion the leader clicked: no instruction.
+    `suggested` says that the message is a suggestion the leader clicked: no instruction. `made_before` are the ids of what an
+    earlier run of this very question proposed.
     """
 
     message: str
     focus: list[int]
     suggested: bool
+    made_before: frozenset[str]
     results: list[Result]
     may_call: bool
 
@@ -41,13 +44,18 @@ class Talk:
         start = max((i for i, each in enumerate(messages) if _is_said(each)), default=0)
         texts = [block["text"] for block in _blocks(messages[start]) if block["type"] == "text"]
         focus: list[int] = []
+        made: list[str] = []
         for context in texts[:-1]:  # what the coach adds stands in blocks before the message, which is the last one
             if match := FOCUS.match(context):
                 focus = [int(each) for each in match[1].split(",")]
+            elif match := PROPOSALS.match(context):
+                listed = json.loads(match[1])
+                made += [each["proposal"] for each in listed if each["by_an_earlier_run_of_this_question"]]
         return cls(
             message=texts[-1].strip() if texts else "",
             focus=focus,
             suggested=SUGGESTED in texts[:-1],
+            made_before=frozenset(made),
             results=_results(messages[start + 1 :]),
             may_call=request.get("tool_choice", {}).get("type") != "none",
         )

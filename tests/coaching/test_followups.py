@@ -90,6 +90,17 @@ def test_a_click_asks_what_the_stored_answer_suggests(session, owner):
             sessions.ask_next(turn, number, by=owner)
 
 
+def test_two_clicks_ask_once(session, owner):
+    turn = answered(session)
+
+    first = sessions.ask_next(turn, 1, by=owner)
+    assert sessions.ask_next(turn, 1, by=owner) == first
+    assert sessions.ask_next(turn, 2, by=owner) != first
+
+    sessions.stop(first, by=owner)
+    assert sessions.ask_next(turn, 1, by=owner) != first
+
+
 def test_a_retry_of_a_suggestion_stays_a_suggestion(session, owner):
     asked = sessions.claim(sessions.ask_next(answered(session), 1, by=owner).pk)
     sessions.finish(asked, "failed", error="No.")

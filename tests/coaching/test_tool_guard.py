@@ -14,6 +14,7 @@ from coaching.coach.protocol import ToolError
 from coaching.coach.tools import TOOLS, Toolbox
 from coaching.models import Proposal
 from coaching.verbatim import Guard
+from helpdesk.models import Conversation
 from memories.models import Memory
 from tests import factories
 from tests.coaching import talks
@@ -269,3 +270,15 @@ def test_under_a_focus_neither_the_message_nor_another_conversation_is_enough(ag
     assert toolbox.call(
         "propose_memory_entry_create", {**given, "evidence": [{"message": True}, there, inside]}
     ).proposal
+
+
+def test_a_conversation_that_went_to_another_agent_is_not_read_any_more(toolbox, agent):
+    other = factories.ai_agent(agent.workspace)
+    Conversation.objects.filter(pk=toolbox.session.conversation_id).update(agent=other)
+
+    assert "no such conversation" in refusal(toolbox, "read_conversation", {})
+    assert "no such conversation" in refusal(
+        toolbox,
+        "propose_memory_entry_create",
+        {**MEMORY, "rationale": "So.", "evidence": [{"turn": 0, "quote": talks.PARCEL[0][1]}]},
+    )

@@ -147,6 +147,7 @@ class Proposing(Repeating):
                 target_id=target.pk if target else None,
                 base_version=target.version if target else None,
                 evidence=kept,
+                told=self.question.text if any("message" in item for item in kept) else "",
                 quotes=[quote.of(self.texts(conversation)) for conversation, quote in quotes],
                 planted=sorted(self.planted),
                 session=self.session,

@@ -1,5 +1,6 @@
 """The tools that read."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from agents.models import Procedure
 from coaching.actions import sessions
 from coaching.coach.protocol import ToolError
 from coaching.coach.tools.rows import Rows, instant
-from coaching.models import Proposal
+from coaching.models import Message, Proposal
 from helpdesk import transcripts
 from helpdesk.models import Conversation, Rating
 from memories.models import Memory
@@ -103,7 +104,19 @@ class Reading(Rows):
         rows = self.agent.proposals.order_by("-created_at")
         if status is not None:
             rows = rows.filter(status=status)
-        return {"items": [self._proposal(row) for row in rows[:limit]]}
+        found = list(rows[:limit])
+        self._note_planted(found)
+        return {"items": [self._proposal(row) for row in found]}
+
+    def _note_planted(self, rows: Iterable[Proposal]) -> None:
+        """A rationale may repeat the leader's message that asked for the change: those words were planted by nobody."""
+        ids = {item["message"] for row in rows for item in row.evidence if isinstance(item.get("message"), str)}
+        said = {str(pk): message.text for pk, message in Message.objects.in_bulk(ids).items()}
+        for row in rows:
+            told = "\n".join(said.get(str(item.get("message")), "") for item in row.evidence)
+            texts = [row.title, row.decision_note, *(row.change.values() if self._shows_change(row) else ())]
+            self.note_planted("an earlier proposal", (text for text in texts if isinstance(text, str)))
+            self.note_planted("an earlier proposal", [row.rationale], told=told)
 
     def _proposal(self, row: Proposal) -> dict[str, Any]:
         return {

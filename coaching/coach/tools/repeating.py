@@ -25,7 +25,8 @@ class Repeating(Rows):
     """Finds what was there before, and refuses to say it again."""
 
     def near_memories(self, summary: str, known: Collection[str]) -> list[dict[str, Any]]:
-        """The agent's memories that say nearly this, expired ones too, without those in `known`."""
+        """The agent's memories that say nearly this, expired ones too, without those in `known`; none where as many as are
+        ever shown are known: there can be more than anybody could name."""
         wanted, now = Text(summary), timezone.now()
         fields = ("pk", "summary", "expires_at")
         rows = list(Memory.objects.filter(agent=self.agent).order_by("-updated_at").values_list(*fields)[:COMPARED])
@@ -35,9 +36,11 @@ class Repeating(Rows):
         near = {
             str(pk): {"memory": str(pk), "summary": said, **({"expired": True} if at and at <= now else {})}
             for pk, said, at in rows
-            if str(pk) not in known and wanted.like(Text(said))
+            if wanted.like(Text(said))
         }
-        return list(near.values())[:NEAR_SHOWN]
+        if len(near.keys() & set(known)) >= NEAR_SHOWN:
+            return []
+        return [each for pk, each in near.items() if pk not in known][:NEAR_SHOWN]
 
     def refuse_near_memory(self, summary: str, known: Collection[str]) -> None:
         if near := self.near_memories(summary, known):

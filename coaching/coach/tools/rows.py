@@ -53,7 +53,7 @@ class Rows:
                 raise ToolError(
                     "This session is not about one conversation. Find one with find_conversations and give its id."
                 )
-            return self.session.conversation
+            pk = str(self.session.conversation_id)  # it may have been credited to another agent since
         row = self.agent.conversations.filter(pk=row_id(pk, "conversation")).first()
         if row is None:
             raise ToolError("This agent has no such conversation.")
@@ -73,9 +73,11 @@ class Rows:
                 self.guard.know(self.texts(conversation))
         return self.transcripts[conversation.pk]
 
-    def note_planted(self, source: str, texts: Iterable[str]) -> None:
-        """Remember where words like instructions to the coach were read: what is proposed after them is looked at twice."""
-        if source not in self.planted and any(risk.planted(text) for text in texts):
+    def note_planted(self, source: str, texts: Iterable[str], *, told: str = "") -> None:
+        """Remember where words like instructions to the coach were read: what is proposed after them is looked at twice.
+
+        What the texts repeat from `told`, a leader's message, does not count."""
+        if source not in self.planted and any(risk.planted(text, told) for text in texts):
             self.planted.add(source)
 
     def texts(self, conversation: Conversation) -> dict[int, str]:

@@ -170,7 +170,6 @@ TOOLS: dict[str, Tool] = {
             "Read earlier proposals for this agent, the newest first, with what became of them and the reasons of rejections.",
             {"status": {"enum": Proposal.Status.values}, "limit": LIMIT},
             (),
-            "an earlier proposal",
         ),
         _proposing(
             Proposing.propose_memory_entry_create,
@@ -181,7 +180,7 @@ TOOLS: dict[str, Tool] = {
                 "expires_at": EXPIRES_AT,
                 "different_from": {
                     "type": "array",
-                    "maxItems": 20,
+                    "maxItems": 50,
                     "items": _text("An id.", 36),
                     "description": "Ids of similar memories or proposals that you have read and that say something else.",
                 },

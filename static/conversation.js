@@ -85,10 +85,7 @@
     const card = target?.id?.startsWith("proposal-") && document.getElementById(target.id);
     card?.querySelector?.('[role="alert"]')?.scrollIntoView({ block: "center" });
     /* The button that decided is gone with the old card: whoever used it stays at the card. */
-    if (card && document.activeElement === document.body) {
-      card.tabIndex = -1;
-      card.focus({ preventScroll: true });
-    }
+    if (card && document.activeElement === document.body) card.focus({ preventScroll: true });
   });
 
   /* The reason is asked for in sight, not behind the composer at the foot of a narrow screen. */
@@ -110,4 +107,11 @@
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
   else ready();
+
+  /* The browser has gone to the head of the panel by then; what is new in a talk stands at its end. */
+  window.addEventListener("load", () => {
+    if (location.hash !== "#coach") return;
+    atEnd = true;
+    followEnd();
+  });
 })();

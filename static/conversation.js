@@ -109,9 +109,12 @@
   else ready();
 
   /* The browser has gone to the head of the panel by then; what is new in a talk stands at its end. */
-  window.addEventListener("load", () => {
+  function toNewest() {
     if (location.hash !== "#coach") return;
     atEnd = true;
     followEnd();
-  });
+  }
+
+  window.addEventListener("load", toNewest);
+  window.addEventListener("hashchange", toNewest);
 })();

@@ -7,18 +7,46 @@
 
   /* ---------------------------------------------------------------- the talk */
 
+  const NEAR = 40; // pixels from the end that still count as there
   let atEnd = true;
+  let transcriptAt = 0; // where the page stood when the transcript gave way to the coach on a narrow screen
+
+  /* What scrolls the talk: its log beside the transcript; the page itself where the coach has all of its width. Null where the
+     talk is hidden or has not begun. */
+  function scroller() {
+    const talk = log();
+    if (!talk?.getClientRects().length || !talk.querySelector(".exchange")) return null;
+    return getComputedStyle(talk.closest(".coach")).position === "sticky" ? talk : document.scrollingElement;
+  }
 
   function followEnd() {
-    const talk = log();
-    if (talk && atEnd) talk.scrollTop = talk.scrollHeight;
+    const place = atEnd && scroller();
+    if (place) place.scrollTop = place.scrollHeight;
   }
 
-  function watchScroll() {
-    log()?.addEventListener("scroll", ({ target }) => {
-      atEnd = target.scrollHeight - target.scrollTop - target.clientHeight < 40;
-    });
+  function watchEnd({ target }) {
+    const place = scroller();
+    if (!place || place !== (target === document ? document.scrollingElement : target)) return;
+    atEnd = place.scrollHeight - place.scrollTop - place.clientHeight < NEAR;
   }
+
+  document.addEventListener("scroll", watchEnd, { capture: true, passive: true });
+
+  /* Each of the two panes of a narrow screen keeps its place; the coach's begins at its end. */
+  document.addEventListener("change", ({ target }) => {
+    if (target.name !== "pane") return;
+    const page = document.scrollingElement;
+    if (target.id === "show-coach") {
+      transcriptAt = page.scrollTop;
+      atEnd = true;
+      followEnd();
+    } else page.scrollTop = transcriptAt;
+  });
+
+  /* The second click of a double click would ask the same again: the first has been answered with a new panel by then. */
+  document.addEventListener("click", (event) => {
+    if (event.detail > 1 && event.target.closest(".quick-prompts button")) event.preventDefault();
+  });
 
   function showPane(id) {
     const choice = document.getElementById(id);
@@ -49,7 +77,6 @@
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
     const target = ctx?.target;
     if (target?.id === "coach") {
-      watchScroll();
       atEnd = true;
       document.getElementById("question")?.focus({ preventScroll: true });
     }
@@ -57,17 +84,37 @@
     /* A decision that was not possible says why at the head of its card, which may be out of sight. */
     const card = target?.id?.startsWith("proposal-") && document.getElementById(target.id);
     card?.querySelector?.('[role="alert"]')?.scrollIntoView({ block: "center" });
+    /* The button that decided is gone with the old card: whoever used it stays at the card. */
+    if (card && document.activeElement === document.body) card.focus({ preventScroll: true });
   });
 
+  /* The reason is asked for in sight, not behind the composer at the foot of a narrow screen. */
+  function toReason({ target }) {
+    const reason = target.matches(".proposal-card .reject[open]") && target.querySelector("textarea");
+    if (!reason) return;
+    reason.focus({ preventScroll: true });
+    reason.form.scrollIntoView({ block: scroller() === log() ? "nearest" : "center" });
+  }
+
+  document.addEventListener("toggle", toReason, true);
   document.addEventListener("talk:grew", followEnd);
   window.addEventListener("hashchange", toAddress);
 
   function ready() {
-    watchScroll();
-    if (!/^#proposal-/.test(location.hash)) followEnd();
     toAddress();
+    if (!/^#(proposal|turn)-/.test(location.hash)) followEnd();
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
   else ready();
+
+  /* The browser has gone to the head of the panel by then; what is new in a talk stands at its end. */
+  function toNewest() {
+    if (location.hash !== "#coach") return;
+    atEnd = true;
+    followEnd();
+  }
+
+  window.addEventListener("load", toNewest);
+  window.addEventListener("hashchange", toNewest);
 })();

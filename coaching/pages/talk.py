@@ -18,6 +18,7 @@ from coaching.pages import proposal as proposal_page
 from helpdesk.models import Conversation
 
 SESSIONS = 20
+RUN = 3  # neighbours that are shown as one chip from here on, as in the composer
 GLIMPSE = 90  # characters of a session's first question that the list of sessions shows
 LATE = timedelta(seconds=10)  # a worker takes a question up within a second or two
 
@@ -109,6 +110,23 @@ class Exchange:
     @property
     def is_running(self):
         return self.turn.state in Turn.UNFINISHED
+
+    @property
+    def focus(self):
+        """The turns the question is about as (first number, words); from RUN neighbours on they are one."""
+        runs = []
+        for number in sorted(self.question.focus):
+            if runs and number == runs[-1][-1] + 1:
+                runs[-1].append(number)
+            else:
+                runs.append([number])
+        found = []
+        for run in runs:
+            if len(run) < RUN:
+                found += [(number, f"turn {number}") for number in run]
+            else:
+                found.append((run[0], f"turns {run[0]}–{run[-1]}"))
+        return found
 
     @property
     def stage(self):

@@ -65,7 +65,9 @@ def _add_memory(said: str, talk: Talk) -> Reply:
     text = sentence(said)
     for item in [] if near.is_error else near.value["items"]:
         if plain(item["summary"]) == plain(summary(text)):
-            return Reply(f"that is in the memory base already: “{item['summary']}”. Nothing needs to be added.")
+            return Reply(
+                f"that is in the memory base already: “{item['summary'].rstrip('.')}”. Nothing needs to be added."
+            )
     different = [] if near.is_error else [item["memory"] for item in near.value["items"]]
     return propose(talk, "propose_memory_entry_create", summary=summary(text), text=text, different_from=different)
 

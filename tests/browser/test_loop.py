@@ -203,6 +203,30 @@ def test_pages_hold_on_a_narrow_screen(colours, talk, assistant, owner, sign_in)
     expect(page.get_by_text("You do not know that.")).to_be_hidden()
 
 
+def test_newest_question_and_the_decided_card_stay_in_sight_on_a_narrow_screen(talk, assistant, owner, sign_in):
+    page = sign_in(owner, viewport=NARROW)
+    page.goto(f"/conversations/{talk.pk}")
+    page.locator("#turn-2").scroll_into_view_if_needed()
+    page.get_by_text("Coach", exact=True).click()
+    for number in range(3):
+        page.get_by_role("button", name="What went wrong?").dblclick()
+        expect(page.locator(".exchange")).to_have_count(number + 1)
+        work()
+        expect(page.locator(".exchange[data-running]")).to_have_count(0)
+    assert Turn.objects.count() == 3
+
+    say(page, f"Add a memory that {FACT}")
+    expect(page.locator(".exchange").last.locator(".asked")).to_be_in_viewport()
+    work()
+    expect(card(page).get_by_role("button", name="Approve", exact=True)).to_be_in_viewport()
+    card(page).get_by_text("Reject…").click()
+    expect(card(page).get_by_label("Why not?")).to_be_focused()
+    card(page).get_by_role("button", name="Reject", exact=True).click()
+
+    expect(card(page).get_by_text(re.compile("Rejected by"))).to_be_in_viewport()
+    expect(card(page)).to_be_focused()
+
+
 def test_the_whole_loop_without_scripts(talk, assistant, owner, sign_in):
     page = sign_in(owner, java_script_enabled=False)
     page.goto(f"/conversations/{talk.pk}")

@@ -189,6 +189,7 @@ def test_an_unknown_procedure_is_named_with_the_known_ones(session, agent, owner
 
 def test_under_a_focus_the_pointed_turns_are_the_evidence(about_parcel):
     proposal = only(talks.ask(about_parcel, "Add a memory that lamps are sent by post", focus=[2, 4]))
+    assert proposal.risk_level == "low", "a leader's own plain instruction is nothing to look at twice"
 
     assert [item.get("turn") for item in proposal.evidence] == [None, 2, 4]
     assert proposal.evidence[2]["quote"] == talks.PARCEL[4][1]

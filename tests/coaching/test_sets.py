@@ -190,6 +190,8 @@ def test_the_filter_of_the_history_begins_a_talk_about_what_it_finds(leader, age
     assert "2 conversations: low ratings" in page
     assert page.count('id="in-set-') == 2
     assert "What do they have in common?" in page
+    assert "Ask about these conversations" in page
+    assert "2 conversations: low ratings</a>" in leader.get(f"/agents/{agent.pk}/coaching").content.decode()
     assert Rating.objects.get(conversation=sessions.members([session])[session.pk][0]).score == 0
 
 

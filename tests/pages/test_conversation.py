@@ -1,5 +1,7 @@
 """The conversation page and the talk with the coach: transcript, questions, answers as they grow, decisions in the talk."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -132,6 +134,15 @@ def test_looking_starts_no_session_and_the_first_question_does(talk, owner, sign
     question = Message.objects.get()
     assert (question.text, question.focus) == ("What went wrong?", [2, 5])
     assert Turn.objects.get().state == "queued"
+
+
+def test_neighbouring_turns_of_a_question_are_one_chip_from_three_on(session, talk, owner, signed_in):
+    sessions.ask(session, by=owner, text="Why?", focus=[0, 1, 2, 4, 5])
+
+    shown = text(signed_in(owner).get(f"/conversations/{talk.pk}"))
+
+    chips = re.findall(r'<a class="chip" href="#turn-(\d)" data-turn-link="\d">([^<]+)</a>', shown)
+    assert chips == [("0", "turns 0–2"), ("4", "turn 4"), ("5", "turn 5")]
 
 
 def test_question_that_cannot_be_stored_is_refused_whole(talk, owner, signed_in):

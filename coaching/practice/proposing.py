@@ -58,7 +58,7 @@ def propose(talk: Talk, tool: str, /, **change: Any) -> Reply:
             change["different_from"] = [*change.get("different_from", []), *alike][:MOST_NAMED]
     elif same:
         change.setdefault("replaces", same[0]["proposal"])
-    return call(tool, **change, rationale="You asked for this directly.", evidence=evidence)
+    return call(tool, **change, rationale=f"You asked for this directly: “{talk.message[:400]}”", evidence=evidence)
 
 
 def waiting(talk: Talk) -> list[dict[str, Any]] | Reply:

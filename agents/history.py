@@ -1,6 +1,7 @@
 """History rows of versioned things: django-simple-history, with each version stored at most once."""
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
+from django.db.models import F
 from simple_history.models import HistoricalRecords
 
 
@@ -13,3 +14,26 @@ class VersionHistory(HistoricalRecords):
             models.UniqueConstraint(fields=["id", "version"], name=f"{model._meta.model_name}_version_once")
         ]
         return options
+
+
+def save_next(row, *, by) -> bool:
+    """Keep the one row that a workspace has of its kind as the version after the one that was read, with its author.
+
+    For settings that carry `workspace`, `version` and a VersionHistory. False where somebody was first; then nothing is stored.
+    """
+    row._history_user = by.user
+    try:
+        with transaction.atomic():
+            if row.pk is None:
+                row.version = 1
+            else:
+                as_read = type(row).objects.filter(pk=row.pk, version=row.version)
+                if not as_read.update(version=F("version") + 1):
+                    return False
+                row.version += 1
+            row.save()
+    except IntegrityError:
+        if row.pk is None and type(row).objects.filter(workspace=row.workspace_id).exists():
+            return False
+        raise
+    return True

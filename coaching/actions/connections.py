@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from agents import outbound
 from agents.access import Refusal, Right, require
+from agents.history import save_next
 from coaching import llm
 from coaching.models import ModelConnection, ModelTest
 
@@ -158,22 +158,10 @@ def _store(own, changes, by):
     """Keep `changes` as the version after the one that was read. Raises ChangedMeanwhile."""
     for name, value in changes.items():
         setattr(own, name, value)
-    own._history_user = by.user
-    changed = ChangedMeanwhile(
-        "Somebody else saved in this very moment, so nothing of yours was. Look at what is stored now."
-    )
-    try:
-        with transaction.atomic():
-            if own.pk is not None:
-                as_read = ModelConnection.objects.filter(pk=own.pk, version=own.version)
-                if not as_read.update(version=F("version") + 1):
-                    raise changed
-            own.version += 1
-            own.save()
-    except IntegrityError:
-        if ModelConnection.objects.filter(workspace=own.workspace_id).exclude(pk=own.pk).exists():
-            raise changed from None
-        raise
+    if not save_next(own, by=by):
+        raise ChangedMeanwhile(
+            "Somebody else saved in this very moment, so nothing of yours was. Look at what is stored now."
+        )
 
 
 def _checked(own, key, base_url, model, effort):

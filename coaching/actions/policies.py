@@ -1,10 +1,9 @@
 """What a workspace decides about its flags: whether they are raised by themselves, and how readily."""
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from agents.access import Right, require
+from agents.history import save_next
 from coaching.models import FlagPolicy
 
 
@@ -29,23 +28,5 @@ def choose(workspace, *, by, sensitivity, automatic) -> FlagPolicy:
         if (policy.sensitivity, policy.automatic) == (sensitivity, automatic):
             return policy
         policy.sensitivity, policy.automatic = sensitivity, automatic
-        policy._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
-        if _stored(policy):
+        if save_next(policy, by=by):
             return policy
-
-
-def _stored(policy):
-    """Keep the policy as the version after the one that was read. False where somebody was first."""
-    try:
-        with transaction.atomic():
-            if policy.pk is not None:
-                as_read = FlagPolicy.objects.filter(pk=policy.pk, version=policy.version)
-                if not as_read.update(version=F("version") + 1):
-                    return False
-                policy.version += 1
-            policy.save()
-    except IntegrityError:
-        if policy.pk is None and FlagPolicy.objects.filter(workspace=policy.workspace_id).exists():
-            return False
-        raise
-    return True

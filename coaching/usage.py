@@ -3,9 +3,9 @@
 from datetime import datetime, time
 from typing import Any
 
-from django.db.models import BigIntegerField, Q, Sum
+from django.db.models import BigIntegerField, Q, QuerySet, Sum
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
 from agents.models import Workspace
@@ -37,6 +37,15 @@ def tokens_today(workspace: Workspace) -> int:
     """Tokens of all kinds that ended turns used since the workspace's midnight, and unfinished ones until now."""
     today = timezone.now().astimezone(workspace.zone).date()
     midnight = datetime.combine(today, time.min, tzinfo=workspace.zone)
-    turns = Turn.objects.filter(Q(ended_at=None) | Q(ended_at__gte=midnight), workspace=workspace)
-    sums = turns.aggregate(**{name: Sum(Cast(KT(f"usage__{name}"), BigIntegerField())) for name in TOKENS})
-    return sum(total or 0 for total in sums.values())
+    sums = turns_since(workspace, midnight).aggregate(**{name: tokens(name) for name in TOKENS})
+    return sum(sums.values())
+
+
+def turns_since(workspace: Workspace, since: datetime) -> QuerySet[Turn]:
+    """The turns whose use counts from then on: those that have ended since, and those that are not through."""
+    return Turn.objects.filter(Q(ended_at=None) | Q(ended_at__gte=since), workspace=workspace).order_by()
+
+
+def tokens(name: str) -> Coalesce:
+    """The sum of one kind of tokens over turns, 0 where there are none; `name` is one of TOKENS."""
+    return Coalesce(Sum(Cast(KT(f"usage__{name}"), BigIntegerField())), 0, output_field=BigIntegerField())

@@ -7,14 +7,13 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Count, F, Q, Sum
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, Coalesce, Now, TruncDate
+from django.db.models import Count, F
+from django.db.models.functions import Coalesce, Now, TruncDate
 from django.utils import timezone
 
-from coaching import llm
+from coaching import llm, usage
 from coaching.actions import connections
-from coaching.models import ModelConnection, ModelTest, Turn
+from coaching.models import ModelConnection, ModelTest
 
 SHOWN_CHANGES = 5
 SHOWN_TALKS = 5
@@ -278,12 +277,12 @@ def _usage(workspace):
     today = timezone.now().astimezone(workspace.zone).date()
     first = today - timedelta(days=DAYS - 1)
     since = datetime.combine(first, time.min, tzinfo=workspace.zone)
-    turns = Turn.objects.filter(Q(ended_at=None) | Q(ended_at__gte=since), workspace=workspace).order_by()
+    turns = usage.turns_since(workspace, since)
     kinds = {
-        "sent": _tokens("inputTokens"),
-        "kept": _tokens("cacheCreationTokens"),
-        "from_cache": _tokens("cacheReadTokens"),
-        "answered": _tokens("outputTokens"),
+        "sent": usage.tokens("inputTokens"),
+        "kept": usage.tokens("cacheCreationTokens"),
+        "from_cache": usage.tokens("cacheReadTokens"),
+        "answered": usage.tokens("outputTokens"),
     }
     # A turn that is not through counts for today, as it does for the limit.
     of_day = turns.annotate(day=TruncDate(Coalesce("ended_at", Now()), tzinfo=workspace.zone)).values("day")
@@ -306,10 +305,6 @@ def _usage(workspace):
         limit=settings.COACH_DAILY_TOKENS or None,
         highest=highest,
     )
-
-
-def _tokens(name):
-    return Coalesce(Sum(Cast(KT(f"usage__{name}"), BigIntegerField())), 0, output_field=BigIntegerField())
 
 
 def _drawn(day, number, highest):

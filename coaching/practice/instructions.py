@@ -213,8 +213,14 @@ def _replace_in_prompt(old: str, new: str, talk: Talk) -> Reply:
         return waits
     edits = [{"old": old, "new": new}]
     asked = _waiting_for(waits, "prompt_change", read.value["version"])
-    if asked is not None and asked["change"]["system_prompt"].count(old) == 1:
-        edits = [{"old": read.value["prompt"], "new": asked["change"]["system_prompt"].replace(old, new)}]
+    if asked is not None:  # what the session proposed before stays in what takes its place
+        before = asked["change"]["system_prompt"]
+        if before.count(old) != 1:
+            return Reply(
+                f"a change of the prompt that I proposed here waits, and “{old}” does not stand in it exactly once. Decide "
+                "on that one first, or name words that do."
+            )
+        edits = [{"old": read.value["prompt"], "new": before.replace(old, new)}]
     return propose(talk, "propose_prompt_change", base_version=read.value["version"], edits=edits)
 
 

@@ -370,15 +370,31 @@ def test_a_memory_is_added_beside_many_that_are_like_it(session, agent, owner):
     for number in range(25):
         factories.memory(agent, owner, summary=f"The parcel fee for country number {number} is 5 EUR.")
 
-    for number in (30, 31):
+    made = [
         only(talks.ask(session, f"Add a memory that the parcel fee for country number {number} is 5 EUR"))
+        for number in (30, 31)
+    ]
+
+    assert [(each.status, each.replaces_id) for each in made] == [("pending", None)] * 2
 
 
 def test_a_memory_is_added_beside_an_expired_one_that_is_like_it(session, agent, owner):
     memory = factories.memory(agent, owner, summary="Refunds take 5 working days in winter.")
     Memory.objects.filter(pk=memory.pk).update(expires_at=timezone.now() - timedelta(days=1))
 
-    only(talks.ask(session, "Add a memory that refunds take 6 working days in winter"))
+    made = only(talks.ask(session, "Add a memory that refunds take 6 working days in winter"))
+
+    assert (made.type, made.change["text"]) == ("memory_entry_create", "Refunds take 6 working days in winter.")
+
+
+def test_words_replaced_in_the_prompt_take_no_waiting_line_with_them(session):
+    waiting = only(talks.ask(session, "In the prompt, replace “200 €” with “300 €”"))
+
+    answered = talks.ask(session, "In the prompt, replace “200 €” with “400 €”")
+
+    waiting.refresh_from_db()
+    assert (answered.proposals, waiting.status) == ([], "pending")
+    assert "Decide on that one first" in answered.text
 
 
 @pytest.mark.parametrize(

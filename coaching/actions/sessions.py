@@ -181,9 +181,8 @@ def claim(turn_id):
     with transaction.atomic():
         turn = work.claim(Turn.objects.unfinished().filter(~Exists(earlier)), turn_id)
         if turn is not None:
-            Session.objects.select_for_update(no_key=True).get(
-                pk=turn.session_id
-            )  # what an earlier worker tells is told by now
+            # What an earlier worker tells is told once its session's row is free.
+            Session.objects.select_for_update(no_key=True).get(pk=turn.session_id)
             Turn.objects.filter(pk=turn.pk).update(
                 state=Turn.State.RUNNING, started_at=turn.started_at or timezone.now()
             )

@@ -475,5 +475,9 @@ def test_signed_out_elsewhere_asks_to_sign_in_and_comes_back(sarah, owner, sign_
     page.context.clear_cookies()
 
     page.get_by_role("link", name="Sarah", exact=True).click()
-
     page.wait_for_url("**/sign-in?next=/team")
+    page.get_by_label("Email").fill(owner.user.email)
+    page.get_by_label("Password").fill(factories.PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("link", name="Sarah", exact=True)).to_be_visible()

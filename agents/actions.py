@@ -100,12 +100,15 @@ def create(row, *, by, door, reason="", proposal=None):
         raise ValidationError({"agent": f"{row.agent} is a person: only AI agents have a {row.KIND}."})
     with transaction.atomic():
         made = versions.create(row, by=by, door=door, reason=reason, proposal_id=proposal and proposal.pk)
-        _log(row, made, by, door, reason, proposal)
+        _log(row, made, by, door, reason)
     return row
 
 
-def revise(row, *, changes, base_version, by, door, reason="", proposal=None):
-    """A new version with `changes` ({field: value}). Raises NotAllowed, versions.Conflict, ValidationError."""
+def revise(row, *, changes, base_version, by, door, reason="", proposal=None, reverts=None):
+    """A new version with `changes` ({field: value}); `reverts` is the Configuration that it takes back, where it does.
+
+    Raises NotAllowed, versions.Conflict, ValidationError.
+    """
     require(by, Right.CONFIGURE)
     with transaction.atomic():
         made = versions.revise(
@@ -116,36 +119,55 @@ def revise(row, *, changes, base_version, by, door, reason="", proposal=None):
             door=door,
             reason=reason,
             proposal_id=proposal and proposal.pk,
+            reverts=reverts,
         )
-        _log(row, made, by, door, reason, proposal)
+        _log(row, made, by, door, reason)
     return row
 
 
-def remove(row, *, base_version, by, door, reason="", proposal=None):
+def remove(row, *, base_version, by, door, reason="", proposal=None, reverts=None):
     """Take it out of what the agent is told; it can be restored. Raises NotAllowed, versions.Conflict, ValidationError."""
     require(by, Right.CONFIGURE)
     if row.KIND == Prompt.KIND:
         raise ValidationError("A prompt can be emptied, not removed.")
     with transaction.atomic():
         made = versions.remove(
-            row, base_version=base_version, by=by, door=door, reason=reason, proposal_id=proposal and proposal.pk
+            row,
+            base_version=base_version,
+            by=by,
+            door=door,
+            reason=reason,
+            proposal_id=proposal and proposal.pk,
+            reverts=reverts,
         )
-        _log(row, made, by, door, reason, proposal)
+        _log(row, made, by, door, reason)
     return made
 
 
-def restore(model, pk, *, by, door, reason="", proposal=None):
-    """Bring a removed one back under its own id. Raises NotAllowed, model.DoesNotExist, versions.Conflict, ValidationError."""
+def restore(model, pk, *, by, door, reason="", changes=None, proposal=None, reverts=None):
+    """Bring a removed one back under its own id, with `changes` ({field: value}) where it shall be another.
+
+    Raises NotAllowed, model.DoesNotExist, versions.Conflict, ValidationError.
+    """
     require(by, Right.CONFIGURE)
     with transaction.atomic():
-        row, made = versions.restore(model, pk, by=by, door=door, reason=reason, proposal_id=proposal and proposal.pk)
-        _log(row, made, by, door, reason, proposal)
+        row, made = versions.restore(
+            model,
+            pk,
+            by=by,
+            door=door,
+            reason=reason,
+            changes=changes,
+            proposal_id=proposal and proposal.pk,
+            reverts=reverts,
+        )
+        _log(row, made, by, door, reason)
     return row
 
 
-def _log(row, made, by, door, reason, proposal):
-    """A change by hand is a decision of its own; an approval writes its own entry."""
-    if proposal is None:
+def _log(row, made, by, door, reason):
+    """A change by hand is a decision of its own; an approval and a taking back write their own entries."""
+    if made.proposal_id is None and made.reverts_id is None:
         decisions.append(
             workspace_id=row.workspace_id, by=by, door=door, action=VERB[made.change], agent=row.agent, target_kind=row.KIND,
             target_id=row.id, title=str(row)[:300], configuration=made, note=reason,

@@ -16,6 +16,7 @@ from django.utils import timezone
 from agents.access import Scoped
 from agents.history import VersionHistory
 
+APPEND_ONLY = "The decision log is append-only."
 TEXT_LIMIT = 50_000  # characters of a prompt, a memory's text or a procedure's content
 
 
@@ -287,7 +288,7 @@ class Prompt(Versioned):
 class Procedure(Versioned):
     """Named steps with a trigger that an AI agent follows."""
 
-    FIELDS = ("name", "trigger", "content", "active")
+    FIELDS = ("name", "trigger", "content", "active", "folder")
     KIND = "procedure"
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
@@ -298,6 +299,7 @@ class Procedure(Versioned):
     )
     content = models.TextField(validators=[MaxLengthValidator(TEXT_LIMIT)], help_text="The steps, in Markdown.")
     active = models.BooleanField(default=True)
+    folder = models.CharField(max_length=100, blank=True, help_text="Where the procedure stands in the list.")
 
     history = VersionHistory()
     objects = Scoped.as_manager()
@@ -333,6 +335,9 @@ class Configuration(models.Model):
     door = models.CharField(max_length=8, choices=Door)
     reason = models.TextField(blank=True)
     proposal_id = models.UUIDField(null=True, blank=True)
+    reverts = models.OneToOneField(
+        "self", models.SET_NULL, null=True, blank=True, related_name="reverted_by", help_text="The change it took back."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = Scoped.as_manager()
@@ -349,12 +354,27 @@ class Configuration(models.Model):
         return f"{self.agent} #{self.number}"
 
 
+class DecisionQuerySet(Scoped):
+    def update(self, **values):
+        raise TypeError(APPEND_ONLY)
+
+    def delete(self):
+        raise TypeError(APPEND_ONLY)
+
+    def bulk_update(self, *args, **kwargs):
+        raise TypeError(APPEND_ONLY)
+
+    def bulk_create(self, *args, **kwargs):
+        raise TypeError("Entries of the decision log are appended one by one, by agents.decisions.")
+
+
 class Decision(models.Model):
     """One entry of the decision log: append-only, each carrying the hash of the one before."""
 
     class Action(models.TextChoices):
         APPROVED = "approved"
         REJECTED = "rejected"
+        REBASED = "rebased"
         REVERTED = "reverted"
         CREATED = "created"
         REVISED = "revised"
@@ -373,7 +393,8 @@ class Decision(models.Model):
     by_name = models.CharField(max_length=300, blank=True)
     door = models.CharField(max_length=8, choices=Door)
     action = models.CharField(max_length=8, choices=Action)
-    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, db_constraint=False, related_name="+")
+    # The id is part of the hash: an agent that is deleted must not change what was written about it.
+    agent = models.ForeignKey(Agent, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
     agent_name = models.CharField(max_length=300)
     target_kind = models.CharField(max_length=9)
     target_id = models.UUIDField(null=True)
@@ -386,7 +407,7 @@ class Decision(models.Model):
     previous_hash = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
 
-    objects = Scoped.as_manager()
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -398,11 +419,11 @@ class Decision(models.Model):
 
     def save(self, *args, **kwargs):
         if not self._state.adding:
-            raise TypeError("The decision log is append-only.")
+            raise TypeError(APPEND_ONLY)
         super().save(*args, **kwargs)
 
     def delete(self, *args, **kwargs):
-        raise TypeError("The decision log is append-only.")
+        raise TypeError(APPEND_ONLY)
 
 
 class ApiTokenQuerySet(Scoped):

@@ -33,7 +33,7 @@ def create(row, *, by, door, reason="", proposal_id=None) -> Configuration:
     return _number(row, Change.CREATED, by, door, reason, proposal_id)
 
 
-def revise(row, *, base_version, changes, by, door, reason="", proposal_id=None) -> Configuration:
+def revise(row, *, base_version, changes, by, door, reason="", proposal_id=None, reverts=None) -> Configuration:
     """Store `changes` ({field: value}) on `row` as the version after `base_version`. Raises Conflict, ValidationError."""
     if not _claim(row, base_version):
         raise conflict(row, base_version, changes)
@@ -42,10 +42,10 @@ def revise(row, *, base_version, changes, by, door, reason="", proposal_id=None)
         setattr(row, field, value)
     _validate(row)
     _save_with_history(row, by, reason)
-    return _number(row, Change.REVISED, by, door, reason, proposal_id)
+    return _number(row, Change.REVISED, by, door, reason, proposal_id, reverts)
 
 
-def remove(row, *, base_version, by, door, reason="", proposal_id=None) -> Configuration:
+def remove(row, *, base_version, by, door, reason="", proposal_id=None, reverts=None) -> Configuration:
     """Delete `row`; its history, and one more version that says so, stay. Raises Conflict."""
     if not _claim(row, base_version):
         raise conflict(row, base_version, {})
@@ -54,21 +54,22 @@ def remove(row, *, base_version, by, door, reason="", proposal_id=None) -> Confi
     row._history_user, row._change_reason = by and by.user, reason[:100]
     row.delete()
     row.id = gone_id  # the deleted instance still says which one it was
-    return _number(row, Change.REMOVED, by, door, reason, proposal_id)
+    return _number(row, Change.REMOVED, by, door, reason, proposal_id, reverts)
 
 
-def restore(model, pk, *, by, door, reason="", version=None, proposal_id=None):
+def restore(model, pk, *, by, door, reason="", changes=None, proposal_id=None, reverts=None):
     """Bring a removed row back under its own id, as the version after its last. Returns (row, Configuration).
 
-    `version` chooses an older version's fields; default: as it was when it was removed. Raises model.DoesNotExist where
+    `changes` ({field: value}) are made to what it was when it was removed. Raises model.DoesNotExist where
     no such row ever was, Conflict where it was not removed or somebody was faster, ValidationError.
     """
     last = model.history.filter(id=pk).order_by("-version").first()
     if last is None:
         raise model.DoesNotExist
-    copied = last if version is None else model.history.get(id=pk, version=version)
-    row = copied.instance
+    row = last.instance
     row.version = last.version + 1
+    for field, value in (changes or {}).items():
+        setattr(row, field, value)
     if last.history_type != "-":
         raise Conflict(base_version=last.version, current=model.objects.filter(pk=pk).first(), fields=[])
     _validate(row)
@@ -77,7 +78,7 @@ def restore(model, pk, *, by, door, reason="", version=None, proposal_id=None):
             _save_with_history(row, by, reason, force_insert=True)
     except IntegrityError as error:
         raise Conflict(base_version=last.version, current=model.objects.filter(pk=pk).first(), fields=[]) from error
-    return row, _number(row, Change.RESTORED, by, door, reason, proposal_id)
+    return row, _number(row, Change.RESTORED, by, door, reason, proposal_id, reverts)
 
 
 def at_version(model, pk, version):
@@ -126,7 +127,7 @@ def _save_with_history(row, by, reason, **how):
     row.save(**how)
 
 
-def _number(row, change, by, door, reason, proposal_id):
+def _number(row, change, by, door, reason, proposal_id, reverts=None):
     bumps = {"configuration_version": F("configuration_version") + 1}
     if row.KIND == "memory":
         bumps["memory_base_version"] = F("memory_base_version") + 1
@@ -145,4 +146,5 @@ def _number(row, change, by, door, reason, proposal_id):
         door=door,
         reason=reason,
         proposal_id=proposal_id,
+        reverts=reverts,
     )

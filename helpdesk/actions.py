@@ -499,6 +499,7 @@ def _tell(conversation, row, agent) -> set[str]:
         told["configuration_version"] = row.configuration_version
     if row.memories_served is not None:
         told["memories_served"] = row.memories_served
+        told["memories_are_noted"] = not row.memories_served
     changed = {name for name, value in told.items() if getattr(conversation, name) != value}
     for name in changed:
         setattr(conversation, name, told[name])

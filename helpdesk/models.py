@@ -52,6 +52,9 @@ class Conversation(models.Model):
         null=True, blank=True, help_text="The agent's configuration number while it answered."
     )
     memories_served = models.JSONField(default=list, blank=True, help_text='[{"id": …, "version": …}]')
+    memories_are_noted = models.BooleanField(
+        default=True, editable=False, help_text="Whether the memories it was served know of it."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -70,6 +73,9 @@ class Conversation(models.Model):
         indexes = [
             models.Index(fields=["agent", "-closed_at"], name="conversation_by_agent_newest"),
             models.Index(fields=["workspace", "-closed_at"], name="conversation_newest"),
+            models.Index(
+                fields=["updated_at"], condition=Q(memories_are_noted=False), name="conversation_to_note_served"
+            ),
         ]
 
     def __str__(self):

@@ -20,12 +20,15 @@ def create(agent, *, by, door, source=Memory.Source.MANUAL, reason="", proposal=
     return configuration.create(memory, by=by, door=door, reason=reason, proposal=proposal)
 
 
-def revise(memory, *, changes, base_version, by, door, reason="", proposal=None):
-    """A new version with `changes` of summary, text, expires_at. Raises NotAllowed, versions.Conflict, ValidationError."""
+def revise(memory, *, changes, base_version, by, door, reason="", proposal=None, reverts=None):
+    """A new version with `changes` of summary, text, expires_at; `reverts` as in agents.actions.revise.
+
+    Raises NotAllowed, versions.Conflict, ValidationError.
+    """
     unchanged_expiry = "expires_at" in changes and changes["expires_at"] == memory.expires_at
     return configuration.revise(
         memory, changes=checked(changes, past_expiry_is_fine=unchanged_expiry), base_version=base_version, by=by, door=door,
-        reason=reason, proposal=proposal,
+        reason=reason, proposal=proposal, reverts=reverts,
     )  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 from coaching.models.connections import ModelConnection, ModelTest
 from coaching.models.flags import Backtest, Flag, FlagPolicy, Sweep
+from coaching.models.imports import ConfigurationImport
 from coaching.models.notes import Note, Sample
-from coaching.models.proposals import Proposal
+from coaching.models.proposals import Proposal, Viewing
 from coaching.models.sessions import Message, Session, SessionConversation, Turn, TurnEvent
 
 __all__ = [
     "Backtest",
+    "ConfigurationImport",
     "Flag",
     "FlagPolicy",
     "Message",
@@ -21,4 +23,5 @@ __all__ = [
     "Sweep",
     "Turn",
     "TurnEvent",
+    "Viewing",
 ]

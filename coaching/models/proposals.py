@@ -49,6 +49,11 @@ class Proposal(models.Model):
     title = models.CharField(max_length=300)
     rationale = models.TextField()
     evidence = models.JSONField(default=list, help_text="References to turns, or to the leader's own message.")
+    n_conversations = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="How many conversations the evidence comes from: whom it would have helped.",
+    )
     target_id = models.UUIDField(
         null=True, blank=True, help_text="What is changed; for a new one, known once approved."
     )
@@ -68,6 +73,9 @@ class Proposal(models.Model):
         Member, models.PROTECT, null=True, blank=True, related_name="+", help_text="Empty: the agent's coach."
     )
     replaces = models.OneToOneField("self", models.SET_NULL, null=True, blank=True, related_name="superseded_by")
+    brought_by = models.ForeignKey(
+        "coaching.ConfigurationImport", models.SET_NULL, null=True, blank=True, related_name="proposals"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     decided_by = models.ForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+")
@@ -114,6 +122,9 @@ class Proposal(models.Model):
         indexes = [
             models.Index(fields=["workspace", "status", "-created_at"], name="proposal_by_status_newest"),
             models.Index(fields=["agent", "status", "-created_at"], name="proposal_by_agent_newest"),
+            models.Index(
+                fields=["workspace", "status", "-n_conversations", "-created_at"], name="proposal_by_most_helped"
+            ),
         ]
 
     def __str__(self):
@@ -127,3 +138,22 @@ class Proposal(models.Model):
     def target_kind(self):
         """memory, prompt or procedure"""
         return self.type.split("_")[0]
+
+
+class Viewing(models.Model):
+    """Who has a proposal open. The page says so every few seconds, so that two people do not work on the same one."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    proposal = models.ForeignKey(Proposal, models.CASCADE, related_name="viewings")
+    member = models.ForeignKey(Member, models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["proposal", "member"], name="one_viewing_per_proposal_and_member")
+        ]
+
+    def __str__(self):
+        return f"{self.member} at {self.proposal}"

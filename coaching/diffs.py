@@ -27,6 +27,7 @@ LABELS = {
     "trigger": "When it is followed",
     "content": "Steps",
     "active": "In use",
+    "folder": "Folder",
 }
 BY_LINES = {"system_prompt", "content"}
 
@@ -123,7 +124,7 @@ def field_diff(field, before, after):
 def words(old, new):
     """The pieces that turn `old` into `new`, removed words before added ones; one of each where little is alike."""
     a, b = TOKEN.findall(old), TOKEN.findall(new)
-    blocks = _joined(a, _matches(a, b))
+    blocks = _joined(a, matches(a, b))
     same = sum(len("".join(a[i : i + n])) for i, _, n in blocks)
     if 2 * same < ALIKE * (len(old) + len(new)):
         blocks = []
@@ -141,7 +142,7 @@ def lines(old, new, context=CONTEXT):
     """The LineDiff from `old` to `new`, with `context` unchanged lines around each change; None folds nothing."""
     a, b = old.splitlines(), new.splitlines()
     rows, i, j = [], 0, 0
-    for start, other, n in [*_matches(a, b), (len(a), len(b), 0)]:
+    for start, other, n in [*matches(a, b), (len(a), len(b), 0)]:
         rows += _changed(a, b, i, start, j, other)
         rows += [Line("", start + k + 1, other + k + 1, (Piece("", a[start + k]),)) for k in range(n)]
         i, j = start + n, other + n
@@ -199,8 +200,8 @@ def _joined(tokens, blocks):
     ]
 
 
-def _matches(a, b):
-    """The runs that stay, as (start in a, start in b, length), rising in both."""
+def matches(a, b):
+    """The runs of two lists of tokens that stay, as (start in a, start in b, length), rising in both."""
     runs = []
     _find(a, 0, len(a), b, 0, len(b), runs)
     joined = []

@@ -13,6 +13,7 @@ from agents.models import Agent, Configuration, Decision, ExternalId, Idempotent
 from agents.tenancy import OURS, guarded_keys
 from coaching.models import (
     Backtest,
+    ConfigurationImport,
     Flag,
     FlagPolicy,
     Message,
@@ -25,9 +26,11 @@ from coaching.models import (
     Sweep,
     Turn,
     TurnEvent,
+    Viewing,
 )
 from helpdesk.models import DeepLink, Rating, RatingDay, StoredTranscript
-from tests import factories
+from memories.models import KeptPair
+from tests import factories, tampering
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +47,7 @@ class World:
         self.agent = factories.ai_agent(self.workspace)
         self.human = factories.human(self.workspace, external_ids={"desk": "7"})
         self.memory = factories.memory(self.agent, self.owner)
+        self.other_memory = factories.memory(self.agent, self.owner, summary="Parcels wait at the counter.")
         self.procedure = factories.procedure(self.agent, self.owner, name="Refund")
         self.conversation = factories.conversation(self.agent, external_id="known")
         self.rating = self.rate()
@@ -91,6 +95,15 @@ class World:
     def model_test(self, **fields):
         return ModelTest.objects.create(**{"workspace": self.workspace, "asked_by": self.owner} | fields)
 
+    def keep_pair(self, **fields):
+        first, second = sorted([self.memory, self.other_memory], key=lambda each: each.pk)
+        defaults = {"first": first, "first_version": 1, "second": second, "second_version": 1}
+        return KeptPair.objects.create(workspace=self.workspace, kept_by=self.owner, **defaults | fields)
+
+    def bring_in(self, **fields):
+        defaults = {"workspace": self.workspace, "agent": self.agent, "uploaded_by": self.owner, "file_name": "a.zip"}
+        return ConfigurationImport.objects.create(**defaults | fields)
+
     def turn_event(self, type, number):
         return TurnEvent.objects.create(
             workspace=self.workspace, session=self.session, turn=self.turn, number=number, type=type
@@ -125,7 +138,9 @@ WRONG = {
     "each_version_in_one_configuration": lambda w: Configuration.objects.filter(agent=w.agent).update(
         target_kind="memory", target_id=w.memory.pk, target_version=9
     ),
-    "decision_number_once_per_workspace": lambda w: Decision.objects.filter(workspace=w.workspace).update(number=1),
+    "decision_number_once_per_workspace": lambda w: [
+        tampering.edit(decision, "number", 1) for decision in w.workspace.decisions.all()
+    ],
     "memory_has_a_summary": lambda w: w.set(w.memory, summary=""),
     "memory_versions_count_from_1": lambda w: w.set(w.memory, version=0),
     "memory_version_once": lambda w: _copy_history(w.memory),
@@ -222,6 +237,17 @@ WRONG = {
     "turn_is_held_only_while_owed": lambda w: w.set(w.turn, next_try_at=None, claimed_until=NOW),
     "event_number_once_per_session": lambda w: [w.turn_event("text", 1) for _ in "ab"],
     "one_closing_event_per_turn": lambda w: [w.turn_event(t, n) for n, t in enumerate(("done", "failed"), 1)],
+    "memory_is_checked_by_somebody": lambda w: w.set(w.memory, checked_at=NOW),
+    "pair_is_kept_once": lambda w: [w.keep_pair() for _ in "ab"],
+    "kept_pair_is_of_two_in_order": lambda w: w.keep_pair(first=w.memory, second=w.memory),
+    "one_viewing_per_proposal_and_member": lambda w: [
+        Viewing.objects.create(workspace=w.workspace, proposal=w.proposal, member=w.owner) for _ in "ab"
+    ],
+    "import_finished_iff_not_unfinished": lambda w: w.bring_in(state="done", how="direct"),
+    "import_finished_iff_not_unfinished, the other half": lambda w: w.bring_in(finished_at=NOW),
+    "import_is_carried_out_in_a_way": lambda w: w.bring_in(state="queued"),
+    "import_plan_owes_nothing": lambda w: w.bring_in(next_try_at=NOW),
+    "import_is_held_only_while_owed": lambda w: w.bring_in(claimed_until=NOW),
     "a note on another workspace's agent": lambda w: w.note(agent=w.foreign_agent),
     "a note by another workspace's member": lambda w: w.note(author=w.stranger),
     "a member linked to another workspace's agent": lambda w: w.set(w.owner, agent=w.foreign_agent),
@@ -313,7 +339,13 @@ def test_decision_log_is_append_only_and_names_the_row_that_was_tampered_with(wo
         first.save()
     with pytest.raises(TypeError, match="append-only"):
         first.delete()
-    Decision.objects.filter(pk=first.pk).update(title="Something else")
+    rows = Decision.objects.filter(pk=first.pk)
+    for change in (lambda: rows.update(title="x"), rows.delete, lambda: rows.bulk_update([first], ["title"])):
+        with pytest.raises(TypeError, match="append-only"):
+            change()
+    with pytest.raises(TypeError, match="one by one"):
+        Decision.objects.bulk_create([Decision(workspace=workspace, number=9)])
+    tampering.edit(first, "title", "Something else")
 
     assert list(decisions.verify(workspace)) == ["Entry 1 was changed after it was written."]
 
@@ -321,7 +353,7 @@ def test_decision_log_is_append_only_and_names_the_row_that_was_tampered_with(wo
 def test_decision_log_misses_a_removed_row(workspace, owner, agent):
     for number in range(3):
         factories.memory(agent, owner, summary=f"Fact {number}.")
-    Decision.objects.filter(workspace=workspace, number=2).delete()
+    tampering.remove(workspace.decisions.get(number=2))
 
     assert list(decisions.verify(workspace)) == ["Entries 2 to 2 are missing."]
 

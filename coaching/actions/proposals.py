@@ -1,4 +1,4 @@
-"""What can be done to proposals: make, approve, reject, take back. Pages, API, Slack, admin and chat all call these."""
+"""What can be done to proposals: make, approve, reject, rebase, take back. Pages, API, Slack, admin and chat all call these."""
 
 import uuid
 from datetime import datetime
@@ -9,19 +9,18 @@ from django.utils import timezone
 
 from agents import actions as configuration
 from agents import decisions, versions
-from agents.access import NotAllowed, Refusal, Right, require
+from agents.access import Refusal, Right, require
 from agents.models import Decision, Procedure, Prompt
+from coaching.actions import changes
+from coaching.actions.changes import MODELS
+from coaching.merging import merge_fields
 from coaching.models import Proposal, Session
 from coaching.risk import assess
 from memories import actions as memories
 from memories.models import Memory
 
 Type, Status = Proposal.Type, Proposal.Status
-MODELS: dict[str, type[Memory] | type[Prompt] | type[Procedure]] = {
-    "memory": Memory,
-    "prompt": Prompt,
-    "procedure": Procedure,
-}
+MOST_AT_ONCE = 200  # proposals that one person decides with one click
 
 
 class AlreadyDecided(Refusal):
@@ -42,13 +41,21 @@ class NotApplied(Refusal):
     """There is nothing to take back: the proposal was never applied."""
 
 
+class NothingToRebase(Refusal):
+    """The proposal is not stale, or what it asks for is there already."""
+
+
+class NotTogether(Refusal):
+    """These proposals cannot be decided with one click."""
+
+
 class NotAPossibleTarget(Refusal):
     """The target is gone, never was, or belongs to another agent."""
 
 
 def create(
     agent, *, type, rationale, change=None, target_id=None, base_version=None, evidence=(), told="", quotes=(), planted=(),
-    proposed_by=None, session=None, turn=None, replaces=None, fingerprint="",
+    proposed_by=None, session=None, turn=None, replaces=None, fingerprint="", new_id=None, brought_by=None,
 ):  # fmt: skip
     """Store a pending proposal and return it. `change` holds model fields (summary, text, expires_at | system_prompt | name, …).
 
@@ -56,7 +63,8 @@ def create(
     superseded. `told` is the leader's message, where its evidence is that it was asked for there; `quotes` are the words its
     evidence points at. Both are read for the risk and not stored. `planted` says what was read for it
     that holds words like instructions to the coach. The same `fingerprint` in one session gives back the proposal that is
-    there already. Raises NotAllowed, NotAPossibleTarget, versions.Conflict (the base version is not one the target has
+    there already. `new_id` is the id that something new shall have, `brought_by` the import that brings it. Raises NotAllowed,
+    NotAPossibleTarget, versions.Conflict (the base version is not one the target has
     had), AlreadyDecided (`replaces`), ValidationError.
     """
     if proposed_by is not None:
@@ -83,20 +91,24 @@ def create(
                 {"baseVersion": f"There is no version {base_version}; the current one is {target.version}."}
             )
         target_id = target.pk
+    if new_id is not None and type not in Proposal.CREATES:
+        raise ValidationError({"target": "Only something new is given an id."})
     change = proposed_change(type, model, change or {}, base)
     if type not in Proposal.CREATES and not type.endswith("_delete") and change == {f: base[f] for f in change}:
         raise ValidationError({"change": "This changes nothing."})
     risk = assess(type=type, change=change, base=base, rationale=rationale, told=told, quotes=quotes, planted=planted)
+    evidence = list(evidence)
     proposal = Proposal(
         workspace_id=agent.workspace_id, agent=agent, type=type, title=title_of(type, change, base), rationale=rationale.strip(),
-        evidence=list(evidence), target_id=target_id, base_version=base_version, base=_stored(base), change=_stored(change),
+        evidence=evidence, n_conversations=_n_conversations(evidence), target_id=target_id or new_id, base_version=base_version,
+        base=_stored(base), change=_stored(change),
         risk_level=risk.level, risk_reasons=risk.reasons, session=session, turn=turn, fingerprint=fingerprint,
-        proposed_by=proposed_by, replaces=replaces,
+        proposed_by=proposed_by, replaces=replaces, brought_by=brought_by,
     )  # fmt: skip
     try:
         with transaction.atomic():
             if replaces is not None:
-                _supersede(replaces, agent)
+                _supersede(replaces, agent, by=proposed_by)
             proposal.save(force_insert=True)
     except IntegrityError:
         there = Proposal.objects.filter(session=session, fingerprint=fingerprint).exclude(fingerprint="").first()
@@ -112,13 +124,12 @@ def approve(proposal, *, by, door, note="", change=None):
     Raises NotAllowed, AlreadyDecided, versions.Conflict (the proposal stays pending), NotAPossibleTarget, ValidationError.
     """
     require_decider(proposal, by)
-    if proposal.type not in Type.values:
-        raise ValidationError(f"“{proposal.type}” comes from another release; this one cannot apply it.")
+    _refuse_unknown(proposal)
     with transaction.atomic():
         edited = None if change is None else _edited(proposal, change)
         applied = fields_to_apply(proposal) if edited is None else edited
         # The guard: whoever turns "pending" first has decided. Result columns are filled below, in the same transaction.
-        new_id = uuid.uuid4() if proposal.is_create else proposal.target_id
+        new_id = proposal.target_id or uuid.uuid4()
         _decide(
             proposal, Status.APPROVED, by, door, note,
             target_id=new_id, result_version=0, configuration_number=0,
@@ -150,41 +161,107 @@ def reject(proposal, *, by, door, reason=""):
     return proposal
 
 
-def revert(proposal, *, by, door, note=""):
-    """Take an applied change back: a new version with the fields of before. Returns its Configuration.
+def rebase(proposal, *, by, door, change=None, base_version=None):
+    """Write a stale proposal anew against its target's current version, and supersede it. Returns the new, pending one.
 
-    Raises NotAllowed, NotApplied, versions.Conflict where the target has moved on since, ValidationError.
+    Where the edits of both sides do not touch they are put together. Where they touch, a person says what it shall be as
+    `change` ({field: value}), written against `base_version`. Evidence, risk and the talk it came from are carried over.
+    Raises NotAllowed, AlreadyDecided, NotAPossibleTarget, NothingToRebase, ValidationError, and versions.Conflict where
+    edits touch, or where the target has moved on from `base_version` too.
+    """
+    require_decider(proposal, by)
+    _refuse_unknown(proposal)
+    if proposal.status != Status.PENDING:
+        raise AlreadyDecided(proposal)
+    if not is_stale(proposal):
+        raise NothingToRebase("This proposal is up to date.")
+    target = find_target(proposal.agent, MODELS[proposal.target_kind], proposal.target_id)
+    is_delete = proposal.type.endswith("_delete")
+    base, wanted = loaded(proposal.base), fields_to_apply(proposal)
+    if is_delete:
+        change = {}
+    elif change is None:
+        merged = merge_fields(base, versions.fields_of(target), wanted)
+        if merged.touching:
+            raise versions.conflict(target, proposal.base_version, wanted)
+        change = merged.fields
+    elif base_version != target.version:
+        raise versions.conflict(target, base_version, change)
+    if not is_delete and {**versions.fields_of(target), **change} == versions.fields_of(target):
+        raise NothingToRebase(f"What it asks for is there already, as version {target.version}. It can be rejected.")
+    with transaction.atomic():
+        made = create(
+            proposal.agent, type=proposal.type, change=change, target_id=proposal.target_id, base_version=target.version,
+            rationale=proposal.rationale, evidence=proposal.evidence, session=proposal.session, turn=proposal.turn,
+            brought_by=proposal.brought_by,
+        )  # fmt: skip
+        _supersede(proposal, proposal.agent, by=by, door=door)
+        reasons = [*made.risk_reasons, *(reason for reason in proposal.risk_reasons if reason not in made.risk_reasons)]
+        level = Proposal.Risk.HIGH if reasons else Proposal.Risk.LOW
+        carried = {
+            "replaces": proposal,
+            "proposed_by": proposal.proposed_by,
+            "risk_reasons": reasons,
+            "risk_level": level,
+        }
+        Proposal.objects.filter(pk=made.pk).update(**carried)
+        decisions.append(
+            workspace_id=proposal.workspace_id, by=by, door=door, action=Decision.Action.REBASED, agent=proposal.agent,
+            target_kind=proposal.target_kind, target_id=proposal.target_id, title=proposal.title, proposal=proposal,
+        )  # fmt: skip
+    proposal.refresh_from_db()
+    made.refresh_from_db()
+    return made
+
+
+def decide_together(rows, *, verdict, by, door, note=""):
+    """Approve or reject several proposals of one type and of low risk, each a decision of its own.
+
+    `verdict` is Status.APPROVED or Status.REJECTED. Returns [(proposal, None or the Exception that kept it from being
+    decided)] in the given order. Raises NotAllowed; NotTogether before anything is decided.
+    """
+    require(by, Right.APPROVE)
+    rows = list(rows)
+    if len(rows) > MOST_AT_ONCE:
+        raise NotTogether(f"At most {MOST_AT_ONCE} proposals are decided at once.")
+    if len({row.type for row in rows}) > 1:
+        raise NotTogether("Only proposals of one type are decided at once. Filter by type first.")
+    if any(row.risk_level != Proposal.Risk.LOW for row in rows):
+        raise NotTogether("A proposal of high risk is decided by itself.")
+    told: list[tuple[Proposal, Exception | None]] = []
+    for row in rows:
+        try:
+            if verdict == Status.APPROVED:
+                approve(row, by=by, door=door, note=note)
+            else:
+                reject(row, by=by, door=door, reason=note)
+        except (Refusal, ValidationError) as refusal:
+            told.append((row, refusal))
+        else:
+            told.append((row, None))
+    return told
+
+
+def revert(proposal, *, by, door, note="", change=None, base_version=None):
+    """Take an applied change back, as coaching.actions.changes.take_back does. Returns its Configuration.
+
+    Raises NotApplied, and what `take_back` raises.
     """
     require_decider(proposal, by)
     if proposal.status != Status.APPROVED:
         raise NotApplied("Only an approved change can be taken back.")
-    model = MODELS[proposal.target_kind]
-    how = {"by": by, "door": door, "reason": note or f"Taken back: {proposal.title}", "proposal": proposal}
-    with transaction.atomic():
-        if proposal.type.endswith("_delete"):
-            row = configuration.restore(model, proposal.target_id, **how)
-        else:
-            row = target_of(proposal)
-            if row is None:
-                raise versions.conflict(model(pk=proposal.target_id), proposal.result_version, loaded(proposal.base))
-            if proposal.is_create:
-                configuration.remove(row, base_version=proposal.result_version, **how)
-            else:
-                configuration.revise(row, changes=loaded(proposal.base), base_version=proposal.result_version, **how)
-        made = proposal.agent.configurations.filter(target_id=proposal.target_id).order_by("-number").first()
-        decisions.append(
-            workspace_id=proposal.workspace_id, by=by, door=door, action=Decision.Action.REVERTED, agent=proposal.agent,
-            target_kind=proposal.target_kind, target_id=proposal.target_id, title=proposal.title, configuration=made,
-            proposal=proposal, note=note,
-        )  # fmt: skip
-    return made
+    made = proposal.agent.configurations.get(number=proposal.configuration_number)
+    return changes.take_back(made, by=by, door=door, note=note, change=change, base_version=base_version)
 
 
 def require_decider(proposal, by):
     """Raises NotAllowed unless `by` may decide on this very proposal."""
-    require(by, Right.APPROVE)
-    if by.workspace_id != proposal.workspace_id:
-        raise NotAllowed("This proposal belongs to another workspace.")
+    changes.require_place(proposal, by)
+
+
+def _refuse_unknown(proposal):
+    if proposal.type not in Type.values:
+        raise ValidationError(f"“{proposal.type}” comes from another release; this one cannot apply it.")
 
 
 def target_of(proposal):
@@ -229,7 +306,7 @@ def proposed_change(type, model, change, base):
             {"summary": "", **whole}, past_expiry_is_fine=unchanged_expiry
         )
     elif model is Procedure:
-        whole = {"trigger": "", "active": True} | whole
+        whole = {"trigger": "", "active": True, "folder": ""} | whole
         missing = next((f for f in ("name", "content") if not (whole.get(f) or "").strip()), None)
         if missing:
             raise ValidationError({missing: "A procedure has a name and steps."})
@@ -273,11 +350,16 @@ def title_of(type, change, base):
     return (fields.get("summary") or fields.get("name") or "")[:300]
 
 
-def _supersede(old, agent):
+def _n_conversations(evidence):
+    return len({one["conversation"] for one in evidence if one.get("conversation")})
+
+
+def _supersede(old, agent, *, by, door=""):
     if old.agent_id != agent.pk:
         raise NotAPossibleTarget("Only a proposal for the same agent can be replaced.")
     now = timezone.now()
-    if not Proposal.objects.pending().filter(pk=old.pk).update(status=Status.SUPERSEDED, decided_at=now):
+    superseded = {"status": Status.SUPERSEDED, "decided_at": now, "decided_by": by, "decided_from": door}
+    if not Proposal.objects.pending().filter(pk=old.pk).update(**superseded):
         old.refresh_from_db()
         raise AlreadyDecided(old)
     _tell_the_talk(old)
@@ -307,8 +389,13 @@ def _apply(proposal, fields, new_id, by, door, note):
     """Make the new version by the same actions as a change by hand. Returns its Configuration."""
     how = {"by": by, "door": door, "reason": note or proposal.title, "proposal": proposal}
     agent, model = proposal.agent, MODELS[proposal.target_kind]
-    if proposal.type == Type.MEMORY_CREATE:
-        memories.create(agent, id=new_id, source=Memory.Source.COACH, **fields, **how)
+    if proposal.is_create and model.history.filter(id=new_id).exists():
+        # It was there before, under the id that an import knows it by.
+        if model.history.filter(id=new_id).exclude(agent_id=agent.pk).exists():
+            raise NotAPossibleTarget(f"The id of this {proposal.target_kind} is taken.")
+        configuration.restore(model, new_id, changes=fields, **how)
+    elif proposal.type == Type.MEMORY_CREATE:
+        memories.create(agent, id=new_id, source=_source(proposal), **fields, **how)
     elif proposal.type == Type.PROCEDURE_CREATE:
         configuration.create_procedure(agent, id=new_id, **fields, **how)
     else:
@@ -322,3 +409,10 @@ def _apply(proposal, fields, new_id, by, door, note):
         else:
             configuration.revise(target, changes=fields, base_version=proposal.base_version, **how)
     return agent.configurations.get(target_id=new_id, proposal_id=proposal.pk)
+
+
+def _source(proposal):
+    """Where a memory that this proposal makes comes from."""
+    if proposal.brought_by_id is not None:
+        return Memory.Source.IMPORT
+    return Memory.Source.COACH if proposal.proposed_by_id is None else Memory.Source.MANUAL

@@ -1,7 +1,7 @@
 """What coaching refuses, as problem+json."""
 
 from agents.api_base import Problem, epoch_ms, problem_of
-from coaching.actions import flags, notes, proposals, samples, sessions
+from coaching.actions import changes, flags, notes, proposals, samples, sessions
 
 
 @problem_of.register
@@ -17,6 +17,21 @@ def _(exc: proposals.AlreadyDecided):
             "decidedBy": by and {"id": str(by.pk), "name": by.display_name},
             "decidedAt": epoch_ms(decided.decided_at),
             "decidedFrom": decided.decided_from or None,
+        },
+    )
+
+
+@problem_of.register
+def _(exc: changes.AlreadyTakenBack):
+    by = exc.made.by
+    return Problem(
+        409,
+        str(exc),
+        kind="already-taken-back",
+        extra={
+            "takenBackBy": by and {"id": str(by.pk), "name": by.display_name},
+            "takenBackAt": epoch_ms(exc.made.created_at),
+            "configurationVersion": exc.made.number,
         },
     )
 

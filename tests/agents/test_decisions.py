@@ -5,8 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from agents.models import Decision
-from tests import factories
+from tests import factories, tampering
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +24,7 @@ def test_whole_log_is_unbroken(workspace, owner, agent):
 
 def test_tampered_log_names_the_entry_and_exits_with_1(workspace, owner, agent, capsys):
     factories.memory(agent, owner)
-    Decision.objects.filter(workspace=workspace).update(by_name="Somebody else")
+    tampering.edit(workspace.decisions.get(), "by_name", "Somebody else")
 
     with pytest.raises(SystemExit) as ended:
         call_command("verify_log")

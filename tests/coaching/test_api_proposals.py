@@ -221,7 +221,7 @@ def test_change_is_taken_back_once(script, agent, owner, type):
 
     assert first.status_code == 200
     assert problem(second)[0] == 409
-    assert "conflict" in second.json()
+    assert second.json()["configurationVersion"] == first.json()["reverted"]["configurationVersion"]
     assert Decision.objects.filter(action="reverted").count() == 1
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from agents import actions
 from agents.models import Door
 from coaching.actions import proposals, sessions
-from coaching.coach.alike import Text, alike
+from coaching.alike import Text, alike
 from coaching.coach.tools import Toolbox
 from coaching.models import Proposal
 from coaching.verbatim import Guard

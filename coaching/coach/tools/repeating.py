@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from coaching.coach.alike import Text
+from coaching.alike import Text
 from coaching.coach.protocol import ToolError
 from coaching.coach.tools.rows import Rows
 from coaching.models import Proposal, Turn

@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, flags, knowledge, models, proposals, sets, settings, team, todo
+from coaching.views import agent, conversation, flags, knowledge, models, proposals, queue, sets, settings, team, todo
 
 
 def entry_paths(prefix, kind):
@@ -68,7 +68,7 @@ urlpatterns = [
     path("coach/turns/<uuid:turn_id>/stop", conversation.stop, name="coach-turn-stop"),
     path("coach/turns/<uuid:turn_id>/retry", conversation.retry, name="coach-turn-retry"),
     path("coach/turns/<uuid:turn_id>/next", conversation.ask_next, name="coach-turn-next"),
-    path("proposals", proposals.proposals, name="proposals"),
+    path("proposals", queue.queue, name="proposals"),
     path("proposals/<uuid:proposal_id>", proposals.proposal, name="proposal"),
     path("proposals/<uuid:proposal_id>/approve", proposals.approve, name="proposal-approve"),
     path("proposals/<uuid:proposal_id>/reject", proposals.reject, name="proposal-reject"),

@@ -32,6 +32,7 @@ from coaching import diffs
 from coaching.actions import proposals
 from coaching.models import Proposal
 from coaching.pages import proposal as proposal_page
+from coaching.pages import queue as queue_page
 from memories.models import SUMMARY_LIMIT
 
 MOST_WORDS = 20_000  # characters of a rationale, a note or a reason
@@ -275,7 +276,7 @@ class Proposals(ApiView):
 
     def paginate_queryset(self, queryset):
         rows = super().paginate_queryset(queryset)
-        self.stale = {item.proposal.pk: item.is_stale for item in proposal_page.items(rows)}
+        self.stale = {item.proposal.pk: item.is_stale for item in queue_page.items(rows)}
         return rows
 
     @extend_schema(request=ProposalSent, responses={201: ProposalInFull})

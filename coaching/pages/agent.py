@@ -13,7 +13,7 @@ from coaching import diffs
 from coaching.actions import flags
 from coaching.csat import Csat
 from coaching.models import Flag, Proposal, Session
-from coaching.pages import proposal as proposal_page
+from coaching.pages import queue as queue_page
 from coaching.pages.team import LEVEL_DAYS
 from helpdesk.models import Conversation, RatingDay
 from memories.models import Memory
@@ -353,8 +353,8 @@ def load_procedures(agent):
 class Coaching:
     """The agent's proposals by status, the newest of each shown, and its talks with the coach."""
 
-    pending: list[proposal_page.Item]
-    decided: list[proposal_page.Item]
+    pending: list[queue_page.Item]
+    decided: list[queue_page.Item]
     counts: dict[str, int]
     sessions: list[Session]
 
@@ -365,8 +365,8 @@ def load_coaching(member, agent):
     sessions = Session.objects.visible_to(member).filter(agent=agent).select_related("conversation", "started_by__user")
     sessions = sessions.annotate(n_proposals=Count("proposals")).order_by("-updated_at")
     return Coaching(
-        pending=proposal_page.items(newest.pending().order_by("-created_at", "pk")[:PAGE_SIZE]),
-        decided=[proposal_page.Item(p, None) for p in newest.decided().order_by("-decided_at", "pk")[:RECENT]],
+        pending=queue_page.items(newest.pending().order_by("-created_at", "pk")[:PAGE_SIZE]),
+        decided=[queue_page.Item(p, None) for p in newest.decided().order_by("-decided_at", "pk")[:RECENT]],
         counts=dict(rows.order_by().values_list("status").annotate(Count("pk"))),
         sessions=list(sessions[:PAGE_SIZE]),
     )

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_date
 from agents.models import Agent
 from coaching.csat import said
 from coaching.models import Proposal, Sample, Session, SessionConversation
-from coaching.pages import proposal as proposal_page
+from coaching.pages import queue as queue_page
 from helpdesk.models import Conversation, Rating
 
 PAGE_SIZE = 50
@@ -56,7 +56,7 @@ class HistoryQuestion:
             transcript=query.get("transcript") == "1",
             rated=query.get("rated") == "1",
             channel=query.get("channel", "").replace("\0", "").strip()[:50],
-            agent=str(proposal_page.uuid_or_none(agent) or ""),
+            agent=str(queue_page.uuid_or_none(agent) or ""),
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )

@@ -15,6 +15,7 @@ from coaching import followups, quick
 from coaching.actions import connections
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
+from coaching.pages import queue as queue_page
 from helpdesk.models import Conversation
 
 SESSIONS = 20
@@ -64,7 +65,7 @@ SPENT = {
 class Card:
     """A proposal in the talk: as it stands now, its changes and its evidence."""
 
-    item: proposal_page.Item
+    item: queue_page.Item
     changes: list
     evidence: list
     may_decide: bool
@@ -247,7 +248,7 @@ def load_cards(member, rows, session, texts):
             evidence=evidence[item.proposal.pk],
             may_decide=proposal_page.may_decide(member, item.proposal),
         )
-        for item in proposal_page.items(rows)
+        for item in queue_page.items(rows)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The queue of proposals, one proposal, and the decisions on it. Rules stand in coaching.actions.proposals."""
+"""One proposal and the decisions on it. Rules stand in coaching.actions.proposals."""
 
 from http import HTTPStatus
 
@@ -16,17 +16,8 @@ from coaching import forms
 from coaching.actions import proposals as actions
 from coaching.models import Proposal
 from coaching.pages import proposal as proposal_page
+from coaching.pages import queue as queue_page
 from coaching.pages import talk
-
-
-@page()
-def proposals(request):
-    """The queue alone: what waits, newest first."""
-    require(request.member, Right.APPROVE)
-    queue = proposal_page.load_queue(request.member, proposal_page.Question.parse(request.GET))
-    return render(
-        request, "coaching/proposals.html", {"section": "proposals", "types": Proposal.Type.choices, "queue": queue}
-    )
 
 
 @page()
@@ -40,7 +31,7 @@ def approve(request, proposal_id):
     """Apply it at once. With `edited=1` the typed fields are applied instead of the proposed ones."""
     found = _proposal(request, proposal_id)
     change = None
-    if request.POST.get("edited") and proposal_page.is_known(found):
+    if request.POST.get("edited") and queue_page.is_known(found):
         form = _form(found, request.POST)
         if not form.is_valid():
             return _edit(request, found, form, HTTPStatus.BAD_REQUEST)
@@ -87,7 +78,7 @@ def edit(request, proposal_id):
 def take_back(request, proposal_id):
     """See what taking an applied change back would do, and do it: a new version with the fields of before."""
     found = _proposal(request, proposal_id)
-    if request.method != "POST" or not proposal_page.is_known(found):
+    if request.method != "POST" or not queue_page.is_known(found):
         return _show(request, found, taking_back=True)
     try:
         made = actions.revert(found, by=request.member, door=Door.PAGE, note=_said(request, "note"))
@@ -106,7 +97,7 @@ def take_back(request, proposal_id):
 def renew(request, proposal_id):
     """Write a stale proposal anew against the current version: a new proposal that supersedes it."""
     found = _proposal(request, proposal_id)
-    if not proposal_page.is_known(found):
+    if not queue_page.is_known(found):
         return _show(request, found, HTTPStatus.CONFLICT)
     form = _form(found, request.POST)
     if not form.is_valid():
@@ -151,7 +142,7 @@ def _decide(request, found, decide):
     done = f"Approved, as version {decided.result_version}:" if decided.result_version else "Rejected:"
     address = reverse("proposal", args=[decided.pk])
     messages.success(request, format_html('{} <a href="{}">{}</a>', done, address, decided.title))
-    question = proposal_page.Question.parse(request.GET)
+    question = queue_page.Question.parse(request.GET)
     target = reverse("proposal", args=[following]) if following else address
     return redirect(f"{target}{question.query()}" if following else target)
 
@@ -160,7 +151,7 @@ def _following(request, found):
     """The proposal to open after this one is decided: the next that waits in the queue as filtered, else none."""
     if "queue" not in request.POST:
         return None
-    queue = proposal_page.load_queue(request.member, proposal_page.Question.parse(request.GET))
+    queue = queue_page.load_queue(request.member, queue_page.Question.parse(request.GET))
     before, after = queue.around(found)
     return after or before
 
@@ -184,9 +175,7 @@ def _show(request, found, status=HTTPStatus.OK, *, refused="", clash=(), taking_
     context = {
         "section": "proposals",
         "types": Proposal.Type.choices,
-        "queue": proposal_page.load_queue(
-            request.member, proposal_page.Question.parse(request.GET, shown=found.status)
-        ),
+        "queue": queue_page.load_queue(request.member, queue_page.Question.parse(request.GET, shown=found.status)),
         "detail": detail,
         "side": request.GET.get("view") == "side",
         "side_query": _with_side(request),

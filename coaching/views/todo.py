@@ -13,7 +13,7 @@ from coaching.actions import flags, notes
 from coaching.models import Flag, Note
 from coaching.pages import drawer
 from coaching.pages import todo as todo_page
-from coaching.pages.proposal import uuid_or_none
+from coaching.pages.queue import uuid_or_none
 
 
 @page()

@@ -265,7 +265,7 @@ class Outcome:
 
 def load_queue(member, question):
     """The queue for a leader: ten queries at most, however many proposals there are."""
-    listing = load_list(member, question)
+    listing = load_list(member, question, PAGE_SIZE)
     agents = Agent.objects.visible_to(member).ai().order_by("name")
     decided = Proposal.objects.filter(decided_by=OuterRef("pk"))
     deciders = Member.objects.visible_to(member).filter(Exists(decided)).select_related("user")
@@ -280,8 +280,8 @@ def load_queue(member, question):
     )
 
 
-def load_list(member, question, size=PAGE_SIZE):
-    """One page of what a leader asks for, in five queries. Each proposal carries the beginning of its rationale as `why`."""
+def load_list(member, question, size):
+    """One page of `size` of what a leader asks for, in five queries. Each proposal carries the beginning of its rationale as `why`."""
     found = find(member, question)
     counts = dict(found.order_by().values_list("status").annotate(n=Count("*")))
     if question.is_wide:

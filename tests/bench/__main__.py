@@ -12,6 +12,7 @@ from tests.bench import (  # noqa: E402  models can be imported only now
     conversation,
     imports,
     late,
+    queue,
     startup,
     streams,
     sweep,
@@ -21,7 +22,7 @@ from tests.bench import (  # noqa: E402  models can be imported only now
 
 PARTS = {
     part.__name__.rpartition(".")[2]: part
-    for part in (startup, imports, sweep, late, team, conversation, streams, tokens)
+    for part in (startup, imports, sweep, late, team, conversation, queue, streams, tokens)
 }
 
 

@@ -194,6 +194,11 @@ class Listing:
         ]
 
     @property
+    def is_found_elsewhere(self):
+        """Whether another status has some that fit."""
+        return any(one.count for one in self.statuses if not one.is_shown)
+
+    @property
     def may_choose(self):
         """Whether there are any that can be decided together."""
         return any(item.may_be_chosen for item in self.items)
@@ -281,7 +286,7 @@ def load_queue(member, question):
 
 
 def load_list(member, question, size):
-    """One page of `size` of what a leader asks for, in five queries. Each proposal carries the beginning of its rationale as `why`."""
+    """One page, of `size`, of what a leader asks for: five queries. Each proposal's rationale begins as its `why`."""
     found = find(member, question)
     counts = dict(found.order_by().values_list("status").annotate(n=Count("*")))
     if question.is_wide:

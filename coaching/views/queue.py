@@ -92,7 +92,9 @@ def _reason(row, refusal):
     """Why one was kept from being decided, and the way on."""
     if isinstance(refusal, Conflict):
         if refusal.current is None:
-            return f"The {row.target_kind} was removed after this was proposed. It still waits, and can only be rejected."
+            return (
+                f"The {row.target_kind} was removed after this was proposed. It still waits, and can only be rejected."
+            )
         return f"The {row.target_kind} changed after this was proposed. It still waits: open it to bring it up to date."
     if isinstance(refusal, actions.AlreadyDecided):
         return str(refusal)

@@ -2,14 +2,14 @@
 
     python -m tests.bench queue
 
-Each size is a workspace of its own in one database: ten AI agents, proposals of every type and status over a year, 2,000 of a
-hundred thousand waiting and every second of a thousand. The page is the whole answer to a signed-in leader through Django's test client, middleware, session
-and top bar included. The bare SQL is the same queries: every statement the page ran, executed again on the same connection and
-fetched as plain tuples, with nothing done to what comes. Both take turns, so that whatever else the machine does meets both.
-At a thousand proposals the frame (signing in, rights, the top bar, fifty rows of markup) is nearly all of it, so the limit is held
-for a hundred thousand. There, counting the proposals by status reads an index from end to end, a search reads every title and
-reason twice (once to count, once to list): both stand in the page and in its SQL alike. Exits with 1 where the sizes differ in
-their number of queries, or where the 95th of a hundred pages takes more than four times that of its SQL.
+Each size is a workspace of its own in one database: ten AI agents, proposals of every type and status over a year, of a
+hundred thousand 2,000 waiting, of a thousand every second. The page is the whole answer to a signed-in leader through Django's
+test client, middleware, session and top bar included. The bare SQL is the same queries: every statement the page ran, executed
+again on the same connection and fetched as plain tuples, with nothing done to what comes. Both take turns, so that whatever
+else the machine does meets both. At a thousand proposals the frame (signing in, rights, the top bar, fifty rows of markup) is
+nearly all of it, so the limit is held for a hundred thousand. There, counting by status reads an index from end to end, and a
+search reads every title and reason to count what it finds: both stand in the page and in its SQL alike. Exits with 1 where the
+sizes differ in their number of queries, or where the 95th of a hundred pages takes more than four times that of its SQL.
 """
 
 import uuid
@@ -96,7 +96,11 @@ def fill(size, rng) -> Member:
             evidence=[{"message": True}],
             n_conversations=int(minutes[n]) % 6,
             change={"summary": "Say how it goes.", "text": " ".join(said) * 10},
-            **{"created_at": made_at, **({} if target is None else {"target_id": target.pk, "base_version": 1}), **decided},
+            **{
+                "created_at": made_at,
+                **({} if target is None else {"target_id": target.pk, "base_version": 1}),
+                **decided,
+            },
         )
 
     for start in range(0, size, 5_000):
@@ -148,7 +152,9 @@ def measured() -> bool:
         for name, query in PAGES.items()
         for owner, size in zip(owners, SIZES, strict=True)
     ]
-    print(f"{connection.vendor}; ms as p50 / p95; at {HELD_FROM:,} at most {MOST_TIMES:.0f} times the bare SQL, p95 by p95")
+    print(
+        f"{connection.vendor}; ms as p50 / p95; at {HELD_FROM:,} at most {MOST_TIMES:.0f} times the bare SQL, p95 by p95"
+    )
     print(f"{'':<17} {'proposals':>9} {'queries':>8} {'page':>17} {'bare SQL':>17} {'times':>6}")
     for one in found:
         page, sql = (f"{1000 * p50:.1f} / {1000 * p95:.1f}" for p50, p95 in (one.page, one.sql))

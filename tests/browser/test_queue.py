@@ -1,4 +1,4 @@
-"""The queue in a real browser: from opening to all decided by keyboard alone, several at once, keys off, narrow, without scripts."""
+"""The queue in a real browser: worked through by keyboard alone, several at once, keys off, narrow, without scripts."""
 
 import re
 
@@ -25,6 +25,12 @@ def assistant(owner):
     return factories.ai_agent(owner.workspace, name="Refunds assistant", system_prompt=PROMPT)
 
 
+def expect_open(page, words):
+    """The page of this title, its keys at work: the button that lists them appears with them."""
+    expect(title(page, words)).to_be_visible()
+    expect(page.get_by_role("button", name="all keys")).to_be_visible()
+
+
 def title(page, words):
     return page.get_by_role("heading", level=1, name=words)
 
@@ -40,6 +46,7 @@ def test_queue_is_worked_through_by_keyboard_alone_from_opening_to_the_last(assi
     page = sign_in(owner, viewport={"width": 1440, "height": 700})
     press = page.keyboard.press
     page.get_by_role("banner").get_by_role("link", name=re.compile("^Proposals")).press("Enter")
+    expect_open(page, "Proposals")
 
     press("?")
     keys = page.get_by_role("dialog", name="Keys of the queue")
@@ -50,27 +57,28 @@ def test_queue_is_worked_through_by_keyboard_alone_from_opening_to_the_last(assi
     expect(page).to_have_url(re.compile("/proposals$"))
 
     press("j")
-    expect(title(page, prompt.title)).to_be_visible()
+    expect_open(page, prompt.title)
     press("d")
     expect(page).to_have_url(re.compile("view=side"))
+    expect_open(page, prompt.title)
     expect(page.locator(".diff-side")).to_be_visible()
     press("n")
     press("n")
     expect(page.get_by_text("Rule 36: be exact.")).to_be_in_viewport()
     press("j")
-    expect(title(page, refused.title)).to_be_visible()
+    expect_open(page, refused.title)
     press("k")
-    expect(title(page, prompt.title)).to_be_visible()
+    expect_open(page, prompt.title)
     press("a")
 
-    expect(title(page, refused.title)).to_be_visible()
+    expect_open(page, refused.title)
     press("r")
     expect(page.get_by_label("Why not?")).to_be_focused()
     page.keyboard.type("Just a jar: keys are words here.")
     press("Tab")
     press("Enter")
 
-    expect(title(page, edited.title)).to_be_visible()
+    expect_open(page, edited.title)
     press("e")
     page.wait_for_url("**/edit")
     page.get_by_label("Summary").focus()
@@ -81,17 +89,20 @@ def test_queue_is_worked_through_by_keyboard_alone_from_opening_to_the_last(assi
     expect(page.get_by_text("Approved, as version 1:")).to_be_visible()
 
     page.goto("/proposals")
+    expect_open(page, "Proposals")
     press("/")
     expect(page.get_by_label("Words in titles and reasons")).to_be_focused()
     page.keyboard.type("voucher mail")
     press("Enter")
     expect(page.get_by_role("link", name="“voucher mail”")).to_be_visible()
+    expect_open(page, "Proposals")
     for one in reversed(together):
         press("j")
-        expect(title(page, one.title)).to_be_visible()
+        expect_open(page, one.title)
         press("x")
     expect(page.get_by_role("status").filter(has_text="2 chosen")).to_be_visible()
     press("c")
+    expect_open(page, "Approve 2?")
     expect(title(page, "Approve 2?")).to_be_focused()
     press("a")
     expect(page.get_by_text("Approved 2 proposals.")).to_be_visible()

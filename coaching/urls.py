@@ -73,6 +73,7 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/approve", proposals.approve, name="proposal-approve"),
     path("proposals/<uuid:proposal_id>/reject", proposals.reject, name="proposal-reject"),
     path("proposals/<uuid:proposal_id>/edit", proposals.edit, name="proposal-edit"),
-    path("proposals/<uuid:proposal_id>/renew", proposals.renew, name="proposal-renew"),
+    path("proposals/<uuid:proposal_id>/live", proposals.live, name="proposal-live"),
+    path("proposals/<uuid:proposal_id>/rebase", proposals.rebase, name="proposal-rebase"),
     path("proposals/<uuid:proposal_id>/take-back", proposals.take_back, name="proposal-take-back"),
 ]

@@ -1,4 +1,5 @@
-/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change. Single
+/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change
+   (proposal.js). Single
    keys can be switched off, for they get in the way of speech input; the choice is kept in this browser. */
 (() => {
   "use strict";
@@ -12,15 +13,6 @@
     const open = works.findIndex((one) => one.hasAttribute("aria-current"));
     const next = works[open < 0 ? 0 : open + step];
     if (next) next.click();
-  }
-
-  function nextChange() {
-    const rows = [...document.querySelectorAll("tr.diff-add, tr.diff-del, .diff-side tr:has(.diff-add, .diff-del), .diff-words ins, .diff-words del")];
-    const starts = rows.filter((row) => !rows.includes(row.previousElementSibling));
-    if (!starts.length) return;
-    const line = document.querySelector(".topbar").offsetHeight + 24;
-    const next = starts.find((row) => row.getBoundingClientRect().top > line + 8) ?? starts[0];
-    window.scrollBy({ top: next.getBoundingClientRect().top - line });
   }
 
   function press(key) {
@@ -47,12 +39,7 @@
     act();
   });
 
-  document.addEventListener("click", ({ target }) => {
-    if (target.closest('button[data-key="n"]')) nextChange();
-  });
-
   function ready() {
-    for (const button of document.querySelectorAll('button[data-key="n"]')) button.hidden = false;
     const box = document.getElementById("keys-off");
     if (box) {
       box.checked = isOff();

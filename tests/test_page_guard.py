@@ -141,7 +141,8 @@ LINES = [
     ("proposals/{proposal}/reject", "POST", {"reason": "No."}, DONE),
     ("proposals/{proposal}/edit", "GET", {}, SEEN),
     ("proposals/{proposal}/edit", "POST", MEMORY, SEEN),
-    ("proposals/{stale}/renew", "POST", NEWER, DONE),
+    ("proposals/{proposal}/live", "GET", {}, SEEN),
+    ("proposals/{stale}/rebase", "POST", NEWER | {"edited": "1"}, DONE),
     ("proposals/{applied}/take-back", "GET", {}, SEEN),
     ("proposals/{applied}/take-back", "POST", {}, DONE),
 ]

@@ -37,7 +37,7 @@ def test_queue_and_proposals_are_for_leaders_only(agent, admin, linked_member, u
         assert signed_in(member).get("/proposals").status_code == 403
     for somebody in (linked_member, unlinked_member, stranger):
         assert signed_in(somebody).get(f"/proposals/{proposal.pk}").status_code == 404
-        for act in ("approve", "reject", "edit", "renew", "take-back"):
+        for act in ("approve", "reject", "edit", "rebase", "take-back"):
             assert signed_in(somebody).post(f"/proposals/{proposal.pk}/{act}").status_code == 404
     assert Client().get("/proposals").status_code == 302
     assert signed_in(stranger).get("/proposals").context["queue"].n_found == 0
@@ -87,6 +87,7 @@ def test_queue_and_detail_take_as_many_queries_for_many_as_for_few(agent, owner,
         return factories.proposal(agent, type="prompt_change", change={"system_prompt": "Be brief."})
 
     path = f"/proposals/{fill(1).pk}"
+    client.get(path)  # the first look of a person is one row more
     few = [queries(client, "/proposals"), queries(client, path)]
     fill(5)
 
@@ -150,7 +151,7 @@ def test_type_of_another_release_can_be_read_but_not_decided(agent, owner, signe
     assert not page.context["detail"].may_decide
     client = signed_in(owner)
     assert client.get("/proposals").status_code == 200
-    for act in ("approve", "renew"):
+    for act in ("approve", "rebase"):
         assert client.post(f"/proposals/{proposal.pk}/{act}", {"edited": "1"}).status_code == 409
     assert client.post(f"/proposals/{proposal.pk}/edit").url == f"/proposals/{proposal.pk}"
     proposal.refresh_from_db()
@@ -218,7 +219,7 @@ def test_stale_proposal_shows_three_values_and_is_not_applied(agent, owner, sign
 
     page = client.get(f"/proposals/{proposal.pk}")
     assert "The memory changed after this was proposed" in text(page)
-    assert "(version 1 → 2)" in text(page)
+    assert "(version 1 → 2, summary), by" in text(page)
     refused = client.post(f"/proposals/{proposal.pk}/approve")
 
     assert refused.status_code == 409
@@ -230,20 +231,25 @@ def test_stale_proposal_shows_three_values_and_is_not_applied(agent, owner, sign
     assert (proposal.status, memory.version) == ("pending", 2)
 
 
-def test_stale_proposal_is_written_anew_against_the_current_version(agent, owner, signed_in):
+def test_stale_proposal_whose_edits_touch_is_written_by_a_person(agent, owner, signed_in):
     memory = factories.memory(agent, owner, summary="Refunds take a week.")
     proposal = stale(memory, owner)
     client = signed_in(owner)
-    form = client.get(f"/proposals/{proposal.pk}").context["renewing"]
-    typed = {"summary": "Refunds take three to five days.", "text": "", "base_version": form["base_version"].value()}
+    form = client.get(f"/proposals/{proposal.pk}").context["editor"]
+    assert (form["summary"].value(), form["base_version"].value()) == ("Refunds take five days.", 2)
+    typed = {"summary": "Refunds take three to five days.", "text": "", "base_version": "2", "edited": "1"}
 
-    answer = client.post(f"/proposals/{proposal.pk}/renew", typed)
+    answer = client.post(f"/proposals/{proposal.pk}/rebase", typed)
 
     made = Proposal.objects.pending().get()
     proposal.refresh_from_db()
     assert answer.url == f"/proposals/{made.pk}"
-    assert (proposal.status, made.replaces, made.base_version, made.proposed_by) == ("superseded", proposal, 2, owner)
+    assert (proposal.status, proposal.decided_by, made.replaces, made.base_version) == (
+        "superseded", owner, proposal, 2,
+    )  # fmt: skip
     assert (made.rationale, made.evidence) == (proposal.rationale, proposal.evidence)
+    assert f'Brought up to date from <a href="/proposals/{proposal.pk}">' in text(client.get(answer.url))
+    assert f': <a href="/proposals/{made.pk}">a newer proposal</a>' in text(client.get(f"/proposals/{proposal.pk}"))
     client.post(f"/proposals/{made.pk}/approve")
     memory.refresh_from_db()
     assert (memory.version, memory.summary) == (3, "Refunds take three to five days.")
@@ -308,7 +314,7 @@ def test_applied_change_is_taken_back_after_its_diff_was_shown(agent, owner, sig
     client = signed_in(owner)
 
     shown = client.get(f"/proposals/{proposal.pk}/take-back")
-    assert [(change.old, change.new) for change in shown.context["back"]] == [
+    assert [(change.old, change.new) for change in shown.context["back"].changes] == [
         ("Refunds take a day.", "Refunds take a week.")
     ]
     client.post(f"/proposals/{proposal.pk}/take-back")
@@ -317,7 +323,8 @@ def test_applied_change_is_taken_back_after_its_diff_was_shown(agent, owner, sig
     assert (memory.version, memory.summary) == (3, "Refunds take a week.")
     page = client.get(f"/proposals/{proposal.pk}")
     assert page.context["detail"].taken_back.target_version == 3
-    assert not page.context["detail"].may_take_back
+    assert f'as <a href="/agents/{agent.pk}/memory/{memory.pk}?from=2&amp;to=3#compared">version 3</a>' in text(page)
+    assert "Apply again…" in text(page)
 
 
 def test_change_that_was_changed_again_is_not_taken_back(agent, owner, signed_in):

@@ -69,6 +69,7 @@ urlpatterns = [
     path("coach/turns/<uuid:turn_id>/retry", conversation.retry, name="coach-turn-retry"),
     path("coach/turns/<uuid:turn_id>/next", conversation.ask_next, name="coach-turn-next"),
     path("proposals", queue.queue, name="proposals"),
+    path("proposals/decide", queue.decide, name="proposals-decide"),
     path("proposals/<uuid:proposal_id>", proposals.proposal, name="proposal"),
     path("proposals/<uuid:proposal_id>/approve", proposals.approve, name="proposal-approve"),
     path("proposals/<uuid:proposal_id>/reject", proposals.reject, name="proposal-reject"),

@@ -1,7 +1,20 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, flags, knowledge, models, proposals, queue, sets, settings, team, todo
+from coaching.views import (
+    agent,
+    configurations,
+    conversation,
+    flags,
+    knowledge,
+    models,
+    proposals,
+    queue,
+    sets,
+    settings,
+    team,
+    todo,
+)
 
 
 def entry_paths(prefix, kind):
@@ -51,6 +64,9 @@ urlpatterns = [
     path(
         "agents/<uuid:agent_id>/prompt/bring-back", knowledge.bring_back, {"kind": "prompt"}, name="prompt-bring-back"
     ),
+    path("agents/<uuid:agent_id>/configurations", configurations.listed, name="agent-configurations"),
+    path("agents/<uuid:agent_id>/configurations/as-of", configurations.as_of, name="agent-configuration-as-of"),
+    path("agents/<uuid:agent_id>/configurations/<int:number>", configurations.one, name="agent-configuration"),
     path("settings", settings.index, name="settings"),
     path("settings/flags", settings.flag_policy, name="settings-flag-policy"),
     path("settings/flags/backtest", settings.backtest, name="settings-backtest"),

@@ -109,6 +109,10 @@ LINES = [
     ("agents/{ai}/prompt/edit", "GET", {}, SEEN),
     ("agents/{ai}/prompt/edit", "POST", {"system_prompt": "Be brief.", "base_version": "2"}, DONE),
     ("agents/{ai}/prompt/bring-back", "POST", BACK, DONE),
+    ("agents/{ai}/configurations", "GET", {}, SEEN),
+    ("agents/{ai}/configurations?from=1&to=2", "GET", {}, SEEN),
+    ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
+    ("agents/{ai}/configurations/2", "GET", {}, SEEN),
     ("settings", "GET", {}, LED_ON),
     ("settings/flags", "GET", {}, LISTED),
     ("settings/flags?level=early&page=2", "GET", {}, LISTED),
@@ -255,7 +259,7 @@ def test_every_page_and_method_has_its_line(owner):
     browser.force_login(owner.user)
     written = set()
     for where in pages():
-        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), where)
+        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), re.sub(r"<int:[^>]*>", "1", where))
         for method in ("GET", "POST") if where in BARE else ("GET", "POST", "PUT", "PATCH", "DELETE"):
             if where in BARE or browser.generic(method, address).status_code != 405:
                 written.add((shape(where), method))

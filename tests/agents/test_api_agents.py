@@ -221,6 +221,8 @@ def test_versions_tell_what_changed_who_and_by_what(script, owner, agent):
         "door": "page",
         "reason": "",
         "proposal": None,
+        "reverts": None,
+        "revertedBy": None,
         "changedAt": newest["changedAt"],
     }
     assert abs(newest["changedAt"] - epoch_ms(timezone.now())) < 60_000
@@ -234,7 +236,7 @@ def test_procedure_lives_from_creation_to_restoration(script, agent):
     told = made.json()
     path = f"/procedures/{told['id']}"
     assert made.status_code == 201
-    assert set(told) == {"id", "version", "name", "trigger", "content", "active", "createdAt", "updatedAt"}
+    assert set(told) == {"id", "version", "name", "trigger", "content", "active", "folder", "createdAt", "updatedAt"}
     assert script.read(path).json() == told
 
     changed = script.call("PATCH", path, {"baseVersion": 1, "content": "2.", "active": False}).json()

@@ -1,4 +1,4 @@
-"""An AI agent's configuration as files in a zip archive: written for people and versioning tools to read, read back exactly. Pure.
+"""An AI agent's configuration as files in a zip archive: for people and versioning tools to read, and read back exactly. Pure.
 
     configuration.yaml              format, agent, agent_id, configuration (its number), exported_at
     prompt.md                       front matter: id, version; body: the system prompt
@@ -45,7 +45,9 @@ HEAD_KEYS = ("format", "agent", "agent_id", "configuration", "exported_at")
 LEFT_BY_SYSTEMS = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)$")  # no file may be called so on Windows
 ANY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-TYPED = re.compile(r"(y|n|yes|no|true|false|on|off|null)$", re.IGNORECASE)  # words that YAML readers take for something else
+TYPED = re.compile(
+    r"(y|n|yes|no|true|false|on|off|null)$", re.IGNORECASE
+)  # words that YAML readers take for something else
 SAFE = r"[^\x00-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\ufeff\ufffe\uffff]"
 PLAIN = re.compile(rf"[^\W\d_](?:(?![:#]){SAFE}|:(?=\S)|(?<!\s)#)*(?<![ :])")
 LINE = re.compile(rf"(?! ){SAFE}*(?<! )")
@@ -232,7 +234,9 @@ def _content(archive, info, most):
         with archive.open(info) as opened:
             content = opened.read(most + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError) as error:
-        raise Unreadable(f"{_shown(info.filename)} in the archive is damaged or packed in a way we do not read.") from error
+        raise Unreadable(
+            f"{_shown(info.filename)} in the archive is damaged or packed in a way we do not read."
+        ) from error
     if len(content) > most:
         if most == LARGEST_FILE:
             raise Unreadable(f"{_shown(info.filename)} is larger than 1 MB.")
@@ -339,14 +343,19 @@ def _flat(text: str, known: Iterable[str], first_line: int) -> Mapping[str, str]
     a name. Raises Unreadable with the line."""
     values: dict[str, str] = {}
     key: str | None = None
+    opened = False
     try:
         for event in yaml.parse(text, Loader=LOADER):
-            line = event.start_mark.line + first_line
+            mark = event.start_mark
+            line = first_line + (mark.line if mark else 0)
             _refuse_fancy(event, line)
-            if isinstance(event, yaml.MappingStartEvent) and key is None and not values and event.start_mark.column == 0:
+            if isinstance(event, yaml.MappingStartEvent) and key is None and not values and not opened:
+                opened = True
                 continue
             if isinstance(event, yaml.CollectionStartEvent):
-                raise Unreadable(f"Line {line}: one key and one value a line; lists and values inside values are not read.")
+                raise Unreadable(
+                    f"Line {line}: one key and one value a line; lists and values inside values are not read."
+                )
             if not isinstance(event, yaml.ScalarEvent):
                 continue
             if key is None:
@@ -362,7 +371,9 @@ def _flat(text: str, known: Iterable[str], first_line: int) -> Mapping[str, str]
         at = error.problem_mark.line + first_line if error.problem_mark else first_line
         raise Unreadable(f"Line {at} is not YAML: {error.problem}.") from error
     except yaml.YAMLError as error:
-        raise Unreadable(f"The front matter holds a character that YAML does not allow: {str(error).splitlines()[0]}.") from error
+        raise Unreadable(
+            f"The front matter holds a character that YAML does not allow: {str(error).splitlines()[0]}."
+        ) from error
     if key is not None:
         raise Unreadable(f"Line {first_line}: a value without its key. Each line is “key: value”.")
     return values
@@ -370,7 +381,9 @@ def _flat(text: str, known: Iterable[str], first_line: int) -> Mapping[str, str]
 
 def _refuse_fancy(event, line):
     if isinstance(event, yaml.AliasEvent):
-        raise Unreadable(f"Line {line}: *{event.anchor} leads to another place, which could lead back. Write the value out.")
+        raise Unreadable(
+            f"Line {line}: *{event.anchor} leads to another place, which could lead back. Write the value out."
+        )
     if getattr(event, "anchor", None):
         raise Unreadable(f"Line {line}: &{event.anchor} marks a place to be led to. Write the values out.")
     if getattr(event, "tag", None) is not None:

@@ -1,7 +1,20 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, flags, knowledge, models, proposals, queue, sets, settings, team, todo
+from coaching.views import (
+    agent,
+    conversation,
+    flags,
+    imports,
+    knowledge,
+    models,
+    proposals,
+    queue,
+    sets,
+    settings,
+    team,
+    todo,
+)
 
 
 def entry_paths(prefix, kind):
@@ -42,6 +55,12 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/coaching/ask", conversation.ask_agent, name="agent-ask"),
     path("agents/<uuid:agent_id>/coaching/set", sets.ask_about_filter, name="agent-set"),
     path("agents/<uuid:agent_id>/settings", agent.settings, name="agent-settings"),
+    path("agents/<uuid:agent_id>/export", imports.export, name="agent-export"),
+    path("agents/<uuid:agent_id>/imports", imports.upload, name="agent-imports"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>", imports.imported, name="import"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>/apply", imports.apply, name="import-apply"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>/discard", imports.discard, name="import-discard"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>/go-on", imports.go_on, name="import-go-on"),
     path("agents/<uuid:agent_id>/memory", knowledge.memory_list, name="agent-memory"),
     path("agents/<uuid:agent_id>/procedures", knowledge.procedure_list, name="agent-procedures"),
     *entry_paths("agents/<uuid:agent_id>/memory", "memory"),

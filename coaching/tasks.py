@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from coaching.actions import backtests, sessions, sweeps
+from coaching.actions import backtests, imports, sessions, sweeps
 from coaching.coach import captures, model_tests, turns
-from coaching.models import Backtest, ModelTest, Sample, Sweep, Turn
+from coaching.models import Backtest, ConfigurationImport, ModelTest, Sample, Sweep, Turn
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 LOOK_SECONDS = 5  # the clock looks again by then: a message that no worker took until then is not needed any more
@@ -35,6 +35,11 @@ def run_backtest(backtest_id):
 
 
 @shared_task
+def run_import(import_id):
+    imports.run(import_id)
+
+
+@shared_task
 def run_model_test(test_id):
     model_tests.run(test_id)
 
@@ -53,6 +58,7 @@ def find_owed_work():
     _send(capture_sample, Sample.objects.kept().due())
     _send(run_sweep, Sweep.objects.due())
     _send(run_backtest, Backtest.objects.unfinished().due())
+    _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
 
 

@@ -9,12 +9,14 @@ the usual units; a negation there makes a pair "similar".
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
-from functools import cached_property
-from itertools import islice
+from functools import cached_property, lru_cache
+from itertools import chain, islice
+from operator import itemgetter
 
 import numpy as np
 
@@ -24,6 +26,8 @@ SAME_TEXT = 0.8  # of the words of two long texts, where the summaries are not a
 LONG = 25  # different words that make a text long
 SENTENCES = 40  # of a text that are compared
 MOST = 5_000  # pairs that one look finds
+DEEP = 4  # rare members in common before two sets are compared
+SLACK = 1e-9  # of fractions
 
 
 class Relation(StrEnum):
@@ -100,9 +104,10 @@ _WEAK = _set(
     "a an the this that these those of to in on at by for from as be am is are was were been being it its they them their "
     "our we us you your he she his her i my and or so then there here will would shall do does did done has have had having "
     "can may could might should please now currently always all any every each also just simply normally usually generally "
-    "typically about approximately around up per via into once take takes taking cost costs charge charged get gets give "
-    "given make made apply applies amount total yes"
+    "typically about approximately around up per via into once take takes taking get gets give "
+    "given make made apply applies yes"
 )
+_PRICE_WORDS = _set("cost costs charge charged charges fee fees price priced amount amounts")  # beside an amount
 _SAME = {
     "working": "business", "buy": "purchase", "bought": "purchase", "client": "customer", "shopper": "customer",
     "mandatory": "required", "compulsory": "required", "obligatory": "required", "need": "required", "must": "required",
@@ -135,11 +140,11 @@ _STATES = {
 }  # fmt: skip
 _BE = _set("is are be been was were stay stays remain remains must can may will should always not never")
 _SAYS_WHICH = frozenset({"before", "after", "within", "with", "without"})  # where they stand before the verb
-_CONDITION = _set("if when whenever while unless where who whose which case")
+_CONDITION = _set("if when whenever while unless where who whose which what case")
 _FROM_TO = _set("from to into than over under onto")
 # Before a number without a unit that measures something.
 _MEASURING = _set(
-    "is are be was takes take within after before to by than least most over under above below about every last lasts "
+    "is are be was takes take within after before by than least most over under above below about every last lasts "
     "exactly maximum minimum of charge pay pays have has allow allows for = dauern dauert kostet kosten beträgt coûte"
 )
 _NAMING = _set(
@@ -156,6 +161,11 @@ _ASKING = _set("how what why where who which whom whose can could do does did is
 _TEACHING = _set("how what why where")
 
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*(?:[-–]\d+(?:[.,]\d+)*)?|[$€£%,;:]|[^\W\d_]+(?:'[^\W\d_]+)?")
+_CLOCK = re.compile(r"\d{1,2}:\d\d")
+_THOUSANDS = re.compile(r"[.,](?=\d{3}(?:\D|$))")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_HYPHENED = re.compile(r"\b(non|e)-(?=\w{3})", re.IGNORECASE)
+_FROM_TO_NUMBER = re.compile(r"\b(\d+) (?:to|bis|à|-|–) (\d+)\b")
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
@@ -175,6 +185,7 @@ def _stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
+@lru_cache(maxsize=50_000)
 def _key(plain: str) -> str:
     """What a word is compared by."""
     return _stem(_SAME.get(plain) or _SAME.get(_stem(plain)) or plain)
@@ -238,8 +249,8 @@ class _Sentence:
     """One sentence, taken apart."""
 
     def __init__(self, text: str):
-        text = re.sub(r"\b(non)-(?=\w)", r"\1", text.replace("’", "'"), flags=re.IGNORECASE)
-        text = re.sub(r"\b(\d+) (?:to|bis|à|-|–) (\d+)\b", r"\1-\2", text)
+        text = _HYPHENED.sub(r"\1", text.replace("’", "'"))
+        text = _FROM_TO_NUMBER.sub(r"\1-\2", text)
         self.tokens = _tokens(text)
         first = self.tokens[0][1] if self.tokens else ""
         self.asks = (text.rstrip().endswith("?") and first in _ASKING) or first in _TEACHING
@@ -257,6 +268,7 @@ class _Sentence:
     def _take_apart(self) -> None:
         after_verb = in_condition = False
         has_end = any(plain in _ENDS for _, plain in self.tokens)
+        self.has_amount = any(plain in {"free", "no"} or _range(plain) for _, plain in self.tokens)
         at = 0
         while at < len(self.tokens):
             written, plain = self.tokens[at]
@@ -276,13 +288,17 @@ class _Sentence:
                 self.ways |= {(plain, _key(word))} if word.isalpha() and word not in _NUMBERS else set()
             after_verb = after_verb or plain in _BE
             at += 1
+        if any(amount.kind == "free" and amount.written[-1].isdigit() for amount in self.amounts):
+            self.turns = [turn for turn in self.turns if turn.name != "not"]  # "no fee: $0.00" denies no zero
 
     def _add_word(self, at: int, written: str, plain: str, *, claims: bool, after_verb: bool) -> None:
         before, after = self._plain(at - 1), self._plain(at + 1)
         key = _key(plain)
-        if plain == "free" and before in _BE and (not after or after in _WEAK):
+        following = {after, self._plain(at + 2), self._plain(at + 3)}
+        is_free = plain == "free" and before in _BE and (not after or after in _WEAK)
+        if is_free or (plain == "no" and following & _PRICE_WORDS):
             self.amounts.append(_Amount("free", 0.0, 0.0, written, names=False))
-        elif plain in _NOT:
+        elif plain in _NOT and (not at or not written.istitle()):  # "Not Junk" in a sentence is the name of something
             self.turns.append(_Turn("not", True, written, claims))
         elif plain in _STATES and before in _BE:
             self.turns.append(_Turn(*_STATES[plain], written, claims))
@@ -292,7 +308,7 @@ class _Sentence:
             return
         elif at and written[0].isupper() and plain != "i":
             self.words.append(_Word(written, key))  # "the US", "in May" are names, not "us" and "may"
-        elif plain not in _WEAK and key not in _WEAK_KEYS:
+        elif plain not in _WEAK and key not in _WEAK_KEYS and not (plain in _PRICE_WORDS and self.has_amount):
             self.words.append(_Word(written, key))
 
     def _add_amount(self, at: int, range_: tuple[float, float], has_end: bool) -> int:
@@ -305,6 +321,7 @@ class _Sentence:
         unit = self._plain(follow)
         if before in _SIGNS:
             kind, parts = _UNITS[before][0], [before + written]
+            kind = kind if range_[1] else "free"
         elif unit in _UNITS:
             kind, times = (qualifier or "") + _UNITS[unit][0], _UNITS[unit][1]
             used = follow - at + 1
@@ -333,7 +350,7 @@ class _Sentence:
     def _names(self, at: int, plain: str, kind: str, unit: str, after: str, has_end: bool) -> bool:
         """Whether the number there names something, a date, a version, a plan, rather than measures it."""
         raw, before = self.tokens[at - 1] if at else ("", "")
-        if before in _MONTHS or (not kind and after in _MONTHS) or (not kind and re.fullmatch(r"(?:19|20)\d\d", plain)):
+        if before in _MONTHS or (not kind and after in _MONTHS) or (not kind and _YEAR.fullmatch(plain)):
             return not has_end
         if kind in {"time", "months"}:
             # "the 30-day plan" names a plan; "a 30-day return window" says how long it is.
@@ -373,10 +390,10 @@ def _range(plain: str) -> tuple[float, float] | None:
 
 
 def _number(digits: str) -> float:
-    if re.fullmatch(r"\d{1,2}:\d\d", digits):
+    if _CLOCK.fullmatch(digits):
         hours, minutes = digits.split(":")
         return 60.0 * int(hours) + int(minutes)
-    digits = re.sub(r"[.,](?=\d{3}(?:\D|$))", "", digits).replace(",", ".")
+    digits = _THOUSANDS.sub("", digits).replace(",", ".")
     whole, *parts = re.split("[.:]", digits)
     return float(f"{whole}.{''.join(parts)}" if parts else whole)
 
@@ -416,6 +433,9 @@ def _compare_claims(one: _Sentence, other: _Sentence) -> Verdict:
     if not turns:
         return Verdict(Relation.DUPLICATE, "Both say the same")
     marked = (tuple(a.written for a, _ in turns if a), tuple(b.written for _, b in turns if b))
+    names = {turn.name for pair in turns for turn in pair if turn}
+    if len(turns) == 2 and "not" in names and not names & {"before", "with"}:
+        return Verdict(Relation.DUPLICATE, "Both say the same", *marked)  # "forbidden" is "not allowed"
     if len(turns) > 1 or one.asks or not all(turn.claims for pair in turns for turn in pair if turn):
         return Verdict(Relation.SIMILAR, "They speak of different cases", *marked)
     reason = (
@@ -428,12 +448,12 @@ def _compare_claims(one: _Sentence, other: _Sentence) -> Verdict:
 
 def _leftover(one: _Sentence, other: _Sentence) -> tuple[list[str], list[str]]:
     """The words of each that the other has in no form."""
-    left = [word for word in one.words if word.key not in other.keys]
-    right = [word for word in other.words if word.key not in one.keys]
+    left, right = _without(one.words, other.words), _without(other.words, one.words)
     for word in list(left):
         same = next((each for each in right if _is_form(word.key, each.key)), None)
         if same is not None:
-            left, right = [w for w in left if w.key != word.key], [w for w in right if w.key != same.key]
+            left.remove(word)
+            right.remove(same)
     names = [{turn.name for turn in side.turns} for side in (one, other)]
     missing = [
         [turn.written for turn in side.turns if turn.name not in others and _says_something(turn)]
@@ -441,6 +461,17 @@ def _leftover(one: _Sentence, other: _Sentence) -> tuple[list[str], list[str]]:
     ]
     found = [word.written for word in left] + missing[0], [word.written for word in right] + missing[1]
     return list(dict.fromkeys(found[0])), list(dict.fromkeys(found[1]))
+
+
+def _without(words: Sequence[_Word], others: Sequence[_Word]) -> list[_Word]:
+    """The words that the others do not have, or not as often."""
+    more = Counter(word.key for word in words) - Counter(word.key for word in others)
+    found = []
+    for word in reversed(words):
+        if more[word.key] > 0:
+            more[word.key] -= 1
+            found.append(word)
+    return found[::-1]
 
 
 def _says_something(turn: _Turn) -> bool:
@@ -498,7 +529,7 @@ class Said:
     def is_near(self, other: "Said") -> bool:
         """Whether their summaries, or their long texts, are near in words."""
         return (
-            self.near.like(other.near)
+            _alike(self.near.letters, other.near.letters)
             or _share(self.said.shape, other.said.shape) >= SHARED_WORDS
             or self._texts_near(other)
         )
@@ -533,6 +564,12 @@ class Said:
         return Verdict(Relation.SIMILAR, "The summaries say the same, the texts do not")
 
 
+def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether the runs of three letters of two texts are nearly the same ones, as in `coaching.alike`."""
+    either = len(one) + len(other)
+    return bool(either) and 2 * len(one & other) / either >= SHARED_LETTERS
+
+
 def _share(one: frozenset[str], other: frozenset[str]) -> float:
     either = len(one | other)
     return len(one & other) / either if either else 0.0
@@ -550,12 +587,11 @@ def near_pairs(entries: Sequence[Said], most: int = MOST) -> list[tuple[int, int
     found: set[tuple[int, int]] = set()
     letters = SHARED_LETTERS / (2 - SHARED_LETTERS)  # the same bound, as a share of all letters of both
     for sets, share in (
-        ([entry.near.words for entry in entries], SHARED_WORDS),
         ([entry.said.shape for entry in entries], SHARED_WORDS),
         ([entry.near.letters for entry in entries], letters),
         ([entry.words_of_text if len(entry.words_of_text) >= LONG else frozenset() for entry in entries], SAME_TEXT),
     ):
-        found.update(_joined(sets, share, most))
+        found.update(islice(_joined(sets, share), most))
     near = (
         pair
         for pair in sorted(found, key=lambda pair: (pair[1], pair[0]))
@@ -564,40 +600,37 @@ def near_pairs(entries: Sequence[Said], most: int = MOST) -> list[tuple[int, int
     return list(islice(near, most))
 
 
-def _joined(sets: Sequence[frozenset[str]], share: float, most: int) -> Iterator[tuple[int, int]]:
-    """The pairs of sets that share at least about `share` of all their members."""
-    counts: dict[str, int] = {}
-    for each in sets:
-        for member in each:
-            counts[member] = counts.get(member, 0) + 1
-    order = {member: n for n, member in enumerate(sorted(counts, key=lambda member: (counts[member], member)))}
-    ranked = [np.array(sorted(order[member] for member in each), dtype=np.int32) for each in sets]
+def _joined(sets: Sequence[frozenset[str]], share: float) -> Iterator[tuple[int, int]]:
+    """The pairs (i, j), i < j, of sets that share at least about `share` of all their members, ordered by j."""
+    counts = Counter(chain.from_iterable(sets))
+    order = {member: n for n, (member, _) in enumerate(sorted(counts.items(), key=itemgetter(1, 0)))}
+    ranked = [np.array(sorted(map(order.__getitem__, each)), dtype=np.int64) for each in sets]
     sizes = np.array([len(each) for each in sets])
-    n_shared = np.maximum(np.ceil(share * sizes - 1e-9), 1).astype(int)
-    # Of n members in order of rareness, two sets with k in common have at least d of them among the first n - k + d of each.
-    deep = 4
-    heads = [ranks[: size - k + deep] for ranks, size, k in zip(ranked, sizes, n_shared, strict=True)]
+    least = np.maximum(np.ceil(share * sizes - SLACK), 1).astype(int)  # members that a set shares with any that is near
+    # Of sets that share so many, the rarest members up to there and DEEP - 1 more have at least DEEP in common.
+    heads = [ranks[: size - n + DEEP] for ranks, size, n in zip(ranked, sizes, least, strict=True)]
+    of = np.repeat(np.arange(len(heads)), [len(head) for head in heads])
+    members = np.concatenate([*heads, np.zeros(0, dtype=np.int64)])
+    posted = np.argsort(members, kind="stable")
+    sorted_members, who = members[posted], of[posted]
+    place = np.empty_like(posted)
+    place[posted] = np.arange(len(posted))
+    begin = np.searchsorted(sorted_members, members)
     bits = _bits(ranked, len(order))
-    postings: dict[int, list[int]] = {}
-    n_found = 0
+    at = 0
     for j, head in enumerate(heads):
-        if not len(head):
+        met = [who[begin[n] : place[n]] for n in range(at, at + len(head)) if begin[n] < place[n]]
+        at += len(head)
+        if not met:
             continue
-        met = [postings[rank] for rank in head.tolist() if rank in postings]
-        if met:
-            votes = np.bincount(np.concatenate([np.array(each, dtype=np.int32) for each in met]), minlength=j)
-            enough = np.minimum(deep, np.minimum(n_shared[j], n_shared[: len(votes)]))
-            near = np.flatnonzero(votes >= np.maximum(enough, 1))
-            near = near[(sizes[near] >= share * sizes[j] - 1e-9) & (share * sizes[near] <= sizes[j] + 1e-9)]
-            if len(near):
-                both = np.bitwise_count(bits[near] & bits[j]).sum(axis=1)
-                for i in near[both >= share * (sizes[near] + sizes[j] - both) - 1e-9].tolist():
-                    n_found += 1
-                    yield i, j
-        if n_found >= most:
-            return
-        for rank in head.tolist():
-            postings.setdefault(rank, []).append(j)
+        votes = np.bincount(np.concatenate(met), minlength=j)
+        near = np.flatnonzero(votes >= min(DEEP, least[j]))
+        near = near[(votes[near] >= np.minimum(DEEP, least[near])) & (sizes[near] >= share * sizes[j] - SLACK)]
+        near = near[share * sizes[near] <= sizes[j] + SLACK]
+        if len(near):
+            both = np.bitwise_count(bits[near] & bits[j]).sum(axis=1)
+            for i in near[both >= share * (sizes[near] + sizes[j] - both) - SLACK].tolist():
+                yield i, j
 
 
 def _bits(ranked: Sequence[np.ndarray], n: int) -> np.ndarray:

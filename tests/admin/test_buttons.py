@@ -6,6 +6,7 @@ from django.utils import timezone
 from agents.models import Agent, ApiToken, Decision, Door, Procedure
 from coaching.actions import policies, proposals
 from coaching.models import Backtest, Flag, Note, Proposal, Sample, Sweep, Turn
+from memories import actions as memories
 from memories.models import Memory
 from tests import factories
 
@@ -45,6 +46,23 @@ def test_proposal_is_approved_once_and_taken_back(client, ours, staff, press):
     assert not Memory.objects.filter(pk=proposal.target_id).exists()
     (again,) = press(proposal, "revert")
     assert "Nothing was changed." in again
+
+
+def test_stale_proposal_is_brought_up_to_date_or_says_why_not(client, ours, staff, press):
+    memory = Memory.objects.get(workspace=ours)
+    fields = {"type": "memory_entry_update", "target_id": memory.pk}
+    touching = factories.proposal(memory.agent, **fields, change={"text": "At the counter."})
+    apart = factories.proposal(memory.agent, **fields, change={"summary": "Refunds take three days."})
+    memories.revise(memory, changes={"text": "At the door."}, base_version=1, by=staff, door=Door.PAGE)
+
+    assert shown(client, apart) == ["rebase", "reject"]
+    assert press(touching, "rebase") == ["It was changed after this version. Changed since: text. Nothing was changed."]
+    (told,) = press(apart, "rebase")
+
+    made = Proposal.objects.get(replaces=apart)
+    assert (made.base_version, made.change["text"], made.status) == (2, "At the door.", "pending")
+    assert told.startswith("Written anew against version 2:")
+    assert shown(client, apart) == []
 
 
 def test_proposal_is_rejected_with_its_reason(client, ours, staff, press):

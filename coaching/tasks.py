@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from coaching.actions import backtests, imports, sessions, sweeps
+from coaching.actions import backtests, imports, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Sample, Sweep, Turn
 
@@ -60,6 +60,12 @@ def find_owed_work():
     _send(run_backtest, Backtest.objects.unfinished().due())
     _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
+
+
+@shared_task
+def forget_viewings():
+    """Delete what is known of who looked at which proposal, once nobody needs it."""
+    viewings.forget()
 
 
 def _send(task, rows):

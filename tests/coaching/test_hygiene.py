@@ -1,14 +1,8 @@
 """What two memories are to each other: a labelled set, texts people wrote, and ten thousand at once."""
 
-import json
-import os
-import random
-from collections import Counter
-from pathlib import Path
-
 import pytest
 
-from coaching.hygiene import Relation, Said, near_pairs
+from coaching.hygiene import Relation, Said
 
 D, C, S = Relation.DUPLICATE, Relation.CONTRADICTION, Relation.SIMILAR
 UNRELATED = None

@@ -81,6 +81,9 @@ def base(agent, owner):
         ("?source=api&q=ONE+far", ["Far one."]),
         ("?q=plain", ["Plain one."]),
         ("?q=sale", []),
+        ("?q=sale&order=changed", []),
+        ("?q=sale&order=served", ["Sale one."]),
+        ("?show=expired&order=expiring", ["Sale one."]),
         (
             "?show=nonsense&order=nonsense&source=nonsense&page=99",
             ["Plain one.", "Far one.", "Closed one.", "Sale one."],

@@ -1,4 +1,4 @@
-/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change, x chooses,
+/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change (proposal.js), x chooses,
    c decides on those chosen, / searches, ? lists the keys. Single keys can be switched off, for they get in the way of speech
    input; the choice is kept in this browser. What is ticked to be decided together is kept in this tab while its list is shown. */
 (() => {
@@ -18,15 +18,6 @@
     const open = works.findIndex((one) => one.hasAttribute("aria-current"));
     const next = works[open < 0 ? 0 : open + step];
     if (next) next.click();
-  }
-
-  function nextChange() {
-    const rows = [...document.querySelectorAll("tr.diff-add, tr.diff-del, .diff-side tr:has(.diff-add, .diff-del), .diff-words ins, .diff-words del")];
-    const starts = rows.filter((row) => !rows.includes(row.previousElementSibling));
-    if (!starts.length) return;
-    const line = document.querySelector(".topbar").offsetHeight + 24;
-    const next = starts.find((row) => row.getBoundingClientRect().top > line + 8) ?? starts[0];
-    window.scrollBy({ top: next.getBoundingClientRect().top - line });
   }
 
   function press(key) {
@@ -102,7 +93,6 @@
   });
 
   document.addEventListener("click", ({ target }) => {
-    if (target.closest('button[data-key="n"]')) nextChange();
     if (target.closest("[data-keys-list]")) showKeys();
     if (target.closest("[data-clear]")) {
       for (const one of ticks()) one.checked = false;
@@ -118,7 +108,7 @@
   }
 
   function ready() {
-    for (const button of document.querySelectorAll('button[data-key="n"], [data-keys-list]')) button.hidden = false;
+    for (const button of document.querySelectorAll("[data-keys-list]")) button.hidden = false;
     showSwitch();
     if (document.getElementById("outcome-title")) sessionStorage.removeItem(CHOSEN);
     const kept = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");

@@ -1,6 +1,7 @@
-/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change (proposal.js), x chooses,
-   c decides on those chosen, / searches, ? lists the keys. Single keys can be switched off, for they get in the way of speech
-   input; the choice is kept in this browser. What is ticked to be decided together is kept in this tab while its list is shown. */
+/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change
+   (proposal.js), x chooses, c decides on those chosen, / searches, ? lists the keys. Single keys can be switched off, for they
+   get in the way of speech input; the choice is kept in this browser. What is ticked to be decided together is kept in this tab
+   while its list is shown. */
 (() => {
   "use strict";
 

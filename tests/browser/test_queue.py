@@ -125,7 +125,7 @@ def test_keys_are_switched_off_from_their_list_and_on_again(assistant, owner, si
     opener = page.get_by_role("button", name="all keys")
 
     opener.press("Enter")
-    page.get_by_role("dialog").get_by_label("keys off").press("Space")
+    page.get_by_role("dialog").get_by_label("no single keys").press("Space")
     page.keyboard.press("Escape")
 
     expect(opener).to_be_focused()

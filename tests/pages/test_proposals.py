@@ -240,6 +240,7 @@ def test_memory_that_says_nearly_the_same_stands_beside_it(agent, owner, signed_
 
     assert [(one.memory, one.is_expired) for one in page.context["detail"].near] == [(near, False), (old, True)]
     assert "No form." in text(page)
+    assert text(page).count("! Contradicts it</span> “14 days” against “30 days”") == 1
     assert "Nearly the same is there already" in text(page)
 
 

@@ -17,7 +17,7 @@ from agents.models import Door
 from coaching.actions import backtests, flags, notes, proposals, samples, sessions
 from memories import actions as memories
 from tests import factories
-from tests.coaching import talks
+from tests.coaching import brought, talks
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +85,16 @@ LINES = [
     ("agents/{ai}/coaching/ask", "POST", {"text": "Is there a pattern?"}, DONE),
     ("agents/{ai}/settings", "GET", {}, SEEN),
     ("agents/{ai}/settings", "POST", {"coaching": "on", "storage_mode": "masked", "retention_days": "30"}, DONE),
+    ("agents/{ai}/export", "GET", {}, SEEN),
+    ("agents/{own}/export", "GET", {}, (302, 404, 404, 403, 404, 404)),
+    ("agents/{ai}/imports", "GET", {}, DONE),
+    ("agents/{ai}/imports", "POST", {}, (302, 404, 404, 404, 400, 400)),
+    ("agents/{ai}/imports/{import}", "GET", {}, SEEN),
+    ("agents/{other_ai}/imports/{import}", "GET", {}, (302, 404, 404, 404, 404, 404)),
+    ("agents/{ai}/imports/{import}/apply", "POST", {"how": "proposals", "step": "0"}, DONE),
+    ("agents/{ai}/imports/{import}/apply", "POST", {"how": "direct", "step": "0"}, (302, 404, 404, 404, 403, 302)),
+    ("agents/{ai}/imports/{import}/discard", "POST", {}, DONE),
+    ("agents/{ai}/imports/{import}/go-on", "POST", {}, DONE),
     ("agents/{ai}/memory", "GET", {}, SEEN),
     ("agents/{ai}/memory?q=refund", "GET", {}, SEEN),
     ("agents/{ai}/memory/new", "GET", {}, SEEN),
@@ -140,12 +150,17 @@ LINES = [
     ("agents/{ai}/coaching/set?flagged=1", "POST", {"quick": "Is this a pattern?"}, DONE),
     ("flags/{ai_flag}/ask", "POST", {"quick": "Is this a pattern?"}, DONE),
     ("proposals", "GET", {}, LISTED),
+    ("proposals?session={session}&q=parcel", "GET", {}, LISTED),
+    ("proposals/decide", "GET", {}, LED_ON),
+    ("proposals/decide", "POST", {"verdict": "reject", "chosen": "{proposal}"}, LED_ON),
+    ("proposals/decide", "POST", {"verdict": "approve", "chosen": "{proposal}", "sure": "1"}, LED_ON),
     ("proposals/{proposal}", "GET", {}, SEEN),
     ("proposals/{proposal}/approve", "POST", {}, DONE),
     ("proposals/{proposal}/reject", "POST", {"reason": "No."}, DONE),
     ("proposals/{proposal}/edit", "GET", {}, SEEN),
     ("proposals/{proposal}/edit", "POST", MEMORY, SEEN),
-    ("proposals/{stale}/renew", "POST", NEWER, DONE),
+    ("proposals/{proposal}/live", "GET", {}, SEEN),
+    ("proposals/{stale}/rebase", "POST", NEWER | {"edited": "1"}, DONE),
     ("proposals/{applied}/take-back", "GET", {}, SEEN),
     ("proposals/{applied}/take-back", "POST", {}, DONE),
 ]
@@ -196,6 +211,9 @@ def world(workspace, owner, agent, linked_member):
         "proposal": factories.proposal(agent),
         "stale": stale,
         "applied": applied,
+        "import": brought.planned(
+            agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
+        ),
     }
     return {name: str(row.pk) for name, row in rows.items()}
 

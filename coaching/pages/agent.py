@@ -18,6 +18,7 @@ from memories.models import Memory
 
 PAGE_SIZE = 50
 RECENT = 8
+WAITING = 20  # proposals that the Coaching tab lists
 FLAGS = 5  # ended ones that the overview names
 
 TABS = (
@@ -110,22 +111,21 @@ def _level(agent, last):
 
 @dataclass(frozen=True)
 class Coaching:
-    """The agent's proposals by status, the newest of each shown, and its talks with the coach."""
+    """The agent's proposals that wait, as its queue lists them, those decided last, and its talks with the coach."""
 
-    pending: list[queue_page.Item]
+    waiting: queue_page.Listing
     decided: list[queue_page.Item]
-    counts: dict[str, int]
     sessions: list[Session]
 
 
-def load_coaching(member, agent):
-    rows = Proposal.objects.visible_to(member).filter(agent=agent)
-    newest = rows.defer("change", "base", "evidence").select_related("decided_by__user", "agent")
+def load_coaching(member, agent, order=""):
+    """For the Coaching tab; `order` is one of the queue's. Ten queries at most."""
+    decided = Proposal.objects.visible_to(member).filter(agent=agent).decided()
+    decided = decided.defer("change", "base", "evidence", "rationale").select_related("decided_by__user")
     sessions = Session.objects.visible_to(member).filter(agent=agent).select_related("conversation", "started_by__user")
     sessions = sessions.annotate(n_proposals=Count("proposals")).order_by("-updated_at")
     return Coaching(
-        pending=queue_page.items(newest.pending().order_by("-created_at", "pk")[:PAGE_SIZE]),
-        decided=[queue_page.Item(p, None) for p in newest.decided().order_by("-decided_at", "pk")[:RECENT]],
-        counts=dict(rows.order_by().values_list("status").annotate(Count("pk"))),
+        waiting=queue_page.load_list(member, queue_page.Question(agent=agent.pk, order=order), WAITING),
+        decided=[queue_page.Item(p, None) for p in decided.order_by("-decided_at", "pk")[:RECENT]],
         sessions=list(sessions[:PAGE_SIZE]),
     )

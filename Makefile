@@ -44,7 +44,7 @@ lint: $(DEV) $(POSTGRES) ## check style, types, templates, direction of imports,
 	.venv/bin/lint-imports
 	@$(EMBEDDED) $(PY) manage.py makemigrations --check --dry-run
 
-bench: $(DEV) ## measure on SQLite, as ratios to a floor in the same run; ARGS="startup imports sweep late team knowledge conversation queue streams tokens" chooses
+bench: $(DEV) ## measure on SQLite, as ratios to a floor in the same run; ARGS="startup imports exchange sweep late team knowledge conversation queue streams tokens" chooses
 	@$(EMBEDDED) $(PY) -m tests.bench $(ARGS)
 
 bench-services: $(DEV) $(POSTGRES) ## measure imports, sweep, a late rating, the Team page, the Memory tab, the queue and streams on PostgreSQL

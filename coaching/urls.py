@@ -1,7 +1,20 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, flags, knowledge, models, proposals, queue, sets, settings, team, todo
+from coaching.views import (
+    agent,
+    conversation,
+    decisions,
+    flags,
+    knowledge,
+    models,
+    proposals,
+    queue,
+    sets,
+    settings,
+    team,
+    todo,
+)
 
 
 def entry_paths(prefix, kind):
@@ -68,6 +81,10 @@ urlpatterns = [
     path("coach/turns/<uuid:turn_id>/stop", conversation.stop, name="coach-turn-stop"),
     path("coach/turns/<uuid:turn_id>/retry", conversation.retry, name="coach-turn-retry"),
     path("coach/turns/<uuid:turn_id>/next", conversation.ask_next, name="coach-turn-next"),
+    path("decisions", decisions.log, name="decisions"),
+    path("decisions.csv", decisions.export, {"format": "csv"}, name="decisions-csv"),
+    path("decisions.jsonl", decisions.export, {"format": "jsonl"}, name="decisions-jsonl"),
+    path("decisions/<int:number>/take-back", decisions.take_back, name="decision-take-back"),
     path("proposals", queue.queue, name="proposals"),
     path("proposals/<uuid:proposal_id>", proposals.proposal, name="proposal"),
     path("proposals/<uuid:proposal_id>/approve", proposals.approve, name="proposal-approve"),

@@ -76,6 +76,12 @@ LINES = [
     ("todo/follow-ups/{note}/done", "POST", {}, DONE),
     ("todo/follow-ups/{note}/not-done", "POST", {}, DONE),
     ("todo/follow-ups/{shared}/done", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("decisions", "GET", {}, LISTED),
+    ("decisions", "POST", {}, LISTED),
+    ("decisions.csv", "GET", {}, LISTED),
+    ("decisions.jsonl", "GET", {}, LISTED),
+    ("decisions/{entry}/take-back", "GET", {}, SEEN),
+    ("decisions/{entry}/take-back", "POST", {}, DONE),
     ("agents/{ai}", "GET", {}, SEEN),
     ("agents/{own}", "GET", {}, (302, 404, 404, 403, 200, 200)),
     ("agents/{hers}", "GET", {}, SEEN),
@@ -194,7 +200,8 @@ def world(workspace, owner, agent, linked_member):
         "stale": stale,
         "applied": applied,
     }
-    return {name: str(row.pk) for name, row in rows.items()}
+    entry = workspace.decisions.get(proposal_id=applied.pk)
+    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number)}
 
 
 @pytest.fixture
@@ -251,7 +258,7 @@ def test_every_page_and_method_has_its_line(owner):
     browser.force_login(owner.user)
     written = set()
     for where in pages():
-        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), where)
+        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), re.sub("<int:[^>]*>", "0", where))
         for method in ("GET", "POST") if where in BARE else ("GET", "POST", "PUT", "PATCH", "DELETE"):
             if where in BARE or browser.generic(method, address).status_code != 405:
                 written.add((shape(where), method))

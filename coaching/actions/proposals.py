@@ -225,12 +225,7 @@ def decide_together(rows, *, verdict, by, door, note=""):
     if verdict not in (Status.APPROVED, Status.REJECTED):
         raise ValueError(f"{verdict} is no verdict.")
     rows = list(rows)
-    if len(rows) > MOST_AT_ONCE:
-        raise NotTogether(f"At most {MOST_AT_ONCE} proposals are decided at once.")
-    if len({row.type for row in rows}) > 1:
-        raise NotTogether("Only proposals of one type are decided at once. Filter by type first.")
-    if any(row.risk_level != Proposal.Risk.LOW for row in rows):
-        raise NotTogether("A proposal of high risk is decided by itself.")
+    require_togetherness(rows)
     told: list[tuple[Proposal, Exception | None]] = []
     for row in rows:
         try:
@@ -243,6 +238,16 @@ def decide_together(rows, *, verdict, by, door, note=""):
         else:
             told.append((row, None))
     return told
+
+
+def require_togetherness(rows):
+    """Raises NotTogether unless these proposals can be decided with one click."""
+    if len(rows) > MOST_AT_ONCE:
+        raise NotTogether(f"At most {MOST_AT_ONCE} proposals are decided at once.")
+    if len({row.type for row in rows}) > 1:
+        raise NotTogether("Only proposals of one type are decided at once. Filter by type first.")
+    if any(row.risk_level != Proposal.Risk.LOW for row in rows):
+        raise NotTogether("A proposal of high risk is decided by itself.")
 
 
 def revert(proposal, *, by, door, note="", change=None, base_version=None):

@@ -12,7 +12,7 @@ from coaching import diffs
 from coaching.actions import proposals, viewings
 from coaching.alike import Text
 from coaching.coach.evidence import Quote
-from coaching.merging import merge_fields
+from coaching.merging import begin_fields, merge_fields
 from coaching.models import Proposal
 from coaching.pages.queue import Item, is_known, items, uuid_or_none
 from coaching.sizes import Size
@@ -60,7 +60,7 @@ class Since:
     change of it, `n` how many there were; `changes` what all of them made of the base.
 
     `touching` names the fields in which both sides changed the same place, `start` what an editor begins with: both put
-    together where that can be done, the current value where not. `is_there_already` where nothing is left to ask for.
+    together where that can be done, what is there now where not. `is_there_already` where nothing is left to ask for.
     """
 
     proposal: Proposal
@@ -93,6 +93,9 @@ class Since:
 
     @property
     def touching_words(self):
+        """The fields in which both changed the same place; empty where there is but one field."""
+        if self.proposal.target_kind == "prompt":
+            return ""
         return ", ".join(diffs.LABELS.get(name, name).lower() for name in self.touching)
 
 
@@ -282,6 +285,21 @@ def since(proposal):
     return told_since(proposal, target, later)
 
 
+def since_each(rows):
+    """{proposal id: Since} of those that are stale, in three queries however many there are. Who changed them is left out."""
+    told, targets = {}, {}
+    waiting = [p for p in rows if p.status == Status.PENDING and not p.is_create and is_known(p)]
+    for model in {proposals.MODELS[p.target_kind] for p in waiting}:
+        targets |= model.objects.in_bulk({p.target_id for p in waiting if p.target_kind == model.KIND})
+    for proposal in waiting:
+        target = targets.get(proposal.target_id)
+        if target is not None and target.agent_id != proposal.agent_id:
+            target = None
+        if target is None or target.version != proposal.base_version:
+            told[proposal.pk] = told_since(proposal, target, [])
+    return told
+
+
 def told_since(proposal, target, later):
     """The Since of a stale proposal, from its target as it is now (None: removed) and the Configurations since, in order."""
     base, wanted = proposals.loaded(proposal.base), proposals.fields_to_apply(proposal)
@@ -296,7 +314,7 @@ def told_since(proposal, target, later):
     merged = merge_fields(base, now, wanted)
     return Since(
         proposal, target.version, last, n, changed, panes,
-        start=merged.fields, touching=merged.touching,
+        start=begin_fields(base, now, wanted), touching=merged.touching,
         is_there_already=not merged.touching and merged.fields == now,
     )  # fmt: skip
 

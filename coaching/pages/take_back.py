@@ -10,7 +10,7 @@ from agents.models import Configuration
 from coaching import diffs
 from coaching.actions import changes
 from coaching.actions.changes import MODELS
-from coaching.merging import merge_fields
+from coaching.merging import begin_fields, merge_fields
 from coaching.pages.proposal import Pane, panes_of
 
 Change = Configuration.Change
@@ -86,9 +86,8 @@ def load(made: Configuration) -> TakingBack:
     touching: tuple[str, ...] = ()
     if before and after and row is not None and row.version != made.target_version and undone_by is None:
         now = versions.fields_of(row)
-        merged = merge_fields(base=after, ours=now, theirs=before)
         panes = panes_of(after, now, before)
-        start, touching = merged.fields, merged.touching
+        start, touching = begin_fields(after, now, before), merge_fields(after, now, before).touching
     return TakingBack(
         made=made,
         title=changes.title_of(made),

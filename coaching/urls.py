@@ -3,16 +3,11 @@ from django.views.generic import RedirectView
 
 from coaching.views import (
     agent,
-<<<<<<< HEAD
+    configurations,
     conversation,
     decisions,
     flags,
-=======
-    configurations,
-    conversation,
-    flags,
     imports,
->>>>>>> main
     knowledge,
     models,
     proposals,

@@ -1,16 +1,16 @@
 """What the page of the decision log shows, read at once: its filters and one page of entries, each with where it leads."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.dateparse import parse_date
 
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
 from coaching.models import Proposal
+from coaching.pages import days
 from coaching.pages.queue import uuid_or_none
 from memories.models import Memory
 
@@ -48,8 +48,8 @@ class Question:
             action=action if action in Action.values else "",
             by=uuid_or_none(query.get("by", "")),
             door=door if door in Door.values else "",
-            after=_day(query.get("after", "")),
-            before=_day(query.get("before", "")),
+            after=days.day_or_none(query.get("after", "")),
+            before=days.day_or_none(query.get("before", "")),
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
         )
@@ -125,11 +125,7 @@ def find(member, question):
         "door": question.door,
     }  # fmt: skip
     found = found.filter(**{field: value for field, value in exact.items() if value})
-    zone = member.workspace.zone
-    if question.after:
-        found = found.filter(at__gte=datetime.combine(question.after, time.min, tzinfo=zone))
-    if question.before:
-        found = found.filter(at__lt=datetime.combine(question.before + timedelta(days=1), time.min, tzinfo=zone))
+    found = days.within(found, "at", member.workspace.zone, question.after, question.before)
     if question.search:
         found = found.filter(Q(title__icontains=question.search) | Q(note__icontains=question.search))
     return found
@@ -237,12 +233,3 @@ def _address(entry, there):
     if entry.target_id in there:
         return reverse(entry.target_kind, args=[entry.agent_id, entry.target_id])
     return reverse("agent", args=[entry.agent_id])
-
-
-def _day(value):
-    """The day; None where it is none, or in the first or last year of the calendar, whose edges lie outside it elsewhere."""
-    try:
-        day = parse_date(value)
-    except ValueError:
-        return None
-    return day if day and date.min.year < day.year < date.max.year else None

@@ -67,6 +67,14 @@ class MemoryForm(Versioned):
         return known if known and typed == known.replace(second=0, microsecond=0) else typed
 
 
+class MergeForm(MemoryForm):
+    """What one memory shall say instead of two; it becomes a proposal, whose rationale names the other one."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields["reason"], self.fields["base_version"]
+
+
 class ProcedureForm(Versioned):
     name = forms.CharField(label="Name", required=False, max_length=200)
     trigger = forms.CharField(

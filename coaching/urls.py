@@ -1,7 +1,20 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from coaching.views import agent, conversation, flags, knowledge, models, proposals, queue, sets, settings, team, todo
+from coaching.views import (
+    agent,
+    conversation,
+    flags,
+    hygiene,
+    knowledge,
+    models,
+    proposals,
+    queue,
+    sets,
+    settings,
+    team,
+    todo,
+)
 
 
 def entry_paths(prefix, kind):
@@ -44,6 +57,11 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/settings", agent.settings, name="agent-settings"),
     path("agents/<uuid:agent_id>/memory", knowledge.memory_list, name="agent-memory"),
     path("agents/<uuid:agent_id>/procedures", knowledge.procedure_list, name="agent-procedures"),
+    path("agents/<uuid:agent_id>/memory/check", hygiene.check, name="check-memories"),
+    path("agents/<uuid:agent_id>/memory/check/pair", hygiene.decide_pair, name="check-memories-pair"),
+    path("agents/<uuid:agent_id>/memory/check/merge", hygiene.merge, name="check-memories-merge"),
+    path("agents/<uuid:agent_id>/memory/check/kept", hygiene.show_again, name="check-memories-kept"),
+    path("agents/<uuid:agent_id>/memory/check/entries", hygiene.look_over, name="check-memories-entries"),
     *entry_paths("agents/<uuid:agent_id>/memory", "memory"),
     *entry_paths("agents/<uuid:agent_id>/procedures", "procedure"),
     path("agents/<uuid:agent_id>/prompt", knowledge.entry, {"kind": "prompt"}, name="agent-prompt"),

@@ -173,7 +173,7 @@ TOOLS: dict[str, Tool] = {
         ),
         _proposing(
             Proposing.propose_memory_entry_create,
-            "Propose a new memory: one short fact the agent should know.",
+            "Propose a new memory: one short fact the agent should know. Where the answer names others that it contradicts, say so.",
             {
                 "summary": SUMMARY,
                 "text": _text("The whole fact."),
@@ -189,7 +189,8 @@ TOOLS: dict[str, Tool] = {
         ),
         _proposing(
             Proposing.propose_memory_entry_update,
-            "Propose a new version of a memory, given as its whole new fields.",
+            "Propose a new version of a memory, given as its whole new fields. Where the answer names others that it contradicts, "
+            "say so.",
             {
                 "memory": _text("Its id.", 36),
                 "base_version": BASE_VERSION,

@@ -27,11 +27,12 @@ class Right(Enum):
     APPROVE = "decide on proposals"
     CONFIGURE = "change prompts, memories and procedures"
     IMPORT = "bring in conversations and ratings"
+    IMPORT_DIRECTLY = "apply an import without review"
     MANAGE_WORKSPACE = "change settings, members and tokens"
     HAND_OVER = "hand over the workspace"
 
 
-OWNER_ONLY = {Right.HAND_OVER}
+OWNER_ONLY = {Right.HAND_OVER, Right.IMPORT_DIRECTLY}
 
 
 def may(member, right: Right) -> bool:

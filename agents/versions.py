@@ -26,7 +26,7 @@ class Conflict(Refusal):
 
 
 def create(row, *, by, door, reason="", proposal_id=None) -> Configuration:
-    """Store the new `row` as version 1. Raises ValidationError."""
+    """Store the new `row` as version 1. Raises ValidationError, Conflict where its id is taken."""
     row.version = 1
     _validate(row)
     _save_with_history(row, by, reason, force_insert=True)
@@ -57,27 +57,24 @@ def remove(row, *, base_version, by, door, reason="", proposal_id=None, reverts=
     return _number(row, Change.REMOVED, by, door, reason, proposal_id, reverts)
 
 
-def restore(model, pk, *, by, door, reason="", changes=None, proposal_id=None, reverts=None):
+def restore(model, pk, *, by, door, reason="", changes=None, base_version=None, proposal_id=None, reverts=None):
     """Bring a removed row back under its own id, as the version after its last. Returns (row, Configuration).
 
     `changes` ({field: value}) are made to what it was when it was removed. Raises model.DoesNotExist where
-    no such row ever was, Conflict where it was not removed or somebody was faster, ValidationError.
+    no such row ever was, Conflict where it was not removed, or last removed after `base_version`, or somebody was faster,
+    ValidationError.
     """
     last = model.history.filter(id=pk).order_by("-version").first()
     if last is None:
         raise model.DoesNotExist
     row = last.instance
+    if last.history_type != "-" or base_version not in (None, last.version):
+        raise conflict(row, last.version if base_version is None else base_version, changes or {})
     row.version = last.version + 1
     for field, value in (changes or {}).items():
         setattr(row, field, value)
-    if last.history_type != "-":
-        raise Conflict(base_version=last.version, current=model.objects.filter(pk=pk).first(), fields=[])
     _validate(row)
-    try:
-        with transaction.atomic():
-            _save_with_history(row, by, reason, force_insert=True)
-    except IntegrityError as error:
-        raise Conflict(base_version=last.version, current=model.objects.filter(pk=pk).first(), fields=[]) from error
+    _save_with_history(row, by, reason, force_insert=True)
     return row, _number(row, Change.RESTORED, by, door, reason, proposal_id, reverts)
 
 
@@ -123,8 +120,16 @@ def _validate(row):
 
 
 def _save_with_history(row, by, reason, **how):
+    """Save the checked row. Raises ValidationError or Conflict where somebody was faster since the check."""
     row._history_user, row._change_reason = by and by.user, reason[:100]
-    row.save(**how)
+    try:
+        with transaction.atomic():
+            row.save(**how)
+    except IntegrityError as error:
+        _validate(row)  # a name that was given away meanwhile
+        if how and type(row).history.filter(id=row.pk, version__gte=row.version).exists():
+            raise conflict(row, row.version - 1, fields_of(row)) from error
+        raise
 
 
 def _number(row, change, by, door, reason, proposal_id, reverts=None):

@@ -8,9 +8,10 @@ from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, button
 from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door
-from coaching.actions import backtests, connections, flags, notes, proposals, samples, sessions
+from coaching.actions import backtests, connections, flags, imports, notes, proposals, samples, sessions
 from coaching.models import (
     Backtest,
+    ConfigurationImport,
     Flag,
     FlagPolicy,
     ModelConnection,
@@ -211,6 +212,47 @@ class BacktestBack(OwedBack):
     def ask_again(self, request, row, words):
         backtests.ask(row.workspace, by=self.acting(request, row))
         return "A new one is asked for. A worker takes it within seconds."
+
+
+@admin.register(ConfigurationImport)
+class ConfigurationImportBack(OwedBack):
+    group = "Coaching"
+    one, many = "Import of a configuration", "Imports of configurations"
+    list_display = ("file_name", "agent", "state", "how", "uploaded_by", "uploaded_at", *OwedBack.owed_columns)
+    list_filter = (Owes, "state", "how", AGENT)
+    list_select_related = ("agent", "uploaded_by__user")
+    search_fields = ("file_name", "agent__name", "uploaded_by__user__name", "uploaded_by__user__email")
+    ordering = ("-uploaded_at", "pk")
+    never_shown = (*OwedBack.never_shown, "steps")
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("steps")  # up to the size of the file
+
+    def view_on_site(self, obj):
+        return reverse("import", args=[obj.agent_id, obj.pk])
+
+    def buttons_for(self, row):
+        if row.state == ConfigurationImport.State.PLANNED:
+            return ("discard",)
+        if row.state == ConfigurationImport.State.FAILED:
+            return ("go_on",)
+        return ("try_again",) if row.state == ConfigurationImport.State.QUEUED else ()
+
+    @button("Try again now")
+    def try_again(self, request, row, words):
+        if row.next_try_at is None:
+            raise imports.AlreadyBegun("There is nothing to be done for it.")
+        return super().try_again(request, row, words)
+
+    @button("Discard", danger=True)
+    def discard(self, request, row, words):
+        imports.discard(row, by=self.acting(request, row))
+        return "Discarded. Nothing of it was brought in."
+
+    @button("Go on")
+    def go_on(self, request, row, words):
+        imports.go_on(row, by=self.acting(request, row))
+        return "It goes on with the steps that are left."
 
 
 @admin.register(ModelConnection)

@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from coaching.actions import backtests, hygiene, sessions, sweeps
+from coaching.actions import backtests, hygiene, imports, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
-from coaching.models import Backtest, ModelTest, Sample, Sweep, Turn
+from coaching.models import Backtest, ConfigurationImport, ModelTest, Sample, Sweep, Turn
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
@@ -36,6 +36,11 @@ def run_backtest(backtest_id):
 
 
 @shared_task
+def run_import(import_id):
+    imports.run(import_id)
+
+
+@shared_task
 def run_model_test(test_id):
     model_tests.run(test_id)
 
@@ -62,7 +67,14 @@ def find_owed_work():
     _send(capture_sample, Sample.objects.kept().due())
     _send(run_sweep, Sweep.objects.due())
     _send(run_backtest, Backtest.objects.unfinished().due())
+    _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
+
+
+@shared_task
+def forget_viewings():
+    """Delete what is known of who looked at which proposal, once nobody needs it."""
+    viewings.forget()
 
 
 def _send(task, rows):

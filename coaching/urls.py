@@ -3,9 +3,16 @@ from django.views.generic import RedirectView
 
 from coaching.views import (
     agent,
+<<<<<<< HEAD
     conversation,
     flags,
     hygiene,
+=======
+    configurations,
+    conversation,
+    flags,
+    imports,
+>>>>>>> main
     knowledge,
     models,
     proposals,
@@ -55,6 +62,12 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/coaching/ask", conversation.ask_agent, name="agent-ask"),
     path("agents/<uuid:agent_id>/coaching/set", sets.ask_about_filter, name="agent-set"),
     path("agents/<uuid:agent_id>/settings", agent.settings, name="agent-settings"),
+    path("agents/<uuid:agent_id>/export", imports.export, name="agent-export"),
+    path("agents/<uuid:agent_id>/imports", imports.upload, name="agent-imports"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>", imports.imported, name="import"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>/apply", imports.apply, name="import-apply"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>/discard", imports.discard, name="import-discard"),
+    path("agents/<uuid:agent_id>/imports/<uuid:import_id>/go-on", imports.go_on, name="import-go-on"),
     path("agents/<uuid:agent_id>/memory", knowledge.memory_list, name="agent-memory"),
     path("agents/<uuid:agent_id>/procedures", knowledge.procedure_list, name="agent-procedures"),
     path("agents/<uuid:agent_id>/memory/check", hygiene.check, name="check-memories"),
@@ -69,6 +82,9 @@ urlpatterns = [
     path(
         "agents/<uuid:agent_id>/prompt/bring-back", knowledge.bring_back, {"kind": "prompt"}, name="prompt-bring-back"
     ),
+    path("agents/<uuid:agent_id>/configurations", configurations.listed, name="agent-configurations"),
+    path("agents/<uuid:agent_id>/configurations/as-of", configurations.as_of, name="agent-configuration-as-of"),
+    path("agents/<uuid:agent_id>/configurations/<int:number>", configurations.one, name="agent-configuration"),
     path("settings", settings.index, name="settings"),
     path("settings/flags", settings.flag_policy, name="settings-flag-policy"),
     path("settings/flags/backtest", settings.backtest, name="settings-backtest"),
@@ -87,10 +103,12 @@ urlpatterns = [
     path("coach/turns/<uuid:turn_id>/retry", conversation.retry, name="coach-turn-retry"),
     path("coach/turns/<uuid:turn_id>/next", conversation.ask_next, name="coach-turn-next"),
     path("proposals", queue.queue, name="proposals"),
+    path("proposals/decide", queue.decide, name="proposals-decide"),
     path("proposals/<uuid:proposal_id>", proposals.proposal, name="proposal"),
     path("proposals/<uuid:proposal_id>/approve", proposals.approve, name="proposal-approve"),
     path("proposals/<uuid:proposal_id>/reject", proposals.reject, name="proposal-reject"),
     path("proposals/<uuid:proposal_id>/edit", proposals.edit, name="proposal-edit"),
-    path("proposals/<uuid:proposal_id>/renew", proposals.renew, name="proposal-renew"),
+    path("proposals/<uuid:proposal_id>/live", proposals.live, name="proposal-live"),
+    path("proposals/<uuid:proposal_id>/rebase", proposals.rebase, name="proposal-rebase"),
     path("proposals/<uuid:proposal_id>/take-back", proposals.take_back, name="proposal-take-back"),
 ]

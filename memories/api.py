@@ -79,6 +79,9 @@ class Memories(RowsOfAgent):
     filterset_class = MemoryFilters
     queryset = Memory.objects.none()
 
+    def valid_at(self, rows, at):
+        return rows.filter(served_at(at))
+
 
 @extend_schema_view(
     get=extend_schema(responses=MemoryShown),

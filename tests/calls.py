@@ -17,10 +17,10 @@ class Script(APIClient):
         if member is not None:
             self.credentials(HTTP_AUTHORIZATION=f"Bearer {factories.token(member, scopes)}")
 
-    def call(self, method, path, body=None, **headers):
+    def call(self, method, path, body=None, media_type="application/json", **headers):
         """The response; `body` is any JSON value, or bytes that are sent as they are."""
         raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.generic(method, BASE + path, raw, "application/json" if raw else "", headers=headers)
+        return self.generic(method, BASE + path, raw, media_type if raw else "", headers=headers)
 
     def read(self, path, **headers):
         return self.call("GET", path, **headers)

@@ -14,6 +14,7 @@ from helpdesk.rows import ConversationRow
 from helpdesk.transcripts import Transcript, TranscriptTurn
 from tests import factories
 from tests.calls import Script
+from tests.coaching import brought
 
 pytestmark = pytest.mark.django_db
 
@@ -21,6 +22,9 @@ pytestmark = pytest.mark.django_db
 # admin. `own` and `hers` are the linked member's agent and a colleague's.
 ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin")
 FREE = {"follow-ups.ics", "docs", "^.*$"}  # opened by a key of its own; a page; and what is no route
+
+NEW = {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
+ZIP = brought.packed(NEW)
 
 LINES = [
     # route, method, body, answers
@@ -38,6 +42,12 @@ LINES = [
     ("agents/{ai}/versions", "GET", None, (401, 404, 403, 403, 200)),
     ("agents/{ai}/procedures", "GET", None, (401, 404, 403, 403, 200)),
     ("agents/{ai}/procedures", "POST", {"name": "New", "content": "1."}, (401, 404, 403, 403, 201)),
+    ("agents/{ai}/export", "GET", None, (401, 404, 403, 403, 200)),
+    ("agents/{ai}/imports", "POST", ZIP, (401, 404, 403, 403, 201)),
+    ("imports/{import}", "GET", None, (401, 404, 404, 404, 200)),
+    ("imports/{import}/apply", "POST", {"how": "proposals"}, (401, 404, 404, 404, 202)),
+    ("imports/{import}/apply", "POST", {"how": "direct"}, (401, 404, 404, 404, 403)),
+    ("imports/{import}/discard", "POST", {}, (401, 404, 404, 404, 200)),
     ("procedures/{procedure}", "GET", None, (401, 404, 404, 404, 200)),
     ("procedures/{procedure}", "PATCH", {"baseVersion": 1, "content": "2."}, (401, 404, 404, 404, 200)),
     ("procedures/{procedure}?baseVersion=1", "DELETE", None, (401, 404, 404, 404, 204)),
@@ -104,7 +114,7 @@ LINES = [
         (401, 200, 403, 403, 200),
     ),
 ]
-SCOPE_OF = dict.fromkeys(("approve", "reject", "revert", "dismiss", "reopen"), "approve")
+SCOPE_OF = dict.fromkeys(("approve", "reject", "revert", "dismiss", "reopen", "apply"), "approve")
 SCOPED = LINES[1:]  # the description needs no scope
 READS_BY_POST = {"search"}
 WIDTH = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}
@@ -136,6 +146,7 @@ def world(workspace, owner, agent, linked_member):
         "approved": proposals.approve(factories.proposal(agent), by=owner, door="page"),
         "conversation": pushed,
         "rated": factories.conversation(own),
+        "import": brought.planned(agent, owner, NEW),
     }
     actions.remove(gone, base_version=1, by=owner, door="page")
     rows["turn"] = sessions.ask(rows["session"], by=owner, text="What went wrong?")
@@ -163,6 +174,8 @@ def ask(script, method, route, body, world):
     def filled(value):
         return value.format(**world) if isinstance(value, str) else value
 
+    if isinstance(body, bytes):
+        return script.call(method, "/" + filled(route), body, "application/zip", Accept="application/json")
     told = body and {name: filled(value) for name, value in body.items()}
     return script.call(method, "/" + filled(route), told, Accept="application/json")
 

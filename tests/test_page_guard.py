@@ -17,7 +17,7 @@ from agents.models import Door
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
 from memories import actions as memories
 from tests import factories
-from tests.coaching import talks
+from tests.coaching import brought, talks
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +86,16 @@ LINES = [
     ("agents/{ai}/coaching/ask", "POST", {"text": "Is there a pattern?"}, DONE),
     ("agents/{ai}/settings", "GET", {}, SEEN),
     ("agents/{ai}/settings", "POST", {"coaching": "on", "storage_mode": "masked", "retention_days": "30"}, DONE),
+    ("agents/{ai}/export", "GET", {}, SEEN),
+    ("agents/{own}/export", "GET", {}, (302, 404, 404, 403, 404, 404)),
+    ("agents/{ai}/imports", "GET", {}, DONE),
+    ("agents/{ai}/imports", "POST", {}, (302, 404, 404, 404, 400, 400)),
+    ("agents/{ai}/imports/{import}", "GET", {}, SEEN),
+    ("agents/{other_ai}/imports/{import}", "GET", {}, (302, 404, 404, 404, 404, 404)),
+    ("agents/{ai}/imports/{import}/apply", "POST", {"how": "proposals", "step": "0"}, DONE),
+    ("agents/{ai}/imports/{import}/apply", "POST", {"how": "direct", "step": "0"}, (302, 404, 404, 404, 403, 302)),
+    ("agents/{ai}/imports/{import}/discard", "POST", {}, DONE),
+    ("agents/{ai}/imports/{import}/go-on", "POST", {}, DONE),
     ("agents/{ai}/memory", "GET", {}, SEEN),
     ("agents/{ai}/memory?q=refund", "GET", {}, SEEN),
     ("agents/{ai}/memory/check", "GET", {}, SEEN),
@@ -127,6 +137,10 @@ LINES = [
     ("agents/{ai}/prompt/edit", "GET", {}, SEEN),
     ("agents/{ai}/prompt/edit", "POST", {"system_prompt": "Be brief.", "base_version": "2"}, DONE),
     ("agents/{ai}/prompt/bring-back", "POST", BACK, DONE),
+    ("agents/{ai}/configurations", "GET", {}, SEEN),
+    ("agents/{ai}/configurations?from=1&to=2", "GET", {}, SEEN),
+    ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
+    ("agents/{ai}/configurations/2", "GET", {}, SEEN),
     ("settings", "GET", {}, LED_ON),
     ("settings/flags", "GET", {}, LISTED),
     ("settings/flags?level=early&page=2", "GET", {}, LISTED),
@@ -154,12 +168,17 @@ LINES = [
     ("agents/{ai}/coaching/set?flagged=1", "POST", {"quick": "Is this a pattern?"}, DONE),
     ("flags/{ai_flag}/ask", "POST", {"quick": "Is this a pattern?"}, DONE),
     ("proposals", "GET", {}, LISTED),
+    ("proposals?session={session}&q=parcel", "GET", {}, LISTED),
+    ("proposals/decide", "GET", {}, LED_ON),
+    ("proposals/decide", "POST", {"verdict": "reject", "chosen": "{proposal}"}, LED_ON),
+    ("proposals/decide", "POST", {"verdict": "approve", "chosen": "{proposal}", "sure": "1"}, LED_ON),
     ("proposals/{proposal}", "GET", {}, SEEN),
     ("proposals/{proposal}/approve", "POST", {}, DONE),
     ("proposals/{proposal}/reject", "POST", {"reason": "No."}, DONE),
     ("proposals/{proposal}/edit", "GET", {}, SEEN),
     ("proposals/{proposal}/edit", "POST", MEMORY, SEEN),
-    ("proposals/{stale}/renew", "POST", NEWER, DONE),
+    ("proposals/{proposal}/live", "GET", {}, SEEN),
+    ("proposals/{stale}/rebase", "POST", NEWER | {"edited": "1"}, DONE),
     ("proposals/{applied}/take-back", "GET", {}, SEEN),
     ("proposals/{applied}/take-back", "POST", {}, DONE),
 ]
@@ -214,6 +233,9 @@ def world(workspace, owner, agent, linked_member):
         "proposal": factories.proposal(agent),
         "stale": stale,
         "applied": applied,
+        "import": brought.planned(
+            agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
+        ),
     }
     return {name: str(row.pk) for name, row in rows.items()}
 
@@ -272,7 +294,7 @@ def test_every_page_and_method_has_its_line(owner):
     browser.force_login(owner.user)
     written = set()
     for where in pages():
-        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), where)
+        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), re.sub(r"<int:[^>]*>", "1", where))
         for method in ("GET", "POST") if where in BARE else ("GET", "POST", "PUT", "PATCH", "DELETE"):
             if where in BARE or browser.generic(method, address).status_code != 405:
                 written.add((shape(where), method))

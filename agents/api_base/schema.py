@@ -24,6 +24,7 @@ TEXT = {"type": "string", "minLength": 1}
 PARAMETERS = {
     "after": (False, WHOLE, "Only what happened behind the event of this id."),
     "agent": (True, TEXT, "An agent's id or exact name."),
+    "asNew": (False, {"type": "boolean"}, "Leave the ids in the file aside: everything in it is new."),
     "asOf": (False, INSTANT, "As it was at this time, epoch milliseconds; not together with version."),
     "baseVersion": (False, WHOLE | {"minimum": 1}, "The version you saw; may stand in the body instead."),
     "key": (False, TEXT, "The key in the feed's address."),

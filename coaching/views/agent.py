@@ -14,6 +14,8 @@ from agents.pages import page
 from coaching.forms import SettingsForm
 from coaching.pages import agent as agent_page
 from coaching.pages import history as history_page
+from coaching.pages import imports as imports_page
+from coaching.pages import queue as queue_page
 from coaching.pages import talk
 
 
@@ -38,8 +40,9 @@ def history(request, agent_id):
 def coaching(request, agent_id):
     """The agent's proposals and its talks with the coach; a new talk begins here."""
     agent = find(request, agent_id, ai=True)
+    order = queue_page.Question.parse(request.GET).order
     context = {
-        "coaching": agent_page.load_coaching(request.member, agent),
+        "coaching": agent_page.load_coaching(request.member, agent, order),
         "panel": talk.load_panel(request.member, agent, None, None),
     }
     return show(request, "agent-coaching", agent, context)
@@ -50,8 +53,8 @@ def settings(request, agent_id):
     """The coaching switch, and what is kept of pushed conversations."""
     agent = find(request, agent_id, ai=True)
     if request.method != "POST":
-        form = SettingsForm(initial={name: getattr(agent, name) for name in SettingsForm.base_fields})
-        return show(request, "agent-settings", agent, {"form": form})
+        form = settings_form(agent)
+        return show_settings(request, agent, form)
     form = SettingsForm(request.POST)
     if form.is_valid():
         try:
@@ -62,7 +65,18 @@ def settings(request, agent_id):
         else:
             messages.success(request, "Saved.")
             return redirect("agent-settings", agent.pk)
-    return show(request, "agent-settings", agent, {"form": form}, HTTPStatus.BAD_REQUEST)
+    return show_settings(request, agent, form, status=HTTPStatus.BAD_REQUEST)
+
+
+def settings_form(agent):
+    """The settings as they are."""
+    return SettingsForm(initial={name: getattr(agent, name) for name in SettingsForm.base_fields})
+
+
+def show_settings(request, agent, form, refused="", status=HTTPStatus.OK):
+    """The Settings tab; `refused` says why a file could not be brought in."""
+    context = {"form": form, "imports": imports_page.recent(agent), "refused": refused}
+    return show(request, "agent-settings", agent, context, status)
 
 
 def find(request, agent_id, ai=False):

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 from agents.models import ApiToken, Door, ExternalId, Member
-from coaching.actions import backtests, connections, flags, hygiene, notes, policies, sessions
+from coaching.actions import backtests, connections, flags, hygiene, imports, notes, policies, sessions
 from coaching.models import Sample, Sweep
 from helpdesk.actions import record_ratings
 from helpdesk.models import DeepLink
@@ -47,6 +47,7 @@ def furnish(word):
     Sweep.objects.get_or_create(workspace=workspace)
     policies.choose(workspace, by=owner, sensitivity="early", automatic=True)
     backtests.ask(workspace, by=owner)
+    imports.plan(agent, imports.export(agent, by=owner)[1], by=owner, file_name=f"{word}.zip")
     model = {
         "key": f"sk-{word}-0123456789",
         "base_url": "",

@@ -173,7 +173,7 @@ TOOLS: dict[str, Tool] = {
         ),
         _proposing(
             Proposing.propose_memory_entry_create,
-            "Propose a new memory: one short fact the agent should know. Where the answer names others that it contradicts, say so.",
+            "Propose a new memory: one short fact the agent should know. Tell the leader which others it contradicts, if any.",
             {
                 "summary": SUMMARY,
                 "text": _text("The whole fact."),
@@ -189,8 +189,7 @@ TOOLS: dict[str, Tool] = {
         ),
         _proposing(
             Proposing.propose_memory_entry_update,
-            "Propose a new version of a memory, given as its whole new fields. Where the answer names others that it contradicts, "
-            "say so.",
+            "Propose a new version of a memory, given as its whole new fields. Tell the leader which others it contradicts, if any.",
             {
                 "memory": _text("Its id.", 36),
                 "base_version": BASE_VERSION,

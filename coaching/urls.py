@@ -3,16 +3,11 @@ from django.views.generic import RedirectView
 
 from coaching.views import (
     agent,
-<<<<<<< HEAD
-    conversation,
-    flags,
-    hygiene,
-=======
     configurations,
     conversation,
     flags,
+    hygiene,
     imports,
->>>>>>> main
     knowledge,
     models,
     proposals,

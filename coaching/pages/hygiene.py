@@ -150,9 +150,9 @@ class Check:
 
     @property
     def told(self):
-        """How many pairs are what, in words: "2 contradict each other, 1 says the same"."""
+        """How many pairs are what, in words: "2 are in contradiction, 1 says the same"."""
         words = {
-            Relation.CONTRADICTION: ("contradicts each other", "contradict each other"),
+            Relation.CONTRADICTION: ("is in contradiction", "are in contradiction"),
             Relation.DUPLICATE: ("says the same", "say the same"),
             Relation.SIMILAR: ("is near in words", "are near in words"),
         }

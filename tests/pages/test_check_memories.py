@@ -54,6 +54,7 @@ def test_pair_stands_with_both_texts_its_relation_and_the_reason_marked(agent, o
     shown = text(signed_in(owner).get(address(agent)))
 
     assert "Contradict each other" in shown
+    assert "1 pair: 1 is in contradiction." in shown
     assert "“3 days” against “5 days”" in shown
     assert 'Refunds take <mark class="near-word">5 days</mark>.' in shown
     assert 'Refunds take <mark class="near-word">3 days</mark>.' in shown
@@ -257,7 +258,7 @@ def test_lists_hold_what_expired_was_never_served_and_was_not_confirmed(agent, o
         created_at=now - timedelta(days=31),
         last_served_at=now - timedelta(days=300),
     )
-    unchecked = aged(factories.memory(agent, owner, summary="Unchecked."), updated_at=now - timedelta(days=200))
+    unchecked = aged(factories.memory(agent, owner, summary="Unchecked."), updated_at=now - timedelta(days=210))
     aged(
         factories.memory(agent, owner, summary="Confirmed."),
         updated_at=now - timedelta(days=200), checked_at=now - timedelta(days=100), checked_by=owner,

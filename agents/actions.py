@@ -144,8 +144,10 @@ def remove(row, *, base_version, by, door, reason="", proposal=None, reverts=Non
     return made
 
 
-def restore(model, pk, *, by, door, reason="", changes=None, proposal=None, reverts=None):
+def restore(model, pk, *, by, door, reason="", changes=None, base_version=None, proposal=None, reverts=None):
     """Bring a removed one back under its own id, with `changes` ({field: value}) where it shall be another.
+
+    With `base_version` only where that is the version that removed it.
 
     Raises NotAllowed, model.DoesNotExist, versions.Conflict, ValidationError.
     """
@@ -158,6 +160,7 @@ def restore(model, pk, *, by, door, reason="", changes=None, proposal=None, reve
             door=door,
             reason=reason,
             changes=changes,
+            base_version=base_version,
             proposal_id=proposal and proposal.pk,
             reverts=reverts,
         )

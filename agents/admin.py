@@ -241,10 +241,10 @@ class PromptBack(VersionedBack):
 @admin.register(Procedure)
 class ProcedureBack(VersionedBack):
     group = "Agents"
-    list_display = ("name", "agent", "version", "active", "updated_at")
+    list_display = ("name", "agent", "folder", "version", "active", "updated_at")
     list_filter = ("active", ("agent", admin.RelatedOnlyFieldListFilter))
-    search_fields = ("name", "trigger", "content", "agent__name")
-    ordering = ("agent__name", "name")
+    search_fields = ("name", "trigger", "content", "folder", "agent__name")
+    ordering = ("agent__name", "folder", "name")
 
 
 @admin.register(Procedure.history.model)

@@ -245,11 +245,17 @@ class ConfigurationMade(StrictSerializer):
     door = ChoiceField(choices=Door.choices)
     reason = TextField()
     proposal = IdField(source="proposal_id", allow_null=True)
+    reverts = WholeField(
+        source="reverts.number", default=None, allow_null=True, help_text="The version that it took back."
+    )
+    reverted_by = WholeField(
+        source="reverted_by.number", default=None, allow_null=True, help_text="The version that took it back."
+    )
     changed_at = InstantField(source="created_at")
 
 
 class AgentVersions(ApiView):
-    """The configuration numbers, newest first: what changed, who changed it, by which proposal."""
+    """The configuration numbers, newest first: what changed, who changed it, by which proposal, what took it back."""
 
     rights = {"GET": Right.READ_AI}
     ordering = ("-number",)
@@ -257,7 +263,7 @@ class AgentVersions(ApiView):
     @extend_schema(responses=ConfigurationMade(many=True))
     def get(self, request, agent_id):
         agent = agent_or_404(request.member, agent_id)
-        return self.page(agent.configurations.select_related("by__user"), ConfigurationMade)
+        return self.page(agent.configurations.select_related("by__user", "reverts", "reverted_by"), ConfigurationMade)
 
 
 # --- Procedures ------------------------------------------------------------------------------------------------------
@@ -270,6 +276,7 @@ class ProcedureShown(StrictSerializer):
     trigger = TextField()
     content = TextField()
     active = YesNoField()
+    folder = TextField()
     created_at = InstantField()
     updated_at = InstantField()
 
@@ -279,6 +286,7 @@ class NewProcedure(StrictSerializer):
     trigger = TextField(max_length=2_000, allow_blank=True, default="")
     content = TextField(max_length=TEXT_LIMIT)
     active = YesNoField(default=True)
+    folder = TextField(max_length=100, trim_whitespace=True, allow_blank=True, default="")
 
 
 class ProcedureChange(BaseVersion):
@@ -286,6 +294,7 @@ class ProcedureChange(BaseVersion):
     trigger = TextField(max_length=2_000, allow_blank=True, required=False)
     content = TextField(max_length=TEXT_LIMIT, required=False)
     active = YesNoField(required=False)
+    folder = TextField(max_length=100, trim_whitespace=True, allow_blank=True, required=False)
 
 
 class ProcedureVersion(Change, ProcedureShown):

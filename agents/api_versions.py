@@ -1,5 +1,7 @@
 """Routes that procedures and memories have in common: listed and made under their agent, changed against a version."""
 
+from datetime import datetime
+
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import status
@@ -20,7 +22,7 @@ from agents.api_base import (
     instant_parameter,
     whole_parameter,
 )
-from agents.configurations import number_at, versions_at
+from agents.configurations import instant_of, number_at, versions_at
 from agents.models import Agent, Configuration, Door
 
 
@@ -53,20 +55,28 @@ def agent_or_404(member, agent_id) -> Agent:
 
 def number_asked(request, agent) -> int | None:
     """The configuration number that `version` or `asOf` asks for; None for now. Raises ValidationError, Http404."""
+    return then_asked(request, agent)[0]
+
+
+def then_asked(request, agent) -> tuple[int | None, datetime | None]:
+    """That number, and the instant it is read at: the time asked for, or what `instant_of` says. (None, None) for now."""
     version, as_of = whole_parameter(request, "version"), instant_parameter(request, "asOf")
     if version is not None and as_of is not None:
         raise ValidationError({"asOf": "Ask for a version or for a time, not for both."})
-    if as_of is not None:
-        version = number_at(agent, as_of)
-        if version is None:
-            raise Http404
-    if version is not None and not 1 <= version <= agent.configuration_version:
+    if version is None and as_of is None:
+        return None, None
+    number = number_at(agent, as_of) if version is None else version
+    made = agent.configurations.filter(number=number).first()
+    if made is None:
         raise Http404
-    return version
+    return made.number, as_of or instant_of(made, is_newest=made.number == agent.configuration_version)
 
 
 class RowsOfAgent(ApiView):
-    """`GET` and `POST /agents/:id/…`. Subclasses name `model`, `shown`, `body` and `create`."""
+    """`GET` and `POST /agents/:id/…`. Subclasses name `model`, `shown`, `body` and `create`.
+
+    With `version` or `asOf` the list is what the agent was told then; where rows expire, `valid_at` leaves out what had.
+    """
 
     rights = {"GET": Right.READ_AI, "POST": Right.CONFIGURE}
     parameters = {"GET": ("version", "asOf")}
@@ -74,12 +84,16 @@ class RowsOfAgent(ApiView):
 
     def get(self, request, agent_id):
         agent = agent_or_404(request.member, agent_id)
-        number = number_asked(request, agent)
+        number, at = then_asked(request, agent)
         if number is None:
             rows = self.model.objects.visible_to(request.member).filter(agent=agent)
         else:
-            rows = versions_at(self.model, agent, number)
+            rows = self.valid_at(versions_at(self.model, agent, number), at)
         return self.page(rows, self.shown)
+
+    def valid_at(self, rows, at):
+        """Those of the history rows that were in force at the instant `at`."""
+        return rows
 
     def post(self, request, agent_id):
         agent = agent_or_404(request.member, agent_id)

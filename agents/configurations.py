@@ -1,8 +1,10 @@
 """What an AI agent was told at a configuration number: its prompt and procedures, read from their histories."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import F, OuterRef, Subquery
+from django.utils import timezone
 
 from agents.models import Configuration, Procedure, Prompt
 
@@ -20,6 +22,14 @@ class Told:
 def number_at(agent, at) -> int | None:
     """The configuration number that was in effect at the instant `at`; None before the first."""
     return agent.configurations.filter(created_at__lte=at).order_by("-number").values_list("number", flat=True).first()
+
+
+def instant_of(made: Configuration, *, is_newest) -> datetime:
+    """The instant at which a configuration is read where nobody names one: when it was made, for the newest now.
+
+    What expires is judged by it, so that an entry that had expired by then is not told as served.
+    """
+    return timezone.now() if is_newest else made.created_at
 
 
 def told(agent, number) -> Told:

@@ -59,13 +59,19 @@ class ProposalBack(ReadOnly):
 
     def buttons_for(self, row):
         if row.status == Proposal.Status.PENDING:
-            return ("approve", "reject")
+            return ("rebase" if proposals.is_stale(row) else "approve", "reject")
         return ("revert",) if row.status == Proposal.Status.APPROVED else ()
 
     @button("Approve", asks=True)
     def approve(self, request, row, words):
         proposals.approve(row, by=self.acting(request, row), door=Door.ADMIN, note=words)
         return f"Approved and applied as version {row.result_version}."
+
+    @button("Bring up to date")
+    def rebase(self, request, row, words):
+        made = proposals.rebase(row, by=self.acting(request, row), door=Door.ADMIN)
+        address = reverse("admin:coaching_proposal_change", args=[made.pk])
+        return format_html('Written anew against version {}: <a href="{}">{}</a>', made.base_version, address, made)
 
     @button("Reject", asks=True, danger=True)
     def reject(self, request, row, words):

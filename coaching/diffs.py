@@ -4,6 +4,7 @@ Both texts are cut into tokens, and the tokens that stay are found between ancho
 of 50,000 characters takes milliseconds whatever stands in it. What cannot be matched cheaply is told as removed and added.
 """
 
+import dataclasses
 import re
 from bisect import bisect_left
 from collections import Counter
@@ -57,9 +58,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Gap:
-    """`count` unchanged lines that are folded away."""
+    """`count` unchanged lines that are folded away: `lines`, for where the fold is opened."""
 
     count: int
+    lines: tuple[Line, ...] = dataclasses.field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,19 @@ class LineDiff:
     rows: tuple[Line | Gap, ...]
     added: int
     removed: int
+
+    @property
+    def runs(self):
+        """Where it changed, as (first, last) line of the new text, of the old one where lines only went."""
+        runs, numbers, olds = [], [], []
+        for row in [*self.rows, None]:
+            if isinstance(row, Line) and row.sign:
+                (olds if row.sign == "-" else numbers).append(row.number)
+            elif olds or numbers:
+                named = numbers or olds
+                runs.append((named[0], named[-1]))
+                numbers, olds = [], []
+        return runs
 
     @property
     def pairs(self):
@@ -182,7 +197,7 @@ def _folded(rows, context):
     folded, hidden = [], []
     for row, keep in zip([*rows, None], [*near, True], strict=True):
         if keep:
-            folded += hidden if len(hidden) == 1 else [Gap(len(hidden))] * bool(hidden)
+            folded += hidden if len(hidden) == 1 else [Gap(len(hidden), tuple(hidden))] * bool(hidden)
             hidden = []
             folded += [row] if row is not None else []
         else:

@@ -1,7 +1,10 @@
 """What is typed into the pages about AI agents. Forms read and name fields; rules stand in the actions."""
 
+from datetime import UTC, datetime
+
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.utils import timezone
 
 from agents.models import TEXT_LIMIT, Agent
 from coaching.llm import DEFAULT_MODEL
@@ -44,42 +47,101 @@ def _area(rows, **attrs):
     return forms.Textarea(attrs={"rows": rows, **attrs})
 
 
+def _counted(rows, limit=TEXT_LIMIT, **attrs):
+    """A text whose length stands below it. No maxlength: a browser would cut what is pasted and say nothing."""
+    return _area(rows, **{"data-count": limit, **attrs})
+
+
+class LocalTimeField(forms.DateTimeField):
+    """A date and a time of day on the clock of the workspace.
+
+    A time that its clocks skip, or show twice, is none: which instant was meant is not guessed.
+    """
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    default_error_messages = {"invalid": "Give a date and a time, as in 2027-01-31 18:00."}
+
+    def to_python(self, value):
+        try:
+            return super().to_python(value)
+        except forms.ValidationError as error:
+            if error.code != "ambiguous_timezone":
+                raise
+            raise forms.ValidationError(_why_not(error.params["datetime"]), code=error.code) from error
+
+
+def _why_not(typed):
+    """Why this time of day is not one instant."""
+    zone, there = timezone.get_current_timezone(), f"{typed.day} {typed:%b %Y}"
+    try:
+        is_there = typed.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == typed
+    except OverflowError:
+        return "That is beyond the calendar."
+    if is_there:
+        return f"{typed:%H:%M} comes twice on {there} in {zone}: the clocks go back. Choose a time before or after that hour."
+    return f"{typed:%H:%M} does not exist on {there} in {zone}: the clocks go forward. Choose a time before or after that hour."
+
+
 class MemoryForm(Versioned):
     summary = forms.CharField(
         label="Summary",
         required=False,
-        widget=_area(2, maxlength=SUMMARY_LIMIT),
+        widget=_counted(2, SUMMARY_LIMIT),
         help_text="One sentence, worded as somebody would search for it.",
     )
-    text = forms.CharField(label="Text", required=False, widget=_area(8, maxlength=TEXT_LIMIT))
-    expires_at = forms.DateTimeField(
-        label="Served until",
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="Empty: it does not expire.",
-        error_messages={"invalid": "Give a date and a time, as in 2027-01-31 18:00."},
-    )
+    text = forms.CharField(label="Text", required=False, widget=_counted(8))
+    expires_at = LocalTimeField(label="Served until", required=False)
     field_order = ("summary", "text", "expires_at", "reason", "base_version")
 
-    def clean_expires_at(self):
-        """The instant as it was before (`initial`) where only the seconds differ, which the field does not show."""
-        typed, known = self.cleaned_data["expires_at"], self.initial.get("expires_at")
-        return known if known and typed == known.replace(second=0, microsecond=0) else typed
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["expires_at"].help_text = (
+            f"Served until that instant, in {timezone.get_current_timezone_name()}; stored in UTC. Afterwards the agent is not "
+            "given it any more; the entry stays. Empty: it does not expire."
+        )
+
+    def _clean_fields(self):
+        """An expiry that was left as the form showed it is the instant it was before (`initial`): the field shows no
+        seconds, and of an hour that comes twice not which of the two."""
+        super()._clean_fields()
+        known, bound = self.initial.get("expires_at"), self["expires_at"]
+        if isinstance(known, datetime) and bound.data == timezone.localtime(known).strftime(bound.field.widget.format):
+            self._errors.pop("expires_at", None)
+            self.cleaned_data["expires_at"] = known
+
+
+class MergeForm(MemoryForm):
+    """What one memory shall say instead of two; it becomes a proposal, whose rationale names the other one."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields["reason"], self.fields["base_version"]
 
 
 class ProcedureForm(Versioned):
-    name = forms.CharField(label="Name", required=False, max_length=200)
+    name = forms.CharField(label="Name", required=False)
     trigger = forms.CharField(
-        label="When it is followed", required=False, widget=_area(2), help_text="What a customer asks or what happens."
+        label="When it is followed",
+        required=False,
+        widget=_counted(2, 2_000),
+        help_text="What a customer asks or what happens.",
     )
-    content = forms.CharField(label="Steps", required=False, widget=_area(14), help_text="Markdown, one step a line.")
+    content = forms.CharField(
+        label="Steps", required=False, widget=_counted(14), help_text="Markdown, one step a line."
+    )
+    folder = forms.CharField(
+        label="Folder",
+        required=False,
+        widget=forms.TextInput(attrs={"list": "folders", "autocomplete": "off"}),
+        help_text="Where it stands in the list: one there is, or a new name. Empty: in none.",
+    )
     active = forms.BooleanField(label="In use", required=False, initial=True)
-    field_order = ("name", "trigger", "content", "active", "reason", "base_version")
+    field_order = ("name", "trigger", "content", "folder", "active", "reason", "base_version")
 
 
 class PromptForm(Versioned):
     system_prompt = forms.CharField(
-        label="System prompt", required=False, widget=_area(24, maxlength=TEXT_LIMIT, **{"class": "mono"}), strip=False
+        label="System prompt", required=False, widget=_counted(24, **{"class": "mono"}), strip=False
     )
     field_order = ("system_prompt", "reason", "base_version")
 
@@ -148,6 +210,14 @@ class ModelForm(Typed):
         help_text="How hard it thinks. More costs more tokens and time. Not every model takes this.",
     )
     version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class AsOfForm(Typed):
+    """The moment to read an agent's configuration at."""
+
+    asOf = LocalTimeField(  # noqa: N815 (the name of the parameter in the address, as in the API)
+        label="At", error_messages={"required": "Give a date and a time, as in 2027-01-31 18:00."}
+    )
 
 
 FORMS = {"memory": MemoryForm, "procedure": ProcedureForm, "prompt": PromptForm}

@@ -50,6 +50,16 @@ def merge_fields(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mappi
     return Merged(merged, tuple(touching))
 
 
+def begin_fields(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person begins with who has to settle two changes that touch: both put together, and `ours` where they touch."""
+    begun = dict(merge_fields(base, ours, theirs).fields)
+    for field, current in ours.items():
+        before, wanted = base.get(field), theirs.get(field, base.get(field))
+        if isinstance(before, str) and isinstance(current, str) and isinstance(wanted, str):
+            begun[field] = merge_text(before, current, wanted, ours_where_touching=True)
+    return begun
+
+
 def merge_value(base: Any, ours: Any, theirs: Any) -> Any:
     """One value: whichever side changed it; both sides' edits where it is text. Raises Touch."""
     if ours == theirs or theirs == base:
@@ -61,15 +71,21 @@ def merge_value(base: Any, ours: Any, theirs: Any) -> Any:
     return merge_text(base, ours, theirs)
 
 
-def merge_text(base: str, ours: str, theirs: str) -> str:
-    """Both sides' edits of `base`. Raises Touch."""
+def merge_text(base: str, ours: str, theirs: str, *, ours_where_touching: bool = False) -> str:
+    """Both sides' edits of `base`. Raises Touch, or with `ours_where_touching` keeps that side's lines there."""
     lines, ours_lines, theirs_lines = (text.splitlines(keepends=True) for text in (base, ours, theirs))
     told: list[str] = []
     at = 0
     for start, end, mine, yours in _regions(lines, edits(lines, ours_lines), edits(lines, theirs_lines)):
         told += lines[at:start]
         part = "".join(lines[start:end])
-        told.append(_region(part, _applied(lines, start, end, mine), _applied(lines, start, end, yours)))
+        ours_part = _applied(lines, start, end, mine)
+        try:
+            told.append(_region(part, ours_part, _applied(lines, start, end, yours)))
+        except Touch:
+            if not ours_where_touching:
+                raise
+            told.append(ours_part)
         at = end
     return "".join([*told, *lines[at:]])
 

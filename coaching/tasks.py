@@ -2,11 +2,12 @@
 
 from celery import shared_task
 
-from coaching.actions import backtests, imports, sessions, sweeps
+from coaching.actions import backtests, hygiene, imports, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Sample, Sweep, Turn
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
+MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
 LOOK_SECONDS = 5  # the clock looks again by then: a message that no worker took until then is not needed any more
 
 
@@ -45,6 +46,14 @@ def run_model_test(test_id):
 
 
 @shared_task
+def note_served():
+    """Let memories know of the conversations they were served in, so far as one look goes."""
+    for _ in range(MOST_BATCHES):
+        if hygiene.note_served() < hygiene.BATCH:
+            break
+
+
+@shared_task
 def find_due_sweeps():
     """Ask which workspaces are due for a look, and send them out."""
     sweeps.owe_due()
@@ -60,6 +69,12 @@ def find_owed_work():
     _send(run_backtest, Backtest.objects.unfinished().due())
     _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
+
+
+@shared_task
+def forget_viewings():
+    """Delete what is known of who looked at which proposal, once nobody needs it."""
+    viewings.forget()
 
 
 def _send(task, rows):

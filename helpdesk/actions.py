@@ -499,8 +499,11 @@ def _tell(conversation, row, agent) -> set[str]:
         told["configuration_version"] = row.configuration_version
     if row.memories_served is not None:
         told["memories_served"] = row.memories_served
-        told["memories_are_noted"] = not row.memories_served
     changed = {name for name, value in told.items() if getattr(conversation, name) != value}
+    if "memories_served" in changed:
+        # Written with the list whatever it was when this was read: somebody may have noted the list before it meanwhile.
+        told["memories_are_noted"] = not row.memories_served
+        changed.add("memories_are_noted")
     for name in changed:
         setattr(conversation, name, told[name])
     opened_at, closed_at = conversation.opened_at, conversation.closed_at

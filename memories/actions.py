@@ -1,14 +1,18 @@
 """What can be done to memories. Every door calls these; versions, numbers and the log are made by agents.actions."""
 
 import re
+from datetime import timedelta
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from agents import actions as configuration
 from memories.models import SUMMARY_LIMIT, Memory
 
 ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|approx|no|vs|mr|mrs|ms|dr|st|a\.m|p\.m)\.", re.IGNORECASE)
+A_DAY = timedelta(days=1)
 SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+(?=\S)")
 
 
@@ -40,6 +44,24 @@ def remove(memory, *, base_version, by, door, reason="", proposal=None):
 def restore(pk, *, by, door, reason=""):
     """Bring a removed entry back under its own id. Raises NotAllowed, Memory.DoesNotExist, versions.Conflict."""
     return configuration.restore(Memory, pk, by=by, door=door, reason=reason)
+
+
+def mark_served(agent_id, ids, at):
+    """Note that the agent was given these of its memories at `at`, or now if that lies ahead: to the day, and no version.
+
+    Nothing is written for those that were noted within the day before, nor for ids that are no memory of it. A search does
+    not wait for whoever is changing one: False then, and it can be called again.
+    """
+    at = min(at, timezone.now())
+    unnoted = Q(last_served_at=None) | Q(last_served_at__lt=at - A_DAY)
+    rows = Memory.objects.filter(unnoted, agent_id=agent_id, pk__in=ids)
+    n_unnoted = rows.count() if ids else 0  # reading takes no lock, and most of the time there is nothing to write
+    if not n_unnoted:
+        return True
+    with transaction.atomic():
+        free = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        Memory.objects.filter(pk__in=free).update(last_served_at=at)
+    return len(free) >= n_unnoted
 
 
 def checked(fields, *, past_expiry_is_fine=False):

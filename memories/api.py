@@ -79,6 +79,9 @@ class Memories(RowsOfAgent):
     filterset_class = MemoryFilters
     queryset = Memory.objects.none()
 
+    def valid_at(self, rows, at):
+        return rows.filter(served_at(at))
+
 
 @extend_schema_view(
     get=extend_schema(responses=MemoryShown),
@@ -144,6 +147,8 @@ class MemorySearch(ApiView):
         hits = search(
             agent, asked["query"], limit=asked["limit"], as_of=asked.get("as_of"), include_text=asked["include_text"]
         )
+        if "as_of" not in asked:
+            actions.mark_served(agent.pk, [hit.id for hit in hits], timezone.now())
         return Response(SearchAnswer({"items": hits, "base_version": base_version}).data)
 
 

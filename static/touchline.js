@@ -1,4 +1,4 @@
-/* What the pages need beyond htmx: the drawer, drafts, errors said in words, arrow keys in the picture. No page depends on it:
+/* What the pages need beyond htmx: the drawer, drafts, errors said in words, arrow keys in the picture, lengths of texts. No page depends on it:
    without scripts every link leads to a whole page and every form is sent as a form. */
 (() => {
   "use strict";
@@ -203,6 +203,22 @@
     points[to].setAttribute("tabindex", "0");
     points[to].focus();
   }
+
+  /* --------------------------------------------- how long a text is, while it grows */
+
+  const CHARACTERS_A_TOKEN = 4; // rough, as the server counts
+  const counted = (n) => n.toLocaleString("en");
+
+  document.addEventListener("input", ({ target }) => {
+    const limit = Number(target.dataset?.count);
+    const place = limit && document.querySelector(`[data-count-of="${CSS.escape(target.id)}"]`);
+    if (!place) return;
+    const length = [...target.value].length; // characters as the server counts them, not halves of rare ones
+    const tokens = place.textContent.includes("token") ? `, about ${counted(Math.ceil(length / CHARACTERS_A_TOKEN))} tokens` : "";
+    const over = length > limit ? `: ${counted(length - limit)} too many` : "";
+    place.textContent = `${counted(length)} of ${counted(limit)} characters${tokens}${over}`;
+    place.classList.toggle("field-over", length > limit);
+  });
 
   function ready() {
     prepareDrawer();

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from agents import actions
 from agents.models import Door
-from coaching.actions import backtests, flags, notes, proposals, samples, sessions
+from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
 from memories import actions as memories
 from tests import factories
 from tests.coaching import brought, talks
@@ -36,6 +36,7 @@ OPEN = (200,) * 6
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 BACK = {"version": "1", "base_version": "2"}
+PAIR = {"first": "{memory}:2", "second": "{near}:1"}
 MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
 NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
 
@@ -76,6 +77,12 @@ LINES = [
     ("todo/follow-ups/{note}/done", "POST", {}, DONE),
     ("todo/follow-ups/{note}/not-done", "POST", {}, DONE),
     ("todo/follow-ups/{shared}/done", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("decisions", "GET", {}, LISTED),
+    ("decisions", "POST", {}, LISTED),
+    ("decisions.csv", "GET", {}, LISTED),
+    ("decisions.jsonl", "GET", {}, LISTED),
+    ("decisions/{entry}/take-back", "GET", {}, SEEN),
+    ("decisions/{entry}/take-back", "POST", {}, DONE),
     ("agents/{ai}", "GET", {}, SEEN),
     ("agents/{own}", "GET", {}, (302, 404, 404, 403, 200, 200)),
     ("agents/{hers}", "GET", {}, SEEN),
@@ -97,6 +104,23 @@ LINES = [
     ("agents/{ai}/imports/{import}/go-on", "POST", {}, DONE),
     ("agents/{ai}/memory", "GET", {}, SEEN),
     ("agents/{ai}/memory?q=refund", "GET", {}, SEEN),
+    ("agents/{ai}/memory/check", "GET", {}, SEEN),
+    ("agents/{ai}/memory/check?show=unchecked&months=3", "GET", {}, SEEN),
+    ("agents/{own}/memory/check", "GET", {}, (302, 404, 404, 403, 404, 404)),
+    ("agents/{ai}/memory/check/pair", "POST", PAIR | {"do": "keep-both"}, DONE),
+    ("agents/{ai}/memory/check/pair", "POST", PAIR | {"do": "keep-first"}, DONE),
+    ("agents/{ai}/memory/check/merge?first={memory}:2&second={near}:1", "GET", {}, SEEN),
+    ("agents/{ai}/memory/check/merge?first={memory}:2&second={near}:1", "POST", MEMORY, DONE),
+    (
+        "agents/{other_ai}/memory/check/merge?first={memory}:2&second={near}:1",
+        "GET",
+        {},
+        (302, 404, 404, 404, 404, 404),
+    ),
+    ("agents/{ai}/memory/check/kept", "POST", {"kept": "{kept}"}, DONE),
+    ("agents/{other_ai}/memory/check/kept", "POST", {"kept": "{kept}"}, (302, 404, 404, 404, 404, 404)),
+    ("agents/{ai}/memory/check/entries", "POST", {"do": "confirm", "entry": "{memory}:2"}, DONE),
+    ("agents/{ai}/memory/check/entries", "POST", {"do": "remove", "entry": "{near}:1"}, DONE),
     ("agents/{ai}/memory/new", "GET", {}, SEEN),
     ("agents/{ai}/memory/new", "POST", MEMORY, DONE),
     ("agents/{ai}/memory/{memory}", "GET", {}, SEEN),
@@ -119,6 +143,10 @@ LINES = [
     ("agents/{ai}/prompt/edit", "GET", {}, SEEN),
     ("agents/{ai}/prompt/edit", "POST", {"system_prompt": "Be brief.", "base_version": "2"}, DONE),
     ("agents/{ai}/prompt/bring-back", "POST", BACK, DONE),
+    ("agents/{ai}/configurations", "GET", {}, SEEN),
+    ("agents/{ai}/configurations?from=1&to=2", "GET", {}, SEEN),
+    ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
+    ("agents/{ai}/configurations/2", "GET", {}, SEEN),
     ("settings", "GET", {}, LED_ON),
     ("settings/flags", "GET", {}, LISTED),
     ("settings/flags?level=early&page=2", "GET", {}, LISTED),
@@ -146,12 +174,17 @@ LINES = [
     ("agents/{ai}/coaching/set?flagged=1", "POST", {"quick": "Is this a pattern?"}, DONE),
     ("flags/{ai_flag}/ask", "POST", {"quick": "Is this a pattern?"}, DONE),
     ("proposals", "GET", {}, LISTED),
+    ("proposals?session={session}&q=parcel", "GET", {}, LISTED),
+    ("proposals/decide", "GET", {}, LED_ON),
+    ("proposals/decide", "POST", {"verdict": "reject", "chosen": "{proposal}"}, LED_ON),
+    ("proposals/decide", "POST", {"verdict": "approve", "chosen": "{proposal}", "sure": "1"}, LED_ON),
     ("proposals/{proposal}", "GET", {}, SEEN),
     ("proposals/{proposal}/approve", "POST", {}, DONE),
     ("proposals/{proposal}/reject", "POST", {"reason": "No."}, DONE),
     ("proposals/{proposal}/edit", "GET", {}, SEEN),
     ("proposals/{proposal}/edit", "POST", MEMORY, SEEN),
-    ("proposals/{stale}/renew", "POST", NEWER, DONE),
+    ("proposals/{proposal}/live", "GET", {}, SEEN),
+    ("proposals/{stale}/rebase", "POST", NEWER | {"edited": "1"}, DONE),
     ("proposals/{applied}/take-back", "GET", {}, SEEN),
     ("proposals/{applied}/take-back", "POST", {}, DONE),
 ]
@@ -177,6 +210,8 @@ def world(workspace, owner, agent, linked_member):
         for both in (False, True)
     )
     dismissed = flags.dismiss(flags.raise_manual(hers, by=owner, reason="Talk."), by=owner, reason="No.")
+    near = factories.memory(agent, owner, summary="Refunds are quick today.")
+    kept = hygiene.keep_both(agent, hygiene.Read(near.pk, 1), hygiene.Read(memory.pk, 2), by=owner)
     talk, session = talks.conversation(agent), factories.session(agent, owner)
     applied = proposals.approve(factories.proposal(agent), by=owner, door=Door.PAGE)
     rows = {
@@ -186,6 +221,8 @@ def world(workspace, owner, agent, linked_member):
         "hers": hers,
         "memory": memory,
         "gone": gone,
+        "near": near,
+        "kept": kept,
         "procedure": procedure,
         "gone_procedure": gone_procedure,
         "note": note,
@@ -206,7 +243,8 @@ def world(workspace, owner, agent, linked_member):
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
         ),
     }
-    return {name: str(row.pk) for name, row in rows.items()}
+    entry = workspace.decisions.get(proposal_id=applied.pk)
+    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number)}
 
 
 @pytest.fixture
@@ -263,7 +301,7 @@ def test_every_page_and_method_has_its_line(owner):
     browser.force_login(owner.user)
     written = set()
     for where in pages():
-        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), where)
+        address = "/" + re.sub(r"<[^>]*>", str(uuid.UUID(int=0)), re.sub(r"<int:[^>]*>", "1", where))
         for method in ("GET", "POST") if where in BARE else ("GET", "POST", "PUT", "PATCH", "DELETE"):
             if where in BARE or browser.generic(method, address).status_code != 405:
                 written.add((shape(where), method))

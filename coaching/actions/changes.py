@@ -28,7 +28,7 @@ class AlreadyTakenBack(Refusal):
 
 
 class NothingToTakeBack(Refusal):
-    """The first version of a prompt came with its agent."""
+    """It is as it was before the change; or it is the first version of a prompt, which came with its agent."""
 
 
 def before_and_after(made: Configuration) -> tuple[dict, dict]:
@@ -64,7 +64,7 @@ def take_back(made: Configuration, *, by, door, note="", change=None, base_versi
                 target_kind=made.target_kind, target_id=made.target_id, title=title, configuration=undone,
                 proposal=proposal, note=note,
             )  # fmt: skip
-    except (versions.Conflict, IntegrityError) as error:
+    except (versions.Conflict, NothingToTakeBack, IntegrityError) as error:
         if earlier := Configuration.objects.filter(reverts=made).select_related("by__user").first():
             raise AlreadyTakenBack(earlier) from error
         raise
@@ -72,14 +72,21 @@ def take_back(made: Configuration, *, by, door, note="", change=None, base_versi
 
 
 def _undo(made, model, how, change, base_version):
-    if made.change == Change.REMOVED:
-        configuration.restore(model, made.target_id, **how)
-        return
-    base_version = base_version or made.target_version
+    base_version = made.target_version if base_version is None else base_version
     row = model.objects.filter(agent_id=made.agent_id, pk=made.target_id).first()
+    if made.change == Change.REMOVED:
+        if row is not None:
+            raise NothingToTakeBack(f"This {made.target_kind} was brought back already.")
+        fields = memories.checked(change) if model is Memory and change else change
+        configuration.restore(model, made.target_id, changes=fields, base_version=base_version, **how)
+        return
     before, _ = before_and_after(made)
+    if row is None and not before:
+        raise NothingToTakeBack(f"This {made.target_kind} is gone already.")
     if row is None:
-        raise versions.conflict(model(pk=made.target_id), base_version, before)
+        raise versions.conflict(model(pk=made.target_id), base_version, change or before)
+    if change is None and before == versions.fields_of(row):
+        raise NothingToTakeBack(f"This {made.target_kind} is as it was before already.")
     if change is not None:
         revise = memories.revise if model is Memory else configuration.revise
         revise(row, changes=change, base_version=base_version, **how)

@@ -14,7 +14,7 @@ from agents.models import Decision, Procedure, Prompt
 from coaching.actions import changes
 from coaching.actions.changes import MODELS
 from coaching.merging import merge_fields
-from coaching.models import Proposal, Session
+from coaching.models import Message, Proposal, Session
 from coaching.risk import assess
 from memories import actions as memories
 from memories.models import Memory
@@ -149,8 +149,9 @@ def approve(proposal, *, by, door, note="", change=None):
 
 
 def reject(proposal, *, by, door, reason=""):
-    """Decide against it; the coach reads the reason later. Raises NotAllowed, AlreadyDecided."""
+    """Decide against it; the coach reads the reason later. Raises NotAllowed, AlreadyDecided, ValidationError (its type)."""
     require_decider(proposal, by)
+    _refuse_unknown(proposal)
     with transaction.atomic():
         _decide(proposal, Status.REJECTED, by, door, reason)
         decisions.append(
@@ -192,8 +193,8 @@ def rebase(proposal, *, by, door, change=None, base_version=None):
     with transaction.atomic():
         made = create(
             proposal.agent, type=proposal.type, change=change, target_id=proposal.target_id, base_version=target.version,
-            rationale=proposal.rationale, evidence=proposal.evidence, session=proposal.session, turn=proposal.turn,
-            brought_by=proposal.brought_by,
+            rationale=proposal.rationale, evidence=proposal.evidence, told=_told(proposal), session=proposal.session,
+            turn=proposal.turn, brought_by=proposal.brought_by,
         )  # fmt: skip
         _supersede(proposal, proposal.agent, by=by, door=door)
         reasons = [*made.risk_reasons, *(reason for reason in proposal.risk_reasons if reason not in made.risk_reasons)]
@@ -221,13 +222,10 @@ def decide_together(rows, *, verdict, by, door, note=""):
     decided)] in the given order. Raises NotAllowed; NotTogether before anything is decided.
     """
     require(by, Right.APPROVE)
+    if verdict not in (Status.APPROVED, Status.REJECTED):
+        raise ValueError(f"{verdict} is no verdict.")
     rows = list(rows)
-    if len(rows) > MOST_AT_ONCE:
-        raise NotTogether(f"At most {MOST_AT_ONCE} proposals are decided at once.")
-    if len({row.type for row in rows}) > 1:
-        raise NotTogether("Only proposals of one type are decided at once. Filter by type first.")
-    if any(row.risk_level != Proposal.Risk.LOW for row in rows):
-        raise NotTogether("A proposal of high risk is decided by itself.")
+    require_togetherness(rows)
     told: list[tuple[Proposal, Exception | None]] = []
     for row in rows:
         try:
@@ -240,6 +238,16 @@ def decide_together(rows, *, verdict, by, door, note=""):
         else:
             told.append((row, None))
     return told
+
+
+def require_togetherness(rows):
+    """Raises NotTogether unless these proposals can be decided with one click."""
+    if len(rows) > MOST_AT_ONCE:
+        raise NotTogether(f"At most {MOST_AT_ONCE} proposals are decided at once.")
+    if len({row.type for row in rows}) > 1:
+        raise NotTogether("Only proposals of one type are decided at once. Filter by type first.")
+    if any(row.risk_level != Proposal.Risk.LOW for row in rows):
+        raise NotTogether("A proposal of high risk is decided by itself.")
 
 
 def revert(proposal, *, by, door, note="", change=None, base_version=None):
@@ -354,6 +362,13 @@ def _n_conversations(evidence):
     return len({one["conversation"] for one in evidence if one.get("conversation")})
 
 
+def _told(proposal):
+    """What the leader said in the messages that are its evidence."""
+    ids = {one["message"] for one in proposal.evidence if "message" in one}
+    asked = Message.objects.filter(session_id=proposal.session_id, role=Message.Role.USER) if ids else ()
+    return "\n".join(message.text for message in asked if str(message.pk) in ids)
+
+
 def _supersede(old, agent, *, by, door=""):
     if old.agent_id != agent.pk:
         raise NotAPossibleTarget("Only a proposal for the same agent can be replaced.")
@@ -393,7 +408,7 @@ def _apply(proposal, fields, new_id, by, door, note):
         # It was there before, under the id that an import knows it by.
         if model.history.filter(id=new_id).exclude(agent_id=agent.pk).exists():
             raise NotAPossibleTarget(f"The id of this {proposal.target_kind} is taken.")
-        configuration.restore(model, new_id, changes=fields, **how)
+        configuration.restore(model, new_id, changes=memories.checked(fields) if model is Memory else fields, **how)
     elif proposal.type == Type.MEMORY_CREATE:
         memories.create(agent, id=new_id, source=_source(proposal), **fields, **how)
     elif proposal.type == Type.PROCEDURE_CREATE:

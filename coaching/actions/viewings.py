@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from agents.access import Right, require
 from agents.models import Member
+from coaching.actions import changes
 from coaching.models import Proposal, Viewing
 
 STAYS = timedelta(seconds=30)  # after the last sign of life; an open page gives one every ten seconds
@@ -14,7 +14,7 @@ KEPT = timedelta(days=1)
 
 def see(proposal: Proposal, *, by: Member) -> None:
     """`by` has the proposal open now. Raises NotAllowed."""
-    require(by, Right.APPROVE)
+    changes.require_place(proposal, by)
     Viewing.objects.update_or_create(
         workspace_id=proposal.workspace_id, proposal=proposal, member=by, defaults={"seen_at": timezone.now()}
     )

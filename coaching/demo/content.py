@@ -129,15 +129,26 @@ MEMORIES = {
     ),
 }
 
+# Written last by somebody who had not read the first one; it says otherwise.
+CONTRADICTION = (
+    "Refunds reach the customer's account 7 to 10 working days after they are started.",
+    "From the note of the payments team.",
+)
+EXPIRING = (
+    "The spare parts counter is closed for stocktaking.",
+    "Parts that are in stock are sent instead.",
+    9,
+)  # days
+
 PROCEDURES = {
     REFUNDS: (
-        ("Refund a return", "A customer wants their money back for something they sent back.", "1. Look the order up.\n2. Check that the parcel has arrived.\n3. Open a refund request.\n4. Tell the customer that it takes 3 to 5 working days."),
-        ("Doubled charge", "A customer says that they were charged twice.", "1. Ask for the order number.\n2. Open a ticket for the payments team.\n3. Tell the customer that it can take a week."),
-        ("Missing parcel", "A parcel is shown as delivered but did not arrive.", "1. Ask whether a neighbour has it.\n2. Wait two working days after the delivery.\n3. Open a search with the carrier."),
+        ("Money back", "Refund a return", "A customer wants their money back for something they sent back.", "1. Look the order up.\n2. Check that the parcel has arrived.\n3. Open a refund request.\n4. Tell the customer that it takes 3 to 5 working days."),
+        ("Money back", "Doubled charge", "A customer says that they were charged twice.", "1. Ask for the order number.\n2. Open a ticket for the payments team.\n3. Tell the customer that it can take a week."),
+        ("Parcels", "Missing parcel", "A parcel is shown as delivered but did not arrive.", "1. Ask whether a neighbour has it.\n2. Wait two working days after the delivery.\n3. Open a search with the carrier."),
     ),
     GUIDE: (
-        ("First assembly", "A customer has just unpacked a bike.", "1. Handlebar.\n2. Front wheel.\n3. Pedals, left one turns the other way.\n4. Brakes: pull both, they must hold."),
-        ("Brakes do not grip", "Any word about brakes that slip, squeal or do not hold.", "1. Say that the bike must not be ridden.\n2. Offer the next free workshop date."),
+        ("", "First assembly", "A customer has just unpacked a bike.", "1. Handlebar.\n2. Front wheel.\n3. Pedals, left one turns the other way.\n4. Brakes: pull both, they must hold."),
+        ("", "Brakes do not grip", "Any word about brakes that slip, squeal or do not hold.", "1. Say that the bike must not be ridden.\n2. Offer the next free workshop date."),
     ),
 }  # fmt: skip
 

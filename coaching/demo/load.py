@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents import actions as agents
 from agents.models import Agent, Door, Member, User, Workspace
-from coaching.actions import notes, proposals, sessions, sweeps
+from coaching.actions import changes, notes, proposals, sessions, sweeps
 from coaching.coach.tools import Toolbox
 from coaching.demo import content
 from coaching.models import Flag, Note, Turn
@@ -51,6 +51,7 @@ def load(*, now=None):
     for item in content.COACHING:
         _coach(item, everyone[item.agent], talks[item.talk], owner)
     _edit_prompt(everyone[content.REFUNDS], admin)
+    _later_memories(everyone[content.REFUNDS], owner, admin, now)
     _notes(everyone, {"owner": owner, "admin": admin}, now)
     return logins
 
@@ -80,9 +81,9 @@ def _knowledge(everyone, owner):
         for summary, text in entries:
             memories.create(everyone[name], by=owner, door=Door.COMMAND, summary=summary, text=text)
     for name, entries in content.PROCEDURES.items():
-        for title, trigger, steps in entries:
+        for folder, title, trigger, steps in entries:
             agents.create_procedure(
-                everyone[name], by=owner, door=Door.COMMAND, name=title, trigger=trigger, content=steps
+                everyone[name], by=owner, door=Door.COMMAND, name=title, trigger=trigger, content=steps, folder=folder
             )
 
 
@@ -233,6 +234,20 @@ def _edit_prompt(agent, admin):
         prompt, system_prompt=prompt.system_prompt.replace(old, new), base_version=prompt.version, by=admin, door=Door.PAGE,
         reason="Names make it warmer",
     )  # fmt: skip
+
+
+def _later_memories(agent, owner, admin, now):
+    """One that will expire, one that contradicts another, and a change that was taken back."""
+    summary, text, days = content.EXPIRING
+    expires_at = (now + timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
+    memories.create(agent, by=admin, door=Door.PAGE, summary=summary, text=text, expires_at=expires_at)
+    summary, text = content.CONTRADICTION
+    memories.create(agent, by=admin, door=Door.PAGE, summary=summary, text=text)
+    entry = agent.memories.get(summary__startswith="Gift cards")
+    memories.revise(
+        entry, changes={"summary": "Gift cards expire after three years."}, base_version=1, by=admin, door=Door.PAGE
+    )
+    changes.take_back(agent.configurations.latest("number"), by=owner, door=Door.PAGE, note="They never expire.")
 
 
 def _notes(everyone, authors, now):

@@ -1,16 +1,16 @@
 """The conversations of one agent or of a workspace, as the History tab and the Conversations page list them."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
-from django.utils.dateparse import parse_date
 
 from agents.models import Agent
 from coaching.csat import said
 from coaching.models import Proposal, Sample, Session, SessionConversation
+from coaching.pages import days
 from coaching.pages import queue as queue_page
 from helpdesk.models import Conversation, Rating
 
@@ -49,8 +49,8 @@ class HistoryQuestion:
         """From a QueryDict."""
         page, score, agent = query.get("page", ""), query.get("score", ""), query.get("agent", "")
         return cls(
-            after=_date(query.get("after", "")),
-            before=_date(query.get("before", "")),
+            after=days.day_or_none(query.get("after", "")),
+            before=days.day_or_none(query.get("before", "")),
             score=score if score in dict(cls.SCORES) else "",
             flagged=query.get("flagged") == "1",
             transcript=query.get("transcript") == "1",
@@ -148,10 +148,11 @@ def find(member, question, agent=None):
     found = Conversation.objects.visible_to(member)
     if question.rated:
         rated = Rating.objects.counting().filter(workspace_id=member.workspace_id)
-        rated = _within(rated, "rated_at", question, member.workspace.zone)
+        rated = days.within(rated, "rated_at", member.workspace.zone, question.after, question.before)
         found = found.filter(pk__in=(rated.filter(agent_id=whose) if whose else rated).values("conversation"))
     else:
-        found = _within(found.filter(agent_id=whose) if whose else found, "closed_at", question, member.workspace.zone)
+        found = found.filter(agent_id=whose) if whose else found
+        found = days.within(found, "closed_at", member.workspace.zone, question.after, question.before)
     if question.channel:
         found = found.filter(channel="" if question.channel == NO_CHANNEL else question.channel)
     rating = Rating.objects.counting().filter(conversation=OuterRef("pk"))
@@ -221,22 +222,3 @@ def load_history(member, question, agent=None):
         n_found=n_found,
         n_pages=n_pages,
     )
-
-
-def _within(rows, moment, question, zone):
-    """The rows whose field `moment` lies on the days that are asked for, by the workspace's clock."""
-    if question.after:
-        rows = rows.filter(**{f"{moment}__gte": datetime.combine(question.after, time.min, tzinfo=zone)})
-    if question.before:
-        end = datetime.combine(question.before + timedelta(days=1), time.min, tzinfo=zone)
-        rows = rows.filter(**{f"{moment}__lt": end})
-    return rows
-
-
-def _date(value):
-    """The day; None where it is none, or in the first or last year of the calendar, whose edges lie outside it elsewhere."""
-    try:
-        day = parse_date(value)
-    except ValueError:
-        return None
-    return day if day and date.min.year < day.year < date.max.year else None

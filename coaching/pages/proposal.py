@@ -8,12 +8,20 @@ from agents import versions
 from agents.access import Right, may
 from agents.models import Configuration
 from coaching import diffs
-from coaching.actions import proposals
+from coaching.actions import proposals, viewings
 from coaching.coach.evidence import Quote
+from coaching.hygiene import Relation, Said, Verdict
+from coaching.merging import begin_fields, merge_fields
 from coaching.models import Proposal
 from coaching.pages.queue import Item, is_known, items, uuid_or_none
+from coaching.sizes import Size
 from helpdesk.models import Conversation
+from memories.models import Memory
+from memories.search.reading import search
 
+COMPARED = 50  # memories that are held against a proposed one: as many found, as many expired
+NEAR_SHOWN = 3
+PLACES = 3  # runs of lines that a banner names
 Status = Proposal.Status
 
 
@@ -29,7 +37,8 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Pane:
-    """One field of a conflict, three times; `since` is what others changed in it, where anything did."""
+    """One field of a conflict, three times. `since` is what others made of the base, `wanted` what is asked for; None where
+    that side left it alone."""
 
     field: str
     label: str
@@ -37,21 +46,149 @@ class Pane:
     current: object
     proposed: object
     since: diffs.FieldDiff | None
+    wanted: diffs.FieldDiff | None
+
+    @property
+    def is_long(self):
+        return self.field in diffs.BY_LINES
+
+
+@dataclass(frozen=True)
+class Since:
+    """What became of a proposal's target after its base version: `version` is None where it was removed. `last` is the newest
+    change of it, `n` how many there were; `changes` what all of them made of the base.
+
+    `touching` names the fields in which both sides changed the same place, `start` what an editor begins with: both put
+    together where that can be done, what is there now where not. `is_there_already` where nothing is left to ask for.
+    """
+
+    proposal: Proposal
+    version: int | None
+    last: Configuration | None
+    n: int
+    changes: list[diffs.FieldDiff]
+    panes: list[Pane]
+    start: dict = field(default_factory=dict)
+    touching: tuple[str, ...] = ()
+    is_there_already: bool = False
+
+    @property
+    def is_gone(self):
+        return self.version is None
+
+    @property
+    def touches(self):
+        return bool(self.touching)
+
+    @property
+    def may_be_rebased(self):
+        """Whether it can be brought up to date without anybody typing."""
+        return not (self.is_gone or self.touches or self.is_there_already)
+
+    @property
+    def where(self):
+        """The places that others changed, in words: "lines 3–4 and 9" of a prompt, "summary, text" of a memory."""
+        return ", ".join(_place(change, alone=len(self.changes) == 1) for change in self.changes)
+
+    @property
+    def touching_words(self):
+        """The fields in which both changed the same place; empty where there is but one field."""
+        if self.proposal.target_kind == "prompt":
+            return ""
+        return ", ".join(diffs.LABELS.get(name, name).lower() for name in self.touching)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What can change about a proposal while somebody looks at it. `following` is where to go on once it is decided."""
+
+    proposal: Proposal
+    since: Since | None
+    others: list
+    superseded_by: Proposal | None
+    following: Proposal | None = None
+
+    @property
+    def is_over(self):
+        """Whether nothing more is to be looked for."""
+        return self.proposal.status != Status.PENDING
+
+    @property
+    def mark(self):
+        """Differs whenever something else is to be told: how it stands in two words, then who looks."""
+        version = "fresh" if self.since is None else self.since.version or "gone"
+        return " ".join([self.proposal.status, str(version), *(str(each.pk) for each in self.others)])
+
+    @property
+    def looking(self):
+        """Who else looks at it, in words; empty where nobody does."""
+        names = [each.display_name for each in self.others]
+        if not names:
+            return ""
+        if len(names) == 1:
+            return f"{names[0]} is looking at this too."
+        return f"{', '.join(names[:-1])} and {names[-1]} are looking at this too."
+
+    @property
+    def says(self):
+        """All of it in plain words, for those who listen."""
+        proposal, since, told = self.proposal, self.since, [self.looking]
+        if self.is_over:
+            told = [f"This was {decided_words(proposal)}."]
+        elif since is not None and since.is_gone:
+            told.append(f"The {proposal.target_kind} was removed after this was proposed.")
+        elif since is not None:
+            told.append(f"The {proposal.target_kind} changed after this was proposed, to version {since.version}.")
+        return " ".join(filter(None, told))
+
+
+@dataclass(frozen=True)
+class Near:
+    """A memory that says nearly what a proposal would add: how the two differ by words, and what that makes them."""
+
+    memory: Memory
+    summary: tuple[diffs.Piece, ...]
+    verdict: Verdict
+    is_expired: bool
+
+    @property
+    def contradicts(self):
+        """Whether the agent would be served both and could follow only one."""
+        return self.verdict.relation == Relation.CONTRADICTION and not self.is_expired
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the agent would be told of the target once the proposal is approved; `size` of a prompt or of steps."""
+
+    fields: dict
+    size: Size | None
+
+    @property
+    def long(self):
+        return self.fields.get("system_prompt") or self.fields.get("content") or ""
+
+    @property
+    def is_expired(self):
+        at = self.fields.get("expires_at")
+        return at is not None and at <= timezone.now()
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One proposal, read top to bottom. `changes` is the diff as proposed, `approved` as it was applied where edited."""
+    """One proposal, read top to bottom. `changes` is the diff as proposed, `approved` as it was applied where edited; `made`
+    are the Configurations that came of it, oldest first: applied, taken back, applied again, …"""
 
     proposal: Proposal
     item: Item
     changes: list[diffs.FieldDiff]
     evidence: list[Evidence]
     may_decide: bool
-    panes: list[Pane] = field(default_factory=list)
+    since: Since | None = None
     approved: list[diffs.FieldDiff] = field(default_factory=list)
     superseded_by: Proposal | None = None
-    taken_back: Configuration | None = None
+    made: list[Configuration] = field(default_factory=list)
+    near: list[Near] = field(default_factory=list)
     asked_by: object = None
 
     @property
@@ -66,12 +203,22 @@ class Detail:
         )
 
     @property
+    def has_folds(self):
+        return self.has_lines and any(
+            isinstance(row, diffs.Gap) for change in self.changes if change.lines for row in change.lines.rows
+        )
+
+    @property
     def is_stale(self):
-        return self.item.is_stale
+        return self.since is not None
 
     @property
     def target_is_gone(self):
-        return self.is_stale and self.item.target_version is None
+        return self.since is not None and self.since.is_gone
+
+    @property
+    def panes(self):
+        return self.since.panes if self.since is not None else []
 
     @property
     def outcome(self):
@@ -79,25 +226,150 @@ class Detail:
         return outcome(self.proposal)
 
     @property
-    def may_take_back(self):
-        return self.proposal.status == Status.APPROVED and self.taken_back is None and self.is_known_type
+    def served(self):
+        """What the agent is told once it is approved; None where that cannot be or nothing is."""
+        if not self.may_decide or self.is_stale or self.proposal.type.endswith("_delete"):
+            return None
+        fields = {**proposals.loaded(self.proposal.base), **proposals.fields_to_apply(self.proposal)}
+        long = fields.get("system_prompt") or fields.get("content")
+        return Served(fields, Size(long) if long is not None else None)
+
+    @property
+    def last_made(self):
+        """The newest Configuration that came of it: the one to undo. None where it was not applied."""
+        return self.made[-1] if self.made and self.is_known_type else None
+
+    @property
+    def taken_back(self):
+        """The Configuration that took it back; None where it stands."""
+        return self.made[-1] if self.made and len(self.made) % 2 == 0 else None
 
 
 def load(member, proposal, texts=None):
     """One proposal for a leader. `texts` are {conversation id: {turn: text}} where transcripts are at hand for quotes."""
-    item = items([proposal])[0]
+    decidable = may_decide(member, proposal)
     return Detail(
         proposal=proposal,
-        item=item,
+        item=items([proposal])[0],
         changes=changes_of(proposal),
         evidence=evidence_of(member, [proposal], texts or {})[proposal.pk],
-        may_decide=may_decide(member, proposal),
-        panes=panes(proposal) if item.is_stale else [],
+        may_decide=decidable,
+        since=since(proposal),
         approved=changes_of(proposal, applied_fields(proposal)) if proposal.approved_change is not None else [],
-        superseded_by=Proposal.objects.visible_to(member).filter(replaces=proposal).first(),
-        taken_back=_taken_back(proposal),
+        superseded_by=_superseded_by(member, proposal),
+        made=_made(proposal),
+        near=near_memories(proposal) if decidable else [],
         asked_by=asked_by(proposal),
     )
+
+
+def load_live(member, proposal, detail=None):
+    """What may have changed since the page was read; what `detail` holds is not read again."""
+    return Live(
+        proposal=proposal,
+        since=since(proposal) if detail is None else detail.since,
+        others=viewings.others(proposal, than=member) if proposal.status == Status.PENDING else [],
+        superseded_by=_superseded_by(member, proposal) if detail is None else detail.superseded_by,
+    )
+
+
+def since(proposal):
+    """What became of the target of a pending proposal after its base version; None where it is as it was. Three queries."""
+    if proposal.status != Status.PENDING or proposal.is_create or not is_known(proposal):
+        return None
+    target = proposals.target_of(proposal)
+    if target is not None and target.version == proposal.base_version:
+        return None
+    later = list(
+        Configuration.objects.filter(
+            agent_id=proposal.agent_id, target_kind=proposal.target_kind, target_id=proposal.target_id,
+            target_version__gt=proposal.base_version,
+        ).select_related("by__user").order_by("target_version")
+    )  # fmt: skip
+    return told_since(proposal, target, later)
+
+
+def since_each(rows):
+    """{proposal id: Since} of those that are stale, in three queries however many there are. Who changed them is left out."""
+    told, targets = {}, {}
+    waiting = [p for p in rows if p.status == Status.PENDING and not p.is_create and is_known(p)]
+    for model in {proposals.MODELS[p.target_kind] for p in waiting}:
+        targets |= model.objects.in_bulk({p.target_id for p in waiting if p.target_kind == model.KIND})
+    for proposal in waiting:
+        target = targets.get(proposal.target_id)
+        if target is not None and target.agent_id != proposal.agent_id:
+            target = None
+        if target is None or target.version != proposal.base_version:
+            told[proposal.pk] = told_since(proposal, target, [])
+    return told
+
+
+def told_since(proposal, target, later):
+    """The Since of a stale proposal, from its target as it is now (None: removed) and the Configurations since, in order."""
+    base, wanted = proposals.loaded(proposal.base), proposals.fields_to_apply(proposal)
+    now = versions.fields_of(target) if target is not None else {}
+    panes = panes_of(base, now or dict.fromkeys(base), wanted)
+    last, n = (later[-1] if later else None), len(later)
+    if target is None:
+        return Since(proposal, None, last, n, [], panes)
+    changed = diffs.fields(base, now)
+    if proposal.type.endswith("_delete"):
+        return Since(proposal, target.version, last, n, changed, panes)
+    merged = merge_fields(base, now, wanted)
+    return Since(
+        proposal, target.version, last, n, changed, panes,
+        start=begin_fields(base, now, wanted), touching=merged.touching,
+        is_there_already=not merged.touching and merged.fields == now,
+    )  # fmt: skip
+
+
+def _place(change, alone):
+    """One changed field in words; by its lines where it has some."""
+    label = change.label.lower()
+    if change.lines is None:
+        return label
+    runs = change.lines.runs
+    shown = [str(first) if first == last else f"{first}–{last}" for first, last in runs[:PLACES]]
+    lines = f"line{'' if runs[0][0] == runs[-1][1] else 's'} {', '.join(shown)}"
+    more = len(runs) - len(shown)
+    told = f"{lines} and {more} more place{'' if more == 1 else 's'}" if more else lines
+    return told if alone else f"{label}: {told}"
+
+
+def near_memories(proposal):
+    """The agent's memories that say nearly what this one would add or change a memory into, the most serious few.
+
+    The search finds what shares words with it; of what it does not serve any more, the newest are looked through. The coach's
+    tools look through all (coaching.actions.hygiene.near), which is too slow for a page.
+    """
+    if proposal.type not in (Proposal.Type.MEMORY_CREATE, Proposal.Type.MEMORY_UPDATE):
+        return []
+    summary, now = proposal.change.get("summary") or "", timezone.now()
+    wanted = Said(summary, proposal.change.get("text") or "")
+    found = [hit.id for hit in search(proposal.agent, summary, limit=COMPARED)]
+    rows = Memory.objects.filter(agent_id=proposal.agent_id).exclude(pk=proposal.target_id)
+    expired = rows.expired(now).order_by("-expires_at").values_list("pk", flat=True)[:COMPARED]
+    compared = [(row, wanted.compare(Said(row.summary, row.text))) for row in rows.filter(pk__in=[*found, *expired])]
+    near = [
+        Near(row, diffs.words(row.summary, summary), verdict, row.expires_at is not None and row.expires_at <= now)
+        for row, verdict in compared
+        if verdict is not None
+    ]
+    severity = list(Relation)
+    near.sort(
+        key=lambda one: (
+            severity.index(one.verdict.relation),
+            found.index(one.memory.pk) if one.memory.pk in found else COMPARED,
+            one.memory.summary,
+        )
+    )
+    return near[:NEAR_SHOWN]
+
+
+def _superseded_by(member, proposal):
+    if proposal.status != Status.SUPERSEDED:
+        return None
+    return Proposal.objects.visible_to(member).filter(replaces=proposal).first()
 
 
 def may_decide(member, proposal):
@@ -133,21 +405,24 @@ def asked_by(proposal):
     return proposal.turn.asked_by if proposal.turn is not None else None
 
 
-def panes(proposal):
-    """The fields of a stale proposal as three values each: at its base, now, and as proposed."""
-    model = proposals.MODELS[proposal.target_kind]
-    clash = versions.conflict(model(pk=proposal.target_id), proposal.base_version, proposals.loaded(proposal.change))
-    return told(clash)
+def panes_of(base, current, proposed):
+    """The fields where the three are not all equal, {field: value} each. What `proposed` leaves out stays as in `base`."""
+    three = [(name, base.get(name), now, proposed.get(name, base.get(name))) for name, now in current.items()]
+    return [
+        _pane(name, *values)
+        for name, *values in three
+        if any((value or None) != (values[0] or None) for value in values)
+    ]
 
 
 def told(clash):
     """The panes of a versions.Conflict."""
-    return [_pane(**field) for field in clash.fields]
+    return [_pane(each["field"], each["base"], each["current"], each["proposed"]) for each in clash.fields]
 
 
 def _pane(field, base, current, proposed):
-    since = None if base == current else diffs.field_diff(field, base, current)
-    return Pane(field, diffs.LABELS[field], base, current, proposed, since)
+    since, wanted = (None if base == value else diffs.field_diff(field, base, value) for value in (current, proposed))
+    return Pane(field, diffs.LABELS.get(field, field), base, current, proposed, since, wanted)
 
 
 def evidence_of(member, rows, texts):
@@ -180,25 +455,18 @@ def applied_fields(proposal):
     return proposals.loaded(proposal.change if proposal.approved_change is None else proposal.approved_change)
 
 
-def taking_back(proposal):
-    """The FieldDiffs of taking an applied change back."""
-    base = proposals.loaded(proposal.base)
-    if proposal.type.endswith("_delete"):
-        return diffs.fields({}, base)
-    return diffs.fields({**base, **applied_fields(proposal)}, base)
-
-
-def _taken_back(proposal):
-    """The Configuration that took an approved change back; None where it stands."""
+def _made(proposal):
+    """The Configurations that came of an approved one, oldest first: what took it back names it too."""
     if proposal.status != Status.APPROVED:
-        return None
-    rows = Configuration.objects.filter(proposal_id=proposal.pk, number__gt=proposal.configuration_number)
-    return rows.filter(agent_id=proposal.agent_id).select_related("by__user").order_by("number").first()
+        return []
+    rows = Configuration.objects.filter(agent_id=proposal.agent_id, proposal_id=proposal.pk)
+    return list(rows.select_related("by__user").order_by("number"))
 
 
 def decided_words(proposal):
     """ "already approved by Ana at 20 Nov 2026, 10:42 from Slack": what a late click is told."""
-    by = proposal.decided_by.display_name if proposal.decided_by else "its author's newer proposal"
+    if proposal.status == Status.SUPERSEDED:
+        return "replaced by a newer one"
     at = timezone.localtime(proposal.decided_at)
-    door = f" from {proposal.get_decided_from_display()}" if proposal.decided_from else ""
-    return f"already {proposal.get_status_display().lower()} by {by} at {at.day} {at:%b %Y, %H:%M}{door}"
+    by, door = proposal.decided_by.display_name, proposal.get_decided_from_display()
+    return f"already {proposal.get_status_display().lower()} by {by} at {at.day} {at:%b %Y, %H:%M} from {door}"

@@ -15,7 +15,7 @@ from coaching import followups, quick
 from coaching.actions import connections
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
-from coaching.pages import queue as queue_page
+from coaching.pages.queue import is_known
 from helpdesk.models import Conversation
 
 SESSIONS = 20
@@ -63,16 +63,19 @@ SPENT = {
 
 @dataclass(frozen=True)
 class Card:
-    """A proposal in the talk: as it stands now, its changes and its evidence."""
+    """A proposal in the talk: as it stands now, what became of its target since (None: nothing), its changes, its evidence;
+    `superseded_by` where another one took its place."""
 
-    item: queue_page.Item
+    proposal: Proposal
+    since: proposal_page.Since | None
     changes: list
     evidence: list
     may_decide: bool
+    superseded_by: Proposal | None = None
 
     @property
-    def proposal(self):
-        return self.item.proposal
+    def is_known_type(self):
+        return is_known(self.proposal)
 
     @property
     def prospect(self):
@@ -220,7 +223,7 @@ def exchanges(member, session, texts=None, turn=None):
     rows = (
         Proposal.objects.visible_to(member)
         .filter(session=session)
-        .select_related("decided_by__user", "agent", "session__conversation")
+        .select_related("decided_by__user", "agent", "session__conversation", "replaces")
     )
     if turn is not None:
         turns = turns.filter(pk=turn.pk)
@@ -241,14 +244,18 @@ def load_cards(member, rows, session, texts):
     """The proposals of a session as cards, quotes read from `texts` ({turn: text} of the session's conversation)."""
     at_hand = {session.conversation_id: texts} if session is not None and texts else {}
     evidence = proposal_page.evidence_of(member, rows, at_hand)
+    since = proposal_page.since_each(rows)
+    newer = {p.replaces_id: p for p in Proposal.objects.visible_to(member).filter(replaces__in=rows).only("replaces")}
     return [
         Card(
-            item=item,
-            changes=proposal_page.changes_of(item.proposal),
-            evidence=evidence[item.proposal.pk],
-            may_decide=proposal_page.may_decide(member, item.proposal),
+            proposal=row,
+            since=since.get(row.pk),
+            changes=proposal_page.changes_of(row),
+            evidence=evidence[row.pk],
+            may_decide=proposal_page.may_decide(member, row),
+            superseded_by=newer.get(row.pk),
         )
-        for item in queue_page.items(rows)
+        for row in rows
     ]
 
 

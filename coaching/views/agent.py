@@ -15,6 +15,7 @@ from coaching.forms import SettingsForm
 from coaching.pages import agent as agent_page
 from coaching.pages import history as history_page
 from coaching.pages import imports as imports_page
+from coaching.pages import queue as queue_page
 from coaching.pages import talk
 
 
@@ -39,8 +40,9 @@ def history(request, agent_id):
 def coaching(request, agent_id):
     """The agent's proposals and its talks with the coach; a new talk begins here."""
     agent = find(request, agent_id, ai=True)
+    order = queue_page.Question.parse(request.GET).order
     context = {
-        "coaching": agent_page.load_coaching(request.member, agent),
+        "coaching": agent_page.load_coaching(request.member, agent, order),
         "panel": talk.load_panel(request.member, agent, None, None),
     }
     return show(request, "agent-coaching", agent, context)

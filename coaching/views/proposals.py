@@ -1,5 +1,6 @@
 """One proposal and the decisions on it. Rules stand in coaching.actions.proposals."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from django.contrib import messages
@@ -14,10 +15,13 @@ from agents.pages import page, wants_fragment
 from agents.versions import Conflict
 from coaching import forms
 from coaching.actions import proposals as actions
+from coaching.actions import viewings
 from coaching.models import Proposal
 from coaching.pages import proposal as proposal_page
 from coaching.pages import queue as queue_page
+from coaching.pages import take_back as take_back_page
 from coaching.pages import talk
+from coaching.views import taking_back
 
 
 @page()
@@ -30,7 +34,7 @@ def proposal(request, proposal_id):
 def approve(request, proposal_id):
     """Apply it at once. With `edited=1` the typed fields are applied instead of the proposed ones."""
     found = _proposal(request, proposal_id)
-    change = None
+    change, form = None, None
     if request.POST.get("edited") and queue_page.is_known(found):
         form = _form(found, request.POST)
         if not form.is_valid():
@@ -40,6 +44,7 @@ def approve(request, proposal_id):
         request,
         found,
         lambda by, door: actions.approve(found, by=by, door=door, note=_said(request, "note"), change=change),
+        form,
     )
 
 
@@ -74,77 +79,101 @@ def edit(request, proposal_id):
     return _edit(request, found, form, final=proposal_page.changes_of(found, final))
 
 
-@page("GET", "POST")
-def take_back(request, proposal_id):
-    """See what taking an applied change back would do, and do it: a new version with the fields of before."""
+@page()
+def live(request, proposal_id):
+    """What can change while somebody looks at it, and a sign of life of who looks."""
     found = _proposal(request, proposal_id)
-    if request.method != "POST" or not queue_page.is_known(found):
-        return _show(request, found, taking_back=True)
-    try:
-        made = actions.revert(found, by=request.member, door=Door.PAGE, note=_said(request, "note"))
-    except Conflict as clash:
-        return _show(
-            request, found, HTTPStatus.CONFLICT, taking_back=True, clash=proposal_page.told(clash),
-            refused="It was not taken back: what it changed has been changed again since.",
-        )  # fmt: skip
-    except (actions.NotApplied, ValidationError) as refusal:
-        return _show(request, found, HTTPStatus.CONFLICT, refused=_words(refusal))
-    messages.success(request, f"Taken back, as version {made.target_version}.")
-    return redirect("proposal", found.pk)
+    told = _see(request, found)
+    if told.is_over:
+        question = queue_page.Question.parse(request.GET)
+        before, after = queue_page.load_queue(request.member, question).around(found)
+        told = replace(told, following=after or before)
+    return render(
+        request, "coaching/_proposal_live.html", {"live": told, "question": _question(request), "polled": True}
+    )
 
 
 @page("POST")
-def renew(request, proposal_id):
-    """Write a stale proposal anew against the current version: a new proposal that supersedes it."""
+def rebase(request, proposal_id):
+    """Write a stale proposal anew against the current version: both sides' edits put together, or what a person typed."""
     found = _proposal(request, proposal_id)
-    if not queue_page.is_known(found):
-        return _show(request, found, HTTPStatus.CONFLICT)
-    form = _form(found, request.POST)
-    if not form.is_valid():
-        return _show(request, found, HTTPStatus.BAD_REQUEST, renewing=form)
+    in_chat = request.POST.get("door") == Door.CHAT
+    form, typed = None, {}
+    if request.POST.get("edited") and queue_page.is_known(found):
+        form = _form(found, request.POST)
+        if not form.is_valid():
+            return _show(request, found, HTTPStatus.BAD_REQUEST, editor=form)
+        typed = {"change": form.changes, "base_version": form.cleaned_data["base_version"]}
     try:
-        made = actions.create(
-            found.agent, type=found.type, change=form.changes, target_id=found.target_id, rationale=found.rationale,
-            base_version=form.cleaned_data["base_version"] or 0, evidence=found.evidence, proposed_by=request.member,
-            session=found.session, replaces=found,
-        )  # fmt: skip
+        made = actions.rebase(found, by=request.member, door=Door.CHAT if in_chat else Door.PAGE, **typed)
+    except actions.AlreadyDecided as late:
+        return _refused(request, _proposal(request, found.pk), _late(request, late.proposal), in_chat, form)
+    except Conflict:
+        words = "Both changed the same place: it cannot be put together without you."
+        if form is not None:
+            words = f"The {found.target_kind} was changed again while you were typing. What you typed is kept below."
+        return _refused(request, _proposal(request, found.pk), words, in_chat, form)
     except ValidationError as refusal:
+        if form is None:
+            return _refused(request, _proposal(request, found.pk), _words(refusal), in_chat)
         form.refuse(refusal)
-        return _show(request, found, HTTPStatus.BAD_REQUEST, renewing=form)
-    except (actions.AlreadyDecided, actions.NotAPossibleTarget) as refusal:
-        found.refresh_from_db()
-        return _show(request, found, HTTPStatus.CONFLICT, refused=_words(refusal))
-    messages.success(request, "Written anew against the current version. It waits for a decision.")
-    return redirect("proposal", made.pk)
+        return _show(request, found, HTTPStatus.BAD_REQUEST, editor=form)
+    except (actions.NothingToRebase, actions.NotAPossibleTarget) as refusal:
+        return _refused(request, _proposal(request, found.pk), str(refusal), in_chat, form)
+    if in_chat:
+        return _show_card(request, _proposal(request, made.pk))
+    messages.success(request, "Brought up to date. This one waits for a decision.")
+    return redirect(f"{reverse('proposal', args=[made.pk])}{_question(request)}")
+
+
+@page("GET", "POST")
+def take_back(request, proposal_id):
+    """See what taking an applied change back would do, and do it: a new version. What was taken back can be applied again."""
+    found = _proposal(request, proposal_id)
+    detail = proposal_page.load(request.member, found)
+    if detail.last_made is None and request.method != "POST":
+        return redirect("proposal", found.pk)
+    if detail.last_made is None:
+        words = "Only an approved change can be taken back." if detail.is_known_type else ""
+        return _show(request, found, HTTPStatus.CONFLICT, refused=words)
+    if request.method != "POST":
+        return _show(request, found, back=taking_back.shown(detail.last_made))
+    # What was shown is undone, not what somebody made of it meanwhile.
+    asked = request.POST.get("configuration", "")
+    made = next((one for one in detail.made if str(one.number) == asked), detail.made[0])
+    undone, back, status = taking_back.attempt(request, made)
+    if undone is None:
+        return _show(request, found, status, back=back)
+    words = "Applied again" if made.reverts_id else "Taken back"
+    messages.success(request, f"{words}, as version {undone.target_version}.")
+    return redirect("proposal", found.pk)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def _decide(request, found, decide):
-    """Make one decision through the door of the page it was made on, and answer in the manner of that page."""
+def _decide(request, found, decide, form=None):
+    """Make one decision through the door of the page it was made on, and answer in the manner of that page. `form` holds
+    what the reviewer typed: it is kept where the decision is refused."""
     in_chat = request.POST.get("door") == Door.CHAT
     following = None if in_chat else _following(request, found)
     try:
         decided = decide(request.member, Door.CHAT if in_chat else Door.PAGE)
     except actions.AlreadyDecided as late:
-        found = _proposal(request, found.pk)
-        return _refused(
-            request, found, f"This was {proposal_page.decided_words(late.proposal)}. Nothing was changed.", in_chat
-        )
-    except Conflict as clash:
+        return _refused(request, _proposal(request, found.pk), _late(request, late.proposal), in_chat, form)
+    except Conflict:
         words = "It was changed after this was proposed. Nothing was applied, and the proposal still waits."
-        return _refused(request, _proposal(request, found.pk), words, in_chat, clash=proposal_page.told(clash))
+        return _refused(request, _proposal(request, found.pk), words, in_chat, form)
     except (actions.NotAPossibleTarget, ValidationError) as refusal:
-        return _refused(request, _proposal(request, found.pk), _words(refusal), in_chat)
+        return _refused(request, _proposal(request, found.pk), _words(refusal), in_chat, form)
     if in_chat:
         return _show_card(request, _proposal(request, decided.pk))
     done = f"Approved, as version {decided.result_version}:" if decided.result_version else "Rejected:"
     address = reverse("proposal", args=[decided.pk])
     messages.success(request, format_html('{} <a href="{}">{}</a>', done, address, decided.title))
-    question = queue_page.Question.parse(request.GET)
-    target = reverse("proposal", args=[following]) if following else address
-    return redirect(f"{target}{question.query()}" if following else target)
+    if following is None:
+        return redirect(address)
+    return redirect(f"{reverse('proposal', args=[following])}{_question(request)}")
 
 
 def _following(request, found):
@@ -156,34 +185,47 @@ def _following(request, found):
     return after or before
 
 
-def _refused(request, found, words, in_chat, clash=()):
+def _late(request, decided):
+    """What whoever comes too late is told: who was first and when, or what has taken its place."""
+    words = f"This was {proposal_page.decided_words(decided)}."
+    newer = Proposal.objects.visible_to(request.member).filter(replaces=decided).first()
+    if newer is None:
+        return f"{words} Nothing was changed."
+    address = reverse("proposal", args=[newer.pk])
+    return format_html('{} Nothing was changed. <a href="{}">Open the newer one</a>', words, address)
+
+
+def _refused(request, found, words, in_chat, form=None):
+    """Say why not. What was typed stays, from now on against the version that is there now."""
     if in_chat:
         return _show_card(request, found, words, HTTPStatus.CONFLICT)
-    return _show(request, found, HTTPStatus.CONFLICT, refused=words, clash=clash)
+    if form is not None:
+        target = actions.target_of(found)
+        form.data = form.data.copy()
+        form.data["base_version"] = target.version if target is not None else ""
+    return _show(request, found, HTTPStatus.CONFLICT, refused=words, editor=form)
 
 
-def _show(request, found, status=HTTPStatus.OK, *, refused="", clash=(), taking_back=False, renewing=None):
+def _show(request, found, status=HTTPStatus.OK, *, refused="", editor=None, back=None):
     detail = proposal_page.load(request.member, found)
-    if (
-        detail.is_stale
-        and detail.may_decide
-        and not detail.target_is_gone
-        and renewing is None
-        and not found.type.endswith("_delete")
-    ):
-        renewing = _form(found, base_version=detail.item.target_version)
+    since = detail.since
+    if editor is None and detail.may_decide and since is not None and since.touches:
+        editor = _form(found, **since.start, base_version=since.version)
     context = {
         "section": "proposals",
         "types": Proposal.Type.choices,
         "queue": queue_page.load_queue(request.member, queue_page.Question.parse(request.GET, shown=found.status)),
         "detail": detail,
+        "live": _see(request, found, detail),
+        "question": _question(request, found.status),
         "side": request.GET.get("view") == "side",
-        "side_query": _with_side(request),
+        "opened": request.GET.get("context") == "all",
+        "other_view": _here(request, found, view="" if request.GET.get("view") == "side" else "side"),
+        "fold_link": _here(request, found, context="" if request.GET.get("context") == "all" else "all"),
         "refused": refused,
-        "panes": clash or detail.panes,
-        "taking_back": taking_back and detail.may_take_back,
-        "back": proposal_page.taking_back(found) if taking_back and detail.may_take_back else [],
-        "renewing": renewing,
+        "editor": editor,
+        "taken_back_address": take_back_page.address(detail.taken_back) if detail.taken_back else "",
+        **(back or {}),
     }
     return render(request, "coaching/proposal.html", context, status=status)
 
@@ -197,11 +239,30 @@ def _show_card(request, found, words="", status=HTTPStatus.OK):
     return render(request, "coaching/_proposal_card.html", {"card": card, "refused": words}, status=status)
 
 
-def _with_side(request):
-    """The query string of this page with old and new side by side."""
+def _see(request, found, detail=None):
+    """A sign of life of who looks, where there is something to decide; and what can change meanwhile."""
+    if proposal_page.may_decide(request.member, found):
+        viewings.see(found, by=request.member)
+    return proposal_page.load_live(request.member, found, detail)
+
+
+def _here(request, found, **changes):
+    """The address of this page after `changes` of its query string; what was refused is shown on the proposal's own."""
     given = request.GET.copy()
-    given["view"] = "side"
-    return f"?{given.urlencode()}"
+    for name, value in changes.items():
+        given[name] = value
+        if not value:
+            del given[name]
+    path = reverse("proposal", args=[found.pk]) if request.method == "POST" else request.path
+    return f"{path}?{given.urlencode()}" if given else path
+
+
+def _question(request, shown=Proposal.Status.PENDING):
+    """The query string that keeps the queue beside it, and how diffs are shown, as they are."""
+    given = queue_page.Question.parse(request.GET, shown=shown).as_query
+    if request.GET.get("view") != "side" or "view=side" in given:
+        return given
+    return f"{given}&view=side" if given else "?view=side"
 
 
 def _in_chat(found):
@@ -230,7 +291,12 @@ def _form(found, typed=None, **initial):
 
 def _proposal(request, pk):
     rows = Proposal.objects.visible_to(request.member).select_related(
-        "agent", "session__conversation", "turn__asked_by__user", "decided_by__user", "proposed_by__user", "replaces"
+        "agent__workspace",
+        "session__conversation",
+        "turn__asked_by__user",
+        "decided_by__user",
+        "proposed_by__user",
+        "replaces__decided_by__user",
     )
     return get_object_or_404(rows, pk=pk)
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from agents import actions
 from agents.api_base import epoch_ms
 from agents.models import Agent, Decision
+from coaching.actions import changes
 from tests import factories
 from tests.calls import Script, problem
 
@@ -128,6 +129,12 @@ def test_patch_of_the_prompt_is_a_version_of_its_base(script, agent):
     assert Decision.objects.latest("number").door == "api"
 
 
+def test_prompt_beyond_the_limit_is_refused_by_name(script, agent):
+    over = script.call("PATCH", f"/agents/{agent.pk}", {"systemPrompt": "p" * 50_001, "baseVersion": 1})
+
+    assert (problem(over)[0], list(problem(over)[1])) == (400, ["systemPrompt"])
+
+
 def test_patch_of_the_kind_is_refused(script, agent):
     assert problem(script.call("PATCH", f"/agents/{agent.pk}", {"kind": "human"}))[0] == 400
 
@@ -221,9 +228,36 @@ def test_versions_tell_what_changed_who_and_by_what(script, owner, agent):
         "door": "page",
         "reason": "",
         "proposal": None,
+        "reverts": None,
+        "revertedBy": None,
         "changedAt": newest["changedAt"],
     }
     assert abs(newest["changedAt"] - epoch_ms(timezone.now())) < 60_000
+
+
+def test_versions_link_a_change_and_what_took_it_back(script, owner, agent):
+    factories.memory(agent, owner)
+    changes.take_back(agent.configurations.get(number=2), by=owner, door="page")
+
+    told = script.read(f"/agents/{agent.pk}/versions").json()["items"]
+
+    assert [(row["version"], row["reverts"], row["revertedBy"]) for row in told] == [
+        (3, 2, None),
+        (2, None, 3),
+        (1, None, None),
+    ]
+
+
+def test_versions_ask_the_same_number_of_queries_for_any_number_of_rows(
+    script, owner, agent, django_assert_max_num_queries
+):
+    for _ in range(9):
+        factories.memory(agent, owner)
+        changes.take_back(agent.configurations.latest("number"), by=owner, door="page")
+    script.read(f"/agents/{agent.pk}/versions")  # notes the token's use
+
+    with django_assert_max_num_queries(3):  # token, agent, rows
+        assert len(script.read(f"/agents/{agent.pk}/versions").json()["items"]) == 19
 
 
 # --- Procedures ------------------------------------------------------------------------------------------------------
@@ -234,7 +268,7 @@ def test_procedure_lives_from_creation_to_restoration(script, agent):
     told = made.json()
     path = f"/procedures/{told['id']}"
     assert made.status_code == 201
-    assert set(told) == {"id", "version", "name", "trigger", "content", "active", "createdAt", "updatedAt"}
+    assert set(told) == {"id", "version", "name", "trigger", "content", "active", "folder", "createdAt", "updatedAt"}
     assert script.read(path).json() == told
 
     changed = script.call("PATCH", path, {"baseVersion": 1, "content": "2.", "active": False}).json()
@@ -259,6 +293,8 @@ def test_procedure_lives_from_creation_to_restoration(script, agent):
         ({"name": "New", "content": ""}, "content"),
         ({"name": "n" * 201, "content": "1."}, "name"),
         ({"name": "New", "content": "c" * 50_001}, "content"),
+        ({"name": "New", "content": "1.", "folder": "f" * 101}, "folder"),
+        ({"name": "New", "content": "1.", "folder": None}, "folder"),
         ({"name": "New", "content": "1.", "version": 3}, "version"),
     ],
 )
@@ -266,6 +302,17 @@ def test_procedure_that_is_none_is_refused(script, agent, body, field):
     status, errors = problem(script.send(f"/agents/{agent.pk}/procedures", body))
 
     assert (status, list(errors)) == (400, [field])
+
+
+def test_folder_of_a_procedure_is_read_written_and_kept_in_its_versions(script, agent):
+    path = f"/agents/{agent.pk}/procedures"
+    made = script.send(path, {"name": "Refund", "content": "1.", "folder": " Money "}).json()
+
+    changed = script.call("PATCH", f"/procedures/{made['id']}", {"baseVersion": 1, "folder": ""}).json()
+
+    versions = script.read(f"/procedures/{made['id']}/versions").json()["items"]
+    assert (made["folder"], changed["folder"], [row["folder"] for row in versions]) == ("Money", "", ["", "Money"])
+    assert [row["folder"] for row in script.read(f"{path}?version=2").json()["items"]] == ["Money"]
 
 
 def test_procedure_name_is_taken_once(script, agent, owner):

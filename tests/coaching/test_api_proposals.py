@@ -316,14 +316,14 @@ def test_log_is_exported_whole_as_csv_and_as_json_lines(script, agent, owner):
     exported = script.read("/decisions?limit=1", Accept="text/csv")
     lines = script.read("/decisions", Accept="application/x-ndjson")
 
-    rows = list(csv.DictReader(io.StringIO(exported.content.decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(exported).decode())))
     assert exported["Content-Type"].startswith("text/csv")
     assert "attachment" in exported["Content-Disposition"]
     assert [(row["number"], row["note"], row["by"]) for row in rows] == [
         ("1", "'=1+1", str(owner)),
         ("2", "plain", str(owner)),
     ]
-    assert [json.loads(line)["note"] for line in lines.content.splitlines()] == ["=1+1", "plain"]
+    assert [json.loads(line)["note"] for line in b"".join(lines).splitlines()] == ["=1+1", "plain"]
 
 
 def test_refusal_of_an_export_is_a_problem(linked_member):

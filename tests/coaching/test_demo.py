@@ -8,7 +8,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from agents import decisions
-from agents.models import Member, User, Workspace
+from agents.models import Configuration, Member, User, Workspace
 from coaching.actions import proposals
 from coaching.demo import content
 from coaching.demo.load import load
@@ -16,6 +16,7 @@ from coaching.models import Flag, Note, Proposal, Sample
 from coaching.pages import drawer
 from helpdesk import transcripts
 from helpdesk.actions import check_days
+from memories.models import Memory
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +35,8 @@ def test_demo_shows_two_who_fall_and_proposals_of_every_state():
     }
     assert set(Proposal.objects.values_list("status", flat=True)) == {"pending", "approved", "rejected"}
     assert [proposals.is_stale(p) for p in Proposal.objects.filter(type="prompt_change")] == [True]
+    assert Memory.objects.filter(expires_at__isnull=False).count() == 1
+    assert Configuration.objects.filter(reverts__isnull=False).count() == 1
     assert all(proposal.evidence for proposal in Proposal.objects.all())
     assert Note.objects.filter(shared_with_agent=True).exists()
     assert Member.objects.get(role="member").agent.name == "Tom"

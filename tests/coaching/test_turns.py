@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from agents import work
+from agents import actions, work
+from agents.models import Prompt
 from coaching import llm, usage
-from coaching.actions import sessions
+from coaching.actions import proposals, sessions
 from coaching.coach import loop, turns
 from coaching.coach.tools import Toolbox
 from coaching.models import Message, Proposal, Turn, TurnEvent
@@ -409,6 +410,30 @@ def test_a_retry_answers_the_question_again_and_repeats_no_proposal(session, mod
     assert [event.data for event in retried.events if event.type == "proposal"] == [
         {"proposal": str(failed.proposals[0].pk)}
     ]
+
+
+def test_retried_turn_does_not_repeat_what_was_rebased(agent, owner, model):
+    edit = {"old": "You help customers of the shop.", "new": "You help customers."}
+    call = {"rationale": "Asked twice.", "evidence": [{"turn": 4, "quote": talks.PARCEL[4][1]}], "edits": [edit]}
+    sent = model(
+        server.calls(("propose_prompt_change", call | {"base_version": 1})),
+        server.status(401, "authentication_error"),
+        server.calls(("propose_prompt_change", call | {"base_version": 2})),
+        server.text("Proposed before."),
+    )
+    session = sessions.start(agent, by=owner, conversation=talks.conversation(agent))
+    failed = talks.ask(session, "What went wrong?")
+    prompt = Prompt.objects.get(agent=agent)
+    more = prompt.system_prompt + "\nNever argue."
+    actions.change_prompt(prompt, system_prompt=more, base_version=1, by=owner, door="page")
+    rebased = proposals.rebase(Proposal.objects.get(), by=owner, door="page")
+
+    retried = talks.answer(sessions.retry(failed.turn, by=owner))
+
+    assert retried.text == "Proposed before."
+    assert list(Proposal.objects.filter(status="pending")) == [rebased]
+    assert Proposal.objects.count() == 2
+    assert len(sent.requests) == 4
 
 
 def test_the_turns_of_a_session_run_one_after_the_other(session, model):

@@ -1,11 +1,14 @@
 """Memories and their search through the API, field by field."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
+from agents import actions
 from agents.api_base import epoch_ms
+from memories import actions as memories
 from memories.models import Memory
 from tests import factories
 from tests.calls import Script, problem
@@ -46,6 +49,7 @@ def test_memory_is_made_and_read_field_by_field(script, agent):
         ({}, "summary"),
         ({"summary": ""}, "summary"),
         ({"summary": "Two. Sentences."}, "summary"),
+        ({"summary": "Three. Whole. Sentences."}, "summary"),
         ({"summary": "s" * 301}, "summary"),
         ({"summary": 5}, "summary"),
         ({"summary": "One.", "text": None}, "text"),
@@ -131,6 +135,65 @@ def test_list_is_filtered_and_goes_back_in_time(script, agent, owner):
     assert summaries("?expired=true&source=manual") == ["Expired."]
     assert summaries("?version=2") == ["Old."]
     assert sorted(summaries("?version=3")) == ["Expired.", "Old."]
+
+
+def test_list_of_then_holds_only_what_was_served_then(script, agent, owner):
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with time_machine.travel(noon - timedelta(days=9), tick=False):
+        then = factories.ai_agent(agent.workspace)  # configuration 1
+        gone = factories.memory(then, owner, summary="Gone.", expires_at=noon)  # 2
+        factories.memory(then, owner, summary="Stays.")  # 3
+    with time_machine.travel(noon + timedelta(days=1), tick=False):
+        memories.revise(gone, changes={"expires_at": None}, base_version=1, by=owner, door="page")  # 4
+    with time_machine.travel(noon + timedelta(days=2), tick=False):
+        expires_at = noon + timedelta(days=3)
+        memories.revise(gone, changes={"expires_at": expires_at}, base_version=2, by=owner, door="page")  # 5
+
+    def summaries(query):
+        told = script.read(f"/agents/{then.pk}/memories?{query}").json()
+        return sorted(row["summary"] for row in told["items"])
+
+    def at(moment):
+        return summaries(f"asOf={epoch_ms(moment)}")
+
+    assert at(noon - timedelta(milliseconds=1)) == ["Gone.", "Stays."]
+    assert at(noon) == ["Stays."]
+    assert at(noon + timedelta(days=1)) == ["Gone.", "Stays."]
+    assert at(noon + timedelta(days=3)) == ["Stays."]
+    assert [summaries(f"version={n}") for n in range(1, 6)] == [
+        [],
+        ["Gone."],
+        ["Gone.", "Stays."],
+        ["Gone.", "Stays."],
+        ["Stays."],  # the current number is read as of now
+    ]
+
+
+def test_list_of_then_agrees_with_the_search_of_then(script, agent, owner):
+    memory = factories.memory(agent, owner, expires_at=timezone.now() + timedelta(seconds=60))
+    path, told = f"/agents/{agent.pk}/memories", []
+
+    for later in (0, 61):
+        with time_machine.travel(timezone.now() + timedelta(seconds=later), tick=False):
+            as_of = epoch_ms(timezone.now())
+            listed = script.read(f"{path}?asOf={as_of}").json()["items"]
+            found = script.send(f"{path}/search", {"query": "refunds", "asOf": as_of}).json()["items"]
+        told.append(([row["id"] for row in listed], [row["id"] for row in found]))
+
+    assert told == [([str(memory.pk)], [str(memory.pk)]), ([], [])]
+
+
+def test_memory_that_expired_since_is_restored_and_not_served(script, agent, owner):
+    with time_machine.travel(timezone.now() - timedelta(days=2)):
+        memory = factories.memory(agent, owner, expires_at=timezone.now() + timedelta(days=1))
+        actions.remove(memory, base_version=1, by=owner, door="page")
+
+    restored = script.send(f"/memories/{memory.pk}/restore", {})
+
+    assert (restored.status_code, restored.json()["expiresAt"]) == (200, epoch_ms(memory.expires_at))
+    assert script.send(f"/agents/{agent.pk}/memories/search", {"query": "refunds"}).json()["items"] == []
+    past = script.call("PATCH", f"/memories/{memory.pk}", {"baseVersion": 3, "expiresAt": epoch_ms(memory.expires_at)})
+    assert (problem(past)[0], list(problem(past)[1])) == (400, ["expiresAt"])
 
 
 def test_search_answers_field_by_field(owner, agent):

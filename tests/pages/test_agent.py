@@ -500,6 +500,6 @@ def test_coaching_tab_shows_what_waits_and_hides_the_coach_when_it_is_off(agent,
 
     page = signed_in(owner).get(f"/agents/{agent.pk}/coaching")
 
-    assert len(page.context["coaching"].pending) == Proposal.objects.count() == 1
+    assert len(page.context["coaching"].waiting.items) == Proposal.objects.count() == 1
     assert "Coaching is switched off" in text(page)
     assert 'id="ask"' not in text(page)

@@ -408,11 +408,11 @@ def test_card_whose_base_has_moved_on_leads_to_bringing_it_up_to_date(session, a
         agent, session=session, type="memory_entry_update", target_id=memory.pk, change={"summary": "Slow."},
         turn=sessions.ask(session, by=owner, text="Change it."),
     )  # fmt: skip
-    memories.revise(memory, changes={"text": "New."}, base_version=1, by=owner, door="page", reason="")
+    memories.revise(memory, changes={"summary": "Quick."}, base_version=1, by=owner, door="page", reason="")
 
     page = signed_in(owner).get(f"/conversations/{session.conversation_id}").content.decode()
 
-    assert f'href="/proposals/{proposal.pk}">Bring up to date' in page
+    assert f'href="/proposals/{proposal.pk}#rebase">Bring up to date' in page
     assert f"/proposals/{proposal.pk}/approve" not in page
 
 

@@ -1,11 +1,17 @@
 """The queue of proposals and one proposal: what is shown, and every way a decision can go."""
 
+import re
+from datetime import timedelta
+
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
 from agents import actions as configuration
 from coaching.actions import proposals
-from coaching.models import Proposal
+from coaching.models import Proposal, Viewing
+from coaching.tasks import forget_viewings
 from memories import actions as memories
 from memories.models import Memory
 from tests import factories
@@ -37,7 +43,7 @@ def test_queue_and_proposals_are_for_leaders_only(agent, admin, linked_member, u
         assert signed_in(member).get("/proposals").status_code == 403
     for somebody in (linked_member, unlinked_member, stranger):
         assert signed_in(somebody).get(f"/proposals/{proposal.pk}").status_code == 404
-        for act in ("approve", "reject", "edit", "renew", "take-back"):
+        for act in ("approve", "reject", "edit", "rebase", "take-back"):
             assert signed_in(somebody).post(f"/proposals/{proposal.pk}/{act}").status_code == 404
     assert Client().get("/proposals").status_code == 302
     assert signed_in(stranger).get("/proposals").context["queue"].n_found == 0
@@ -87,6 +93,7 @@ def test_queue_and_detail_take_as_many_queries_for_many_as_for_few(agent, owner,
         return factories.proposal(agent, type="prompt_change", change={"system_prompt": "Be brief."})
 
     path = f"/proposals/{fill(1).pk}"
+    client.get(path)  # the first look of a person is one row more
     few = [queries(client, "/proposals"), queries(client, path)]
     fill(5)
 
@@ -150,11 +157,26 @@ def test_type_of_another_release_can_be_read_but_not_decided(agent, owner, signe
     assert not page.context["detail"].may_decide
     client = signed_in(owner)
     assert client.get("/proposals").status_code == 200
-    for act in ("approve", "renew"):
+    for act in ("approve", "rebase"):
         assert client.post(f"/proposals/{proposal.pk}/{act}", {"edited": "1"}).status_code == 409
     assert client.post(f"/proposals/{proposal.pk}/edit").url == f"/proposals/{proposal.pk}"
     proposal.refresh_from_db()
     assert proposal.status == Proposal.Status.PENDING
+
+
+def test_card_of_another_release_says_why_it_cannot_be_decided(agent, owner, signed_in):
+    session = factories.session(agent, owner, conversation=talks.conversation(agent))
+    proposal = talks.ask(session, "Add a memory that parcels can be found by name.").proposals[0]
+    Proposal.objects.filter(pk=proposal.pk).update(type="persona_change", base_version=1, target_id=proposal.pk)
+    client = signed_in(owner)
+
+    page = text(client.get(f"/conversations/{session.conversation_id}?session={session.pk}"))
+
+    assert "“persona_change” comes from another release of Touchline." in page
+    assert f"/proposals/{proposal.pk}/approve" not in page
+    assert client.get(f"/proposals/{proposal.pk}/live").status_code == 200
+    assert client.post(f"/proposals/{proposal.pk}/take-back").status_code == 409
+    assert client.get(f"/proposals/{proposal.pk}/take-back").url == f"/proposals/{proposal.pk}"
 
 
 def test_changed_lines_stand_side_by_side_on_request(agent, owner, signed_in):
@@ -171,6 +193,81 @@ def test_changed_lines_stand_side_by_side_on_request(agent, owner, signed_in):
     assert "view=side" in below
     assert "diff-side" not in below
     assert 'class="diff diff-side"' in beside
+
+
+def test_every_fold_can_be_opened(agent, owner, signed_in):
+    lines = [f"Rule {n}." for n in range(1, 41)]
+    configuration.change_prompt(agent.prompt, system_prompt="\n".join(lines), base_version=1, by=owner, door="page")
+    change = {"system_prompt": "\n".join([*lines, "Rule 41."])}
+    proposal = factories.proposal(agent, type="prompt_change", change=change)
+    client = signed_in(owner)
+
+    folded = text(client.get(f"/proposals/{proposal.pk}"))
+    opened = text(client.get(f"/proposals/{proposal.pk}?context=all"))
+    beside = text(client.get(f"/proposals/{proposal.pk}?context=all&view=side"))
+
+    assert (folded.count("diff-same"), opened.count("diff-same"), opened.count("data-fold=")) == (3, 40, 37)
+    assert 'data-fold-of="-system_prompt-1"' in folded
+    assert opened.count('data-fold="-system_prompt-1"') == 37
+    assert beside.count('data-fold="-system_prompt-1"') == 37
+
+
+def test_view_is_remembered_while_the_queue_is_worked_through(agent, owner, signed_in):
+    older, newer = factories.proposal(agent), factories.proposal(agent)
+    client = signed_in(owner)
+
+    page = text(client.get(f"/proposals/{newer.pk}?view=side"))
+    answer = client.post(f"/proposals/{newer.pk}/approve?view=side", {"queue": "1"})
+
+    assert f'action="/proposals/{newer.pk}/approve?view=side"' in page
+    assert answer.url == f"/proposals/{older.pk}?view=side"
+
+
+def test_memory_that_says_nearly_the_same_stands_beside_it(agent, owner, signed_in):
+    near = factories.memory(
+        agent, owner, summary="Refunds within 30 days are paid back automatically.", text="No form."
+    )
+    old = factories.memory(agent, owner, summary="Refunds within 10 days are paid back automatically.")
+    Memory.objects.filter(pk=old.pk).update(expires_at=timezone.now() - timedelta(days=1))
+    factories.memory(agent, owner, summary="Parcels wait at the counter.")
+    other = factories.ai_agent(owner.workspace)
+    factories.memory(other, owner, summary="Refunds within 30 days are paid back automatically.")
+    proposal = factories.proposal(
+        agent, change={"summary": "Refunds within 14 days are paid back automatically.", "text": "With a form."}
+    )
+
+    page = signed_in(owner).get(f"/proposals/{proposal.pk}")
+
+    assert [(one.memory, one.is_expired) for one in page.context["detail"].near] == [(near, False), (old, True)]
+    assert "No form." in text(page)
+    assert text(page).count("! Contradicts it</span> “14 days” against “30 days”") == 1
+    assert "Nearly the same is there already" in text(page)
+
+
+def test_memory_that_is_changed_is_not_its_own_duplicate(agent, owner, signed_in):
+    proposal = update(factories.memory(agent, owner), text="Other.")
+
+    assert signed_in(owner).get(f"/proposals/{proposal.pk}").context["detail"].near == []
+
+
+def test_page_says_what_the_agent_will_be_served(agent, owner, signed_in):
+    prompt = factories.proposal(agent, type="prompt_change", change={"system_prompt": "Be brief.\nBe kind."})
+    until = timezone.now() + timedelta(days=40)
+    memory = factories.proposal(agent, change={"summary": "The sale runs.", "text": "", "expires_at": until})
+    procedure = factories.procedure(agent, owner)
+    off = factories.proposal(agent, type="procedure_update", target_id=procedure.pk, change={"active": False})
+    gone = factories.proposal(agent, type="procedure_delete", target_id=procedure.pk, change={})
+    client = signed_in(owner)
+
+    of_prompt, of_memory, of_procedure, of_delete = (
+        text(client.get(f"/proposals/{each.pk}")) for each in (prompt, memory, off, gone)
+    )
+
+    assert "18 characters, about 5 tokens, 2 lines" in of_prompt
+    assert f"({owner.workspace.time_zone}), " in of_memory
+    assert "not from that instant on." in of_memory
+    assert "It is not in use" in of_procedure
+    assert "served after approval" not in of_delete
 
 
 # --- Deciding ---------------------------------------------------------------------------------------------------------
@@ -218,7 +315,7 @@ def test_stale_proposal_shows_three_values_and_is_not_applied(agent, owner, sign
 
     page = client.get(f"/proposals/{proposal.pk}")
     assert "The memory changed after this was proposed" in text(page)
-    assert "(version 1 → 2)" in text(page)
+    assert "(version 1 → 2, summary), by" in text(page)
     refused = client.post(f"/proposals/{proposal.pk}/approve")
 
     assert refused.status_code == 409
@@ -230,23 +327,175 @@ def test_stale_proposal_shows_three_values_and_is_not_applied(agent, owner, sign
     assert (proposal.status, memory.version) == ("pending", 2)
 
 
-def test_stale_proposal_is_written_anew_against_the_current_version(agent, owner, signed_in):
+def test_stale_proposal_whose_edits_touch_is_written_by_a_person(agent, owner, signed_in):
     memory = factories.memory(agent, owner, summary="Refunds take a week.")
     proposal = stale(memory, owner)
     client = signed_in(owner)
-    form = client.get(f"/proposals/{proposal.pk}").context["renewing"]
-    typed = {"summary": "Refunds take three to five days.", "text": "", "base_version": form["base_version"].value()}
+    form = client.get(f"/proposals/{proposal.pk}").context["editor"]
+    assert (form["summary"].value(), form["base_version"].value()) == ("Refunds take five days.", 2)
+    typed = {"summary": "Refunds take three to five days.", "text": "", "base_version": "2", "edited": "1"}
 
-    answer = client.post(f"/proposals/{proposal.pk}/renew", typed)
+    answer = client.post(f"/proposals/{proposal.pk}/rebase", typed)
 
     made = Proposal.objects.pending().get()
     proposal.refresh_from_db()
     assert answer.url == f"/proposals/{made.pk}"
-    assert (proposal.status, made.replaces, made.base_version, made.proposed_by) == ("superseded", proposal, 2, owner)
+    assert (proposal.status, proposal.decided_by, made.replaces, made.base_version) == (
+        "superseded", owner, proposal, 2,
+    )  # fmt: skip
     assert (made.rationale, made.evidence) == (proposal.rationale, proposal.evidence)
+    assert f'Brought up to date from <a href="/proposals/{proposal.pk}">' in text(client.get(answer.url))
+    assert f': <a href="/proposals/{made.pk}">a newer proposal</a>' in text(client.get(f"/proposals/{proposal.pk}"))
     client.post(f"/proposals/{made.pk}/approve")
     memory.refresh_from_db()
     assert (memory.version, memory.summary) == (3, "Refunds take three to five days.")
+
+
+def test_edits_that_do_not_touch_are_put_together_with_one_click(agent, owner, admin, signed_in):
+    memory = factories.memory(agent, owner, summary="Refunds take a week.", text="Ask first.")
+    proposal = update(memory, text="Ask nobody.")
+    memories.revise(memory, changes={"summary": "Refunds take two weeks."}, base_version=1, by=admin, door="page")
+    client = signed_in(owner)
+
+    page = client.get(f"/proposals/{proposal.pk}")
+    assert f"(version 1 → 2, summary), by {admin.display_name} " in text(page)
+    assert "The edits do not touch." in text(page)
+    assert page.context["editor"] is None
+    answer = client.post(f"/proposals/{proposal.pk}/rebase")
+
+    made = Proposal.objects.pending().get()
+    assert (answer.url, made.replaces, made.base_version) == (f"/proposals/{made.pk}", proposal, 2)
+    assert (made.change["summary"], made.change["text"]) == ("Refunds take two weeks.", "Ask nobody.")
+
+
+def test_places_in_a_prompt_are_told_by_their_lines(agent, owner, signed_in):
+    lines = [f"Rule {n}." for n in range(1, 31)]
+    old = configuration.change_prompt(
+        agent.prompt, system_prompt="\n".join(lines), base_version=1, by=owner, door="page"
+    )
+    change = {"system_prompt": "\n".join([*lines, "Rule 31."])}
+    proposal = factories.proposal(agent, type="prompt_change", change=change)
+    changed = [line.replace("Rule", "Law") if n in (3, 4, 9) else line for n, line in enumerate(lines, start=1)]
+    configuration.change_prompt(old, system_prompt="\n".join(changed), base_version=2, by=owner, door="page")
+
+    page = text(signed_in(owner).get(f"/proposals/{proposal.pk}"))
+
+    assert "(version 2 → 3, lines 3–4, 9)" in page
+
+
+def test_editor_begins_with_what_can_be_put_together(agent, owner, signed_in):
+    start = "Be kind.\nAsk for the number.\nSay goodbye.\nRefunds need an approval.\n"
+    old = configuration.change_prompt(agent.prompt, system_prompt=start, base_version=1, by=owner, door="page")
+    proposed = start.replace("Ask for", "Look up").replace("Refunds need", "Refunds above 200 € need")
+    proposal = factories.proposal(agent, type="prompt_change", change={"system_prompt": proposed})
+    now = start.replace("Ask for", "Find")
+    configuration.change_prompt(old, system_prompt=now, base_version=2, by=owner, door="page")
+
+    page = signed_in(owner).get(f"/proposals/{proposal.pk}")
+
+    expected = now.replace("Refunds need", "Refunds above 200 € need")
+    assert page.context["editor"]["system_prompt"].value() == expected
+    (pane,) = page.context["detail"].panes
+    assert (pane.since.lines.removed, pane.wanted.lines.removed) == (1, 2)
+
+
+def test_race_while_writing_keeps_what_was_typed_and_shows_what_is_there_now(agent, owner, signed_in):
+    memory = factories.memory(agent, owner, summary="Refunds take a week.")
+    proposal = stale(memory, owner)
+    memories.revise(memory, changes={"summary": "Refunds take six days."}, base_version=2, by=owner, door="page")
+    typed = {"summary": "Refunds take four days.", "text": "", "base_version": "2", "edited": "1"}
+    client = signed_in(owner)
+
+    raced = client.post(f"/proposals/{proposal.pk}/rebase", typed)
+
+    assert raced.status_code == 409
+    assert "was changed again while you were typing. What you typed is kept below." in text(raced)
+    assert raced.context["editor"]["summary"].value() == "Refunds take four days."
+    assert [pane.current for pane in raced.context["detail"].panes] == ["Refunds take six days."]
+    again = {**typed, "base_version": str(raced.context["editor"]["base_version"].value())}
+    assert client.post(f"/proposals/{proposal.pk}/rebase", again).status_code == 302
+    assert Proposal.objects.pending().get().base_version == 3
+
+
+def test_edit_that_breaks_a_rule_while_rebasing_names_the_field(agent, owner, signed_in):
+    proposal = stale(factories.memory(agent, owner), owner)
+    typed = {"summary": "One. Two.", "text": "", "base_version": "2", "edited": "1"}
+
+    refused = signed_in(owner).post(f"/proposals/{proposal.pk}/rebase", typed)
+
+    assert refused.status_code == 400
+    assert "one sentence" in " ".join(refused.context["editor"].errors["summary"])
+    assert Proposal.objects.count() == 1
+
+
+def test_what_is_there_already_can_only_be_rejected(agent, owner, signed_in):
+    memory = factories.memory(agent, owner, summary="Refunds take a week.")
+    proposal = update(memory, summary="Refunds take a day.")
+    memories.revise(memory, changes={"summary": "Refunds take a day."}, base_version=1, by=owner, door="page")
+    client = signed_in(owner)
+
+    page = text(client.get(f"/proposals/{proposal.pk}"))
+    refused = client.post(f"/proposals/{proposal.pk}/rebase")
+
+    assert "What it asks for is there already. It can be rejected." in page
+    assert f"/proposals/{proposal.pk}/rebase" not in page
+    assert refused.status_code == 409
+    assert "there already, as version 2" in text(refused)
+
+
+def test_fresh_proposal_is_not_rebased(agent, owner, signed_in):
+    proposal = update(factories.memory(agent, owner), text="Other.")
+
+    refused = signed_in(owner).post(f"/proposals/{proposal.pk}/rebase")
+
+    assert refused.status_code == 409
+    assert "This proposal is up to date." in text(refused)
+
+
+def test_delete_is_brought_up_to_date_after_a_look_at_what_goes(agent, owner, signed_in):
+    memory = factories.memory(agent, owner)
+    proposal = factories.proposal(agent, type="memory_entry_delete", target_id=memory.pk, change={})
+    memories.revise(memory, changes={"text": "Newer."}, base_version=1, by=owner, door="page")
+    client = signed_in(owner)
+
+    page = client.get(f"/proposals/{proposal.pk}")
+    assert "What others changed meanwhile" in text(page)
+    client.post(f"/proposals/{proposal.pk}/rebase")
+    client.post(f"/proposals/{Proposal.objects.pending().get().pk}/approve")
+
+    assert not Memory.objects.exists()
+
+
+def test_target_that_was_removed_and_restored_is_stale(agent, owner, signed_in):
+    memory = factories.memory(agent, owner, text="Ask first.")
+    proposal = update(memory, text="Ask nobody.")
+    memories.remove(memory, base_version=1, by=owner, door="page")
+    memories.restore(memory.pk, by=owner, door="page")
+    client = signed_in(owner)
+
+    refused = client.post(f"/proposals/{proposal.pk}/approve")
+
+    assert refused.status_code == 409
+    assert "(version 1 → 3)" in text(refused)
+    assert Memory.objects.get().text == "Ask first."
+    client.post(f"/proposals/{proposal.pk}/rebase")
+    client.post(f"/proposals/{Proposal.objects.pending().get().pk}/approve")
+    assert (Memory.objects.get().text, Memory.objects.get().version) == ("Ask nobody.", 4)
+
+
+def test_another_agents_target_is_neither_applied_nor_shown(agent, owner, signed_in):
+    proposal = update(factories.memory(agent, owner), text="Other.")
+    other = factories.memory(factories.ai_agent(owner.workspace), owner, text="Only theirs.")
+    Proposal.objects.filter(pk=proposal.pk).update(target_id=other.pk)
+    client = signed_in(owner)
+
+    pages = [client.get(f"/proposals/{proposal.pk}"), client.post(f"/proposals/{proposal.pk}/approve")]
+    pages.append(client.post(f"/proposals/{proposal.pk}/rebase"))
+
+    assert [page.status_code for page in pages] == [200, 409, 409]
+    assert not any("Only theirs." in text(page) for page in pages)
+    other.refresh_from_db()
+    assert (other.version, other.text) == (1, "Only theirs.")
 
 
 def test_proposal_for_something_removed_says_so(agent, owner, signed_in):
@@ -258,7 +507,11 @@ def test_proposal_for_something_removed_says_so(agent, owner, signed_in):
     refused = signed_in(owner).post(f"/proposals/{proposal.pk}/approve")
 
     assert "The memory was removed after this was proposed." in text(page)
+    assert f"{owner.display_name} took it out" in text(page)
+    assert f'href="/agents/{agent.pk}/memory/{memory.pk}"' in text(page)
     assert refused.status_code == 409
+    assert signed_in(owner).post(f"/proposals/{proposal.pk}/rebase").status_code == 409
+    assert not Memory.objects.exists()
 
 
 def test_reviewer_edits_sees_the_final_change_and_approves_it(agent, owner, signed_in):
@@ -299,6 +552,191 @@ def test_edited_prompt_keeps_its_line_ends(agent, owner, signed_in):
     assert agent.prompt.system_prompt == "Be brief.\nBe warm."
 
 
+@pytest.mark.parametrize("act", ["approve", "rebase"])
+def test_what_was_typed_is_kept_when_somebody_else_was_first(act, agent, owner, admin, signed_in):
+    memory = factories.memory(agent, owner, summary="Refunds take a week.")
+    proposal = stale(memory, owner) if act == "rebase" else update(memory, summary="Refunds take a day.")
+    proposals.reject(proposal, by=admin, door="page")
+    typed = {"summary": "Refunds take four days.", "text": "", "base_version": "2", "edited": "1"}
+
+    late = signed_in(owner).post(f"/proposals/{proposal.pk}/{act}", typed)
+
+    assert late.status_code == 409
+    assert f"This was already rejected by {admin.display_name} at " in text(late)
+    assert late.context["editor"]["summary"].value() == "Refunds take four days."
+    assert "Propose this instead" not in text(late)
+
+
+def test_edited_approval_that_became_stale_goes_on_as_a_rebase(agent, owner, signed_in):
+    memory = factories.memory(agent, owner, summary="Refunds take a week.", text="")
+    proposal = stale(memory, owner)
+    typed = {"summary": "Refunds take four days.", "text": "", "edited": "1"}
+    client = signed_in(owner)
+
+    refused = client.post(f"/proposals/{proposal.pk}/approve", typed)
+
+    assert refused.status_code == 409
+    editor = refused.context["editor"]
+    assert (editor["summary"].value(), str(editor["base_version"].value())) == ("Refunds take four days.", "2")
+    assert "Propose this instead" in text(refused)
+
+
+@pytest.mark.parametrize("act", ["approve", "reject", "rebase"])
+def test_late_click_on_a_replaced_one_leads_to_the_newer(act, agent, owner, signed_in):
+    memory = factories.memory(agent, owner, summary="Refunds take a week.", text="Ask first.")
+    proposal = update(memory, text="Ask nobody.")
+    memories.revise(memory, changes={"summary": "Refunds take a day."}, base_version=1, by=owner, door="page")
+    newer = proposals.rebase(proposal, by=owner, door="page")
+
+    late = signed_in(owner).post(f"/proposals/{proposal.pk}/{act}")
+
+    assert late.status_code == 409
+    assert "This was replaced by a newer one. Nothing was changed." in text(late)
+    assert f'<a href="/proposals/{newer.pk}">Open the newer one</a>' in text(late)
+
+
+def test_edit_page_of_a_decided_one_leads_to_what_was_decided(agent, owner, signed_in):
+    proposal = proposals.reject(factories.proposal(agent), by=owner, door="page")
+
+    assert signed_in(owner).get(f"/proposals/{proposal.pk}/edit").url == f"/proposals/{proposal.pk}"
+
+
+# --- The card in the talk ---------------------------------------------------------------------------------------------
+
+
+def in_chat(agent, owner):
+    """A pending proposal of a talk to change a memory, and that memory."""
+    memory = factories.memory(agent, owner, summary="Refunds take a week.", text="Ask first.")
+    session = factories.session(agent, owner, conversation=talks.conversation(agent))
+    turn = talks.ask(session, "What went wrong?").turn
+    made = factories.proposal(
+        agent,
+        type="memory_entry_update",
+        target_id=memory.pk,
+        change={"text": "Ask nobody."},
+        session=session,
+        turn=turn,
+    )
+    return made, memory
+
+
+def talk_of(proposal):
+    return f"/conversations/{proposal.session.conversation_id}?session={proposal.session_id}"
+
+
+def test_stale_card_is_brought_up_to_date_in_place(agent, owner, signed_in):
+    proposal, memory = in_chat(agent, owner)
+    memories.revise(memory, changes={"summary": "Refunds take a day."}, base_version=1, by=owner, door="page")
+    client = signed_in(owner)
+
+    talk = text(client.get(talk_of(proposal)))
+    assert "(version 1 → 2, summary). The edits do not touch." in talk
+    assert f'hx-post="/proposals/{proposal.pk}/rebase"' in talk
+    answer = client.post(
+        f"/proposals/{proposal.pk}/rebase",
+        {"door": "chat"},
+        headers={"HX-Request": "true", "HX-Request-Type": "partial"},
+    )
+
+    made = Proposal.objects.pending().get()
+    assert f'id="proposal-{made.pk}"' in text(answer)
+    assert f'Brought up to date from <a href="/proposals/{proposal.pk}">' in text(answer)
+    assert f'hx-post="/proposals/{made.pk}/approve"' in text(answer)
+    proposal.refresh_from_db()
+    assert (proposal.decided_from, made.session, made.turn) == ("chat", proposal.session, proposal.turn)
+    talk = text(client.get(talk_of(proposal)))
+    assert f'<a href="/proposals/{made.pk}">a newer proposal</a> took its place' in talk
+
+
+def test_stale_card_whose_edits_touch_leads_to_the_page(agent, owner, signed_in):
+    proposal, memory = in_chat(agent, owner)
+    memories.revise(memory, changes={"text": "Ask twice."}, base_version=1, by=owner, door="page")
+    client = signed_in(owner)
+
+    talk = text(client.get(talk_of(proposal)))
+    late = client.post(
+        f"/proposals/{proposal.pk}/rebase",
+        {"door": "chat"},
+        headers={"HX-Request": "true", "HX-Request-Type": "partial"},
+    )
+
+    assert f'href="/proposals/{proposal.pk}#rebase"' in talk
+    assert f'hx-post="/proposals/{proposal.pk}/rebase"' not in talk
+    assert late.status_code == 409
+    assert "it cannot be put together without you" in text(late)
+
+
+def test_talk_takes_as_many_queries_for_many_stale_cards_as_for_one(agent, owner, signed_in):
+    proposal, memory = in_chat(agent, owner)
+    memories.revise(memory, changes={"summary": "Refunds take a day."}, base_version=1, by=owner, door="page")
+    client, path = signed_in(owner), talk_of(proposal)
+    one = queries(client, path)
+    for _ in range(4):
+        other = factories.memory(agent, owner)
+        factories.proposal(
+            agent, type="memory_entry_update", target_id=other.pk, change={"text": "Other."}, session=proposal.session,
+            turn=proposal.turn,
+        )  # fmt: skip
+        memories.revise(other, changes={"summary": "Refunds take a day."}, base_version=1, by=owner, door="page")
+
+    assert queries(client, path) == one
+
+
+# --- While somebody looks ---------------------------------------------------------------------------------------------
+
+
+def test_two_who_look_at_one_are_told_of_each_other(agent, owner, admin, signed_in):
+    proposal = factories.proposal(agent)
+
+    alone = text(signed_in(owner).get(f"/proposals/{proposal.pk}"))
+    second = text(signed_in(admin).get(f"/proposals/{proposal.pk}"))
+    first = signed_in(owner).get(f"/proposals/{proposal.pk}/live")
+
+    assert "looking at this too" not in alone
+    assert f"{owner.display_name} is looking at this too." in second
+    assert f"{admin.display_name} is looking at this too." in text(first)
+    assert f'data-look="/proposals/{proposal.pk}/live"' in text(first)
+
+
+def test_look_tells_what_became_of_the_target(agent, owner, admin, signed_in):
+    memory = factories.memory(agent, owner, text="Ask first.")
+    proposal, client = update(memory, text="Ask nobody."), signed_in(owner)
+
+    before = client.get(f"/proposals/{proposal.pk}/live").context["live"]
+    memories.revise(memory, changes={"summary": "Refunds take a day."}, base_version=1, by=admin, door="page")
+    answer = client.get(f"/proposals/{proposal.pk}/live")
+
+    after = answer.context["live"]
+    assert (before.says, after.says) == ("", "The memory changed after this was proposed, to version 2.")
+    assert before.mark != after.mark
+    assert "(version 1 → 2, summary)" in text(answer)
+    assert f'action="/proposals/{proposal.pk}/rebase"' in text(answer)
+
+
+def test_look_at_a_decided_one_says_who_and_leads_on_and_stops(agent, owner, admin, signed_in):
+    following, proposal = factories.proposal(agent), factories.proposal(agent)
+    proposals.approve(proposal, by=admin, door="slack")
+
+    answer = signed_in(owner).get(f"/proposals/{proposal.pk}/live?view=side")
+
+    assert f"Approved by {admin.display_name}" in text(answer)
+    assert f'href="/proposals/{following.pk}?view=side">Next that waits' in text(answer)
+    assert "data-look" not in text(answer)
+    assert answer.context["live"].says.startswith(f"This was already approved by {admin.display_name}")
+
+
+def test_looks_that_nobody_needs_any_more_are_forgotten(agent, owner, signed_in):
+    signed_in(owner).get(f"/proposals/{factories.proposal(agent).pk}")
+    forget_viewings()
+    assert Viewing.objects.count() == 1
+
+    Viewing.objects.update(seen_at=timezone.now() - timedelta(days=2))
+    forget_viewings()
+
+    assert Viewing.objects.count() == 0
+    assert forget_viewings.name in {each["task"] for each in settings.CELERY_BEAT_SCHEDULE.values()}
+
+
 # --- Taking back ------------------------------------------------------------------------------------------------------
 
 
@@ -308,7 +746,7 @@ def test_applied_change_is_taken_back_after_its_diff_was_shown(agent, owner, sig
     client = signed_in(owner)
 
     shown = client.get(f"/proposals/{proposal.pk}/take-back")
-    assert [(change.old, change.new) for change in shown.context["back"]] == [
+    assert [(change.old, change.new) for change in shown.context["back"].changes] == [
         ("Refunds take a day.", "Refunds take a week.")
     ]
     client.post(f"/proposals/{proposal.pk}/take-back")
@@ -317,20 +755,99 @@ def test_applied_change_is_taken_back_after_its_diff_was_shown(agent, owner, sig
     assert (memory.version, memory.summary) == (3, "Refunds take a week.")
     page = client.get(f"/proposals/{proposal.pk}")
     assert page.context["detail"].taken_back.target_version == 3
-    assert not page.context["detail"].may_take_back
+    assert f'as <a href="/agents/{agent.pk}/memory/{memory.pk}?from=2&amp;to=3#compared">version 3</a>' in text(page)
+    assert "Apply again…" in text(page)
 
 
-def test_change_that_was_changed_again_is_not_taken_back(agent, owner, signed_in):
+def test_change_that_was_changed_again_is_taken_back_by_what_a_person_writes(agent, owner, signed_in):
     proposal = factories.proposal(agent, type="prompt_change", change={"system_prompt": "Be brief."})
     proposals.approve(proposal, by=owner, door="page")
     configuration.change_prompt(agent.prompt, system_prompt="Be kind.", base_version=2, by=owner, door="page")
+    client, address = signed_in(owner), f"/proposals/{proposal.pk}/take-back"
 
-    refused = signed_in(owner).post(f"/proposals/{proposal.pk}/take-back")
+    refused = client.post(address)
 
     assert refused.status_code == 409
     assert "It was not taken back" in text(refused)
     agent.prompt.refresh_from_db()
     assert agent.prompt.system_prompt == "Be kind."
+    form = refused.context["back_form"]
+    assert (form["system_prompt"].value(), form["base_version"].value()) == ("Be kind.", 3)
+    typed = {"system_prompt": "Be kind and long.", "base_version": "3", "edited": "1", "note": "Both."}
+    client.post(address, typed)
+    agent.prompt.refresh_from_db()
+    assert (agent.prompt.system_prompt, agent.prompt.version) == ("Be kind and long.", 4)
+    assert "taken back just now" in re.sub("<[^>]*>", "", text(client.get(f"/proposals/{proposal.pk}")))
+
+
+def test_race_while_taking_back_keeps_what_was_typed(agent, owner, signed_in):
+    proposal = factories.proposal(agent, type="prompt_change", change={"system_prompt": "Be brief."})
+    proposals.approve(proposal, by=owner, door="page")
+    for version, words in ((2, "Be kind."), (3, "Be warm.")):
+        configuration.change_prompt(agent.prompt, system_prompt=words, base_version=version, by=owner, door="page")
+    typed = {"system_prompt": "Be long.", "base_version": "3", "edited": "1"}
+
+    raced = signed_in(owner).post(f"/proposals/{proposal.pk}/take-back", typed)
+
+    assert raced.status_code == 409
+    form = raced.context["back_form"]
+    assert (form["system_prompt"].value(), str(form["base_version"].value())) == ("Be long.", "4")
+    assert "What you typed is kept below." in text(raced)
+
+
+def test_new_memory_that_moved_on_is_taken_out_as_it_is_now(agent, owner, signed_in):
+    proposal = proposals.approve(factories.proposal(agent), by=owner, door="page")
+    memories.revise(Memory.objects.get(), changes={"text": "Newer."}, base_version=1, by=owner, door="page")
+    client, address = signed_in(owner), f"/proposals/{proposal.pk}/take-back"
+
+    page = text(client.get(address))
+    assert "It goes as it is now" in page
+    assert client.post(address).status_code == 409
+    assert client.post(address, {"base_version": "2"}).status_code == 302
+
+    assert not Memory.objects.exists()
+
+
+def test_second_who_takes_back_is_told_who_was_first(agent, owner, admin, signed_in):
+    memory = factories.memory(agent, owner, text="One.")
+    proposal = proposals.approve(update(memory, text="Two."), by=owner, door="page")
+    number = signed_in(admin).get(f"/proposals/{proposal.pk}/take-back").context["back"].made.number
+    proposals.revert(proposal, by=owner, door="api")
+
+    late = signed_in(admin).post(f"/proposals/{proposal.pk}/take-back", {"configuration": str(number)})
+
+    assert late.status_code == 409
+    assert f"It was taken back already, by {owner.display_name}" in text(late)
+    assert f"/agents/{agent.pk}/memory/{memory.pk}?from=2&amp;to=3#compared" in text(late)
+    memory.refresh_from_db()
+    assert (memory.version, memory.text) == (3, "One.")
+
+
+def test_what_was_taken_back_is_applied_again(agent, owner, signed_in):
+    memory = factories.memory(agent, owner, text="One.")
+    proposal = proposals.approve(update(memory, text="Two."), by=owner, door="page")
+    client, address = signed_in(owner), f"/proposals/{proposal.pk}/take-back"
+    client.post(address, {"configuration": str(proposal.configuration_number)})
+
+    shown = client.get(address)
+    assert "What applying it again changes" in text(shown)
+    client.post(address, {"configuration": str(shown.context["back"].made.number)})
+
+    memory.refresh_from_db()
+    assert (memory.version, memory.text) == (4, "Two.")
+    page = text(client.get(f"/proposals/{proposal.pk}"))
+    assert "applied again" in page
+    assert "Take back…" in page
+
+
+def test_change_of_something_removed_since_says_to_restore_it_first(agent, owner, signed_in):
+    memory = factories.memory(agent, owner, text="One.")
+    proposal = proposals.approve(update(memory, text="Two."), by=owner, door="page")
+    memories.remove(memory, base_version=2, by=owner, door="page")
+    client, address = signed_in(owner), f"/proposals/{proposal.pk}/take-back"
+
+    assert "Restore it first" in text(client.get(address))
+    assert client.post(address).status_code == 409
 
 
 def test_rejected_proposal_cannot_be_taken_back(agent, owner, signed_in):

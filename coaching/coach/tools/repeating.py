@@ -7,16 +7,15 @@ from typing import Any
 
 from django.utils import timezone
 
+from coaching.actions import hygiene
 from coaching.alike import Text
-from coaching.coach.protocol import ToolError
+from coaching.coach.protocol import ToolError, ToolResult
 from coaching.coach.tools.rows import Rows
+from coaching.hygiene import Relation
 from coaching.models import Proposal, Turn
-from memories.models import Memory
-from memories.search.reading import search
 
 Type = Proposal.Type
 
-COMPARED = 5_000  # memories, the newest, whose summaries are compared; the search looks through all of them
 REJECTED = 200  # rejections, the newest, that are looked at
 NEAR_SHOWN = 10
 
@@ -24,23 +23,24 @@ NEAR_SHOWN = 10
 class Repeating(Rows):
     """Finds what was there before, and refuses to say it again."""
 
-    def near_memories(self, summary: str, known: Collection[str]) -> list[dict[str, Any]]:
+    def near_memories(self, summary: str, known: Collection[str], text: str = "") -> list[dict[str, Any]]:
         """The agent's memories that say nearly this, expired ones too, without those in `known`; none where as many as are
         ever shown are known: there can be more than anybody could name."""
-        wanted, now = Text(summary), timezone.now()
-        fields = ("pk", "summary", "expires_at")
-        rows = list(Memory.objects.filter(agent=self.agent).order_by("-updated_at").values_list(*fields)[:COMPARED])
-        if len(rows) == COMPARED:
-            found = [hit.id for hit in search(self.agent, summary, limit=50)]
-            rows += Memory.objects.filter(agent=self.agent, pk__in=found).values_list(*fields)
-        near = {
-            str(pk): {"memory": str(pk), "summary": said, **({"expired": True} if at and at <= now else {})}
-            for pk, said, at in rows
-            if wanted.like(Text(said))
-        }
-        if len(near.keys() & set(known)) >= NEAR_SHOWN:
+        now = timezone.now()
+        found = {str(each.memory.pk): each for each in hygiene.near(self.agent, summary, text)}
+        if len(found.keys() & set(known)) >= NEAR_SHOWN:
             return []
-        return [each for pk, each in near.items() if pk not in known][:NEAR_SHOWN]
+        return [_near(pk, each, now) for pk, each in found.items() if pk not in known][:NEAR_SHOWN]
+
+    def with_contradictions(self, made: ToolResult, summary: str, text: str, besides: Any = None) -> ToolResult:
+        """The result of a proposal, with the memories that what is proposed contradicts, without `besides`, its target."""
+        found = hygiene.near(self.agent, summary, text, besides=[besides.pk] if besides else [])
+        told = [
+            {"memory": str(each.memory.pk), "summary": each.memory.summary, "why": each.why.reason}
+            for each in found[:NEAR_SHOWN]
+            if each.relation == Relation.CONTRADICTION
+        ]
+        return ToolResult(made.value | {"contradicts": told}, made.proposal) if told else made
 
     def refuse_near_memory(self, summary: str, known: Collection[str]) -> None:
         if near := self.near_memories(summary, known):
@@ -112,6 +112,15 @@ def made_before(turn: Turn) -> Any:
         same.append(turn.retry_of_id)
         same += Turn.objects.filter(retry_of=turn.retry_of_id).values_list("pk", flat=True)
     return Proposal.objects.filter(turn__in=same).order_by("created_at")
+
+
+def _near(pk: str, near: hygiene.Near, now: datetime) -> dict[str, Any]:
+    told: dict[str, Any] = {"memory": pk, "summary": near.memory.summary}
+    if near.memory.expires_at and near.memory.expires_at <= now:
+        told["expired"] = True
+    if near.relation == Relation.CONTRADICTION:
+        told["contradicts"] = near.why.reason
+    return told
 
 
 def _same_again(row: Proposal, kind: Type, target: Any, base: dict[str, Any], change: dict[str, Any]) -> bool:

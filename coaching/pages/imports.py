@@ -38,6 +38,7 @@ OUTCOMES = (
     ("proposed", "Proposals made", "proposed", "Each waits for a decision, or has it by now."),
     ("applied", "Applied", "applied", "Each is a version of its own and can be taken back."),
     ("left", "Left as it was", "left", "These were not chosen."),
+    ("unread", "Refused", "refused", "These could not be taken from the file."),
 )
 ADDRESS = {"memory": "memory", "procedure": "procedure"}
 
@@ -226,6 +227,8 @@ def _done(imported):
     for place, step in enumerate(imported.steps):
         if step["step"] in imports.STEPS:
             found.setdefault(step.get("outcome", {}).get("state", "left"), []).append(place)
+        elif step["step"] == "refused":
+            found.setdefault("unread", []).append(place)
     return [
         Group(name, label, counted, words, _first(imported, found[name]), len(found[name]))
         for name, label, counted, words in OUTCOMES

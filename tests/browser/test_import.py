@@ -91,6 +91,7 @@ def test_owner_applies_at_once_after_being_asked(agent, owner, sign_in):
     expect(page.locator("#import")).to_have_attribute("data-state", "done")
     expect(page.get_by_role("heading", name="Applied 2")).to_be_visible()
     expect(page.get_by_role("heading", name="Left as it was 2")).to_be_visible()
+    expect(page.get_by_role("heading", name="Refused 1")).to_be_visible()
     assert not Memory.objects.filter(summary="Shops open at nine.").exists()
     agent.prompt.refresh_from_db()
     assert agent.prompt.system_prompt.endswith("Never promise a date.")
@@ -105,6 +106,7 @@ def test_file_that_is_refused_is_told_beside_the_form(agent, owner, sign_in, tmp
     page.get_by_role("button", name="Show what would change").click()
 
     expect(page.get_by_role("alert")).to_contain_text("This is not a zip archive, or it was cut off on the way.")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
     assert_accessible(page)
     assert_nothing_is_cut_off(page)
     page.complaints.clear()  # the browser notes every answer 400

@@ -335,9 +335,14 @@ def find(member, question):
     }
     found = found.filter(**{field: value for field, value in exact.items() if value})
     found = days.within(found, "created_at", member.workspace.zone, question.after, question.before)
-    for word in question.search.split()[:MOST_WORDS]:
-        found = found.filter(Q(title__icontains=word) | Q(rationale__icontains=word))
-    return found
+    return with_words(found, question.search)
+
+
+def with_words(rows, search):
+    """The proposals whose title or rationale holds every word of `search`."""
+    for word in search.split()[:MOST_WORDS]:
+        rows = rows.filter(Q(title__icontains=word) | Q(rationale__icontains=word))
+    return rows
 
 
 def chosen(member, ids):

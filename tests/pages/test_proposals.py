@@ -596,6 +596,17 @@ def test_late_click_on_a_replaced_one_leads_to_the_newer(act, agent, owner, sign
     assert f'<a href="/proposals/{newer.pk}">Open the newer one</a>' in text(late)
 
 
+def test_edit_page_of_a_stale_one_leads_to_bringing_it_up_to_date_and_keeps_what_is_typed(agent, owner, signed_in):
+    proposal, client = stale(factories.memory(agent, owner, text=""), owner), signed_in(owner)
+
+    assert client.get(f"/proposals/{proposal.pk}/edit").url == f"/proposals/{proposal.pk}"
+    raced = client.post(f"/proposals/{proposal.pk}/edit", {"summary": "Refunds take four days.", "text": ""})
+
+    assert raced.status_code == 409
+    assert raced.context["editor"]["summary"].value() == "Refunds take four days."
+    assert "Propose this instead" in text(raced)
+
+
 def test_edit_page_of_a_decided_one_leads_to_what_was_decided(agent, owner, signed_in):
     proposal = proposals.reject(factories.proposal(agent), by=owner, door="page")
 

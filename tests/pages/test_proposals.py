@@ -487,6 +487,7 @@ def test_target_that_was_removed_and_restored_is_stale(agent, owner, signed_in):
 def test_another_agents_target_is_neither_applied_nor_shown(agent, owner, signed_in):
     proposal = update(factories.memory(agent, owner), text="Other.")
     other = factories.memory(factories.ai_agent(owner.workspace), owner, text="Only theirs.")
+    memories.revise(other, changes={"summary": "Nobody else's."}, base_version=1, by=owner, door="page")
     Proposal.objects.filter(pk=proposal.pk).update(target_id=other.pk)
     client = signed_in(owner)
 
@@ -496,7 +497,7 @@ def test_another_agents_target_is_neither_applied_nor_shown(agent, owner, signed
     assert [page.status_code for page in pages] == [200, 409, 409]
     assert not any("Only theirs." in text(page) for page in pages)
     other.refresh_from_db()
-    assert (other.version, other.text) == (1, "Only theirs.")
+    assert (other.version, other.text) == (2, "Only theirs.")
 
 
 def test_proposal_for_something_removed_says_so(agent, owner, signed_in):

@@ -64,7 +64,7 @@ def test_queue_is_worked_through_by_keyboard_alone_from_opening_to_the_last(assi
     expect(page.locator(".diff-side")).to_be_visible()
     press("n")
     press("n")
-    expect(page.get_by_text("Rule 36: be exact.")).to_be_in_viewport()
+    expect(page.get_by_role("cell", name="Rule 36: be exact.")).to_be_in_viewport()
     press("j")
     expect_open(page, refused.title)
     press("k")

@@ -10,6 +10,7 @@ django.setup()
 
 from tests.bench import (  # noqa: E402  models can be imported only now
     conversation,
+    decisions,
     imports,
     late,
     startup,
@@ -21,7 +22,7 @@ from tests.bench import (  # noqa: E402  models can be imported only now
 
 PARTS = {
     part.__name__.rpartition(".")[2]: part
-    for part in (startup, imports, sweep, late, team, conversation, streams, tokens)
+    for part in (startup, imports, sweep, late, team, conversation, streams, tokens, decisions)
 }
 
 

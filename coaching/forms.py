@@ -110,6 +110,14 @@ class MemoryForm(Versioned):
             self.cleaned_data["expires_at"] = known
 
 
+class MergeForm(MemoryForm):
+    """What one memory shall say instead of two; it becomes a proposal, whose rationale names the other one."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields["reason"], self.fields["base_version"]
+
+
 class ProcedureForm(Versioned):
     name = forms.CharField(label="Name", required=False)
     trigger = forms.CharField(

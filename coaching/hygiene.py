@@ -48,10 +48,6 @@ class Verdict:
     first: tuple[str, ...] = ()
     second: tuple[str, ...] = ()
 
-    def turned(self) -> "Verdict":
-        """The same, of the pair the other way round."""
-        return Verdict(self.relation, self.reason, self.second, self.first)
-
 
 # ------------------------------------------------------------------------------------------------------------- words
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from agents import actions
 from agents.models import Door
-from coaching.actions import backtests, flags, notes, proposals, samples, sessions
+from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
 from memories import actions as memories
 from tests import factories
 from tests.coaching import brought, talks
@@ -36,6 +36,7 @@ OPEN = (200,) * 6
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 BACK = {"version": "1", "base_version": "2"}
+PAIR = {"first": "{memory}:2", "second": "{near}:1"}
 MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
 NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
 
@@ -103,6 +104,23 @@ LINES = [
     ("agents/{ai}/imports/{import}/go-on", "POST", {}, DONE),
     ("agents/{ai}/memory", "GET", {}, SEEN),
     ("agents/{ai}/memory?q=refund", "GET", {}, SEEN),
+    ("agents/{ai}/memory/check", "GET", {}, SEEN),
+    ("agents/{ai}/memory/check?show=unchecked&months=3", "GET", {}, SEEN),
+    ("agents/{own}/memory/check", "GET", {}, (302, 404, 404, 403, 404, 404)),
+    ("agents/{ai}/memory/check/pair", "POST", PAIR | {"do": "keep-both"}, DONE),
+    ("agents/{ai}/memory/check/pair", "POST", PAIR | {"do": "keep-first"}, DONE),
+    ("agents/{ai}/memory/check/merge?first={memory}:2&second={near}:1", "GET", {}, SEEN),
+    ("agents/{ai}/memory/check/merge?first={memory}:2&second={near}:1", "POST", MEMORY, DONE),
+    (
+        "agents/{other_ai}/memory/check/merge?first={memory}:2&second={near}:1",
+        "GET",
+        {},
+        (302, 404, 404, 404, 404, 404),
+    ),
+    ("agents/{ai}/memory/check/kept", "POST", {"kept": "{kept}"}, DONE),
+    ("agents/{other_ai}/memory/check/kept", "POST", {"kept": "{kept}"}, (302, 404, 404, 404, 404, 404)),
+    ("agents/{ai}/memory/check/entries", "POST", {"do": "confirm", "entry": "{memory}:2"}, DONE),
+    ("agents/{ai}/memory/check/entries", "POST", {"do": "remove", "entry": "{near}:1"}, DONE),
     ("agents/{ai}/memory/new", "GET", {}, SEEN),
     ("agents/{ai}/memory/new", "POST", MEMORY, DONE),
     ("agents/{ai}/memory/{memory}", "GET", {}, SEEN),
@@ -192,6 +210,8 @@ def world(workspace, owner, agent, linked_member):
         for both in (False, True)
     )
     dismissed = flags.dismiss(flags.raise_manual(hers, by=owner, reason="Talk."), by=owner, reason="No.")
+    near = factories.memory(agent, owner, summary="Refunds are quick today.")
+    kept = hygiene.keep_both(agent, hygiene.Read(near.pk, 1), hygiene.Read(memory.pk, 2), by=owner)
     talk, session = talks.conversation(agent), factories.session(agent, owner)
     applied = proposals.approve(factories.proposal(agent), by=owner, door=Door.PAGE)
     rows = {
@@ -201,6 +221,8 @@ def world(workspace, owner, agent, linked_member):
         "hers": hers,
         "memory": memory,
         "gone": gone,
+        "near": near,
+        "kept": kept,
         "procedure": procedure,
         "gone_procedure": gone_procedure,
         "note": note,

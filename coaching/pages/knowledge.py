@@ -88,13 +88,13 @@ class MemoryQuestion:
     def parse(cls, query):
         """From a QueryDict."""
         shown, source, order = (query.get(key, "") for key in ("show", "source", "order"))
-        return cls(
+        asked = cls(
             search=words_asked(query),
             shown=shown if shown in dict(cls.LISTS) else "",
             source=source if source in Memory.Source.values else "",
-            order=order if order in dict(cls.ORDERS) else "",
             page=page_asked(query),
         )
+        return replace(asked, order=order) if order in dict(cls.ORDERS) and order != asked.own_order else asked
 
     def query(self, **changes):
         """The query string, with its question mark, of this question after `changes`."""
@@ -104,9 +104,13 @@ class MemoryQuestion:
         return "?" + urlencode({key: value for key, value in given.items() if value})
 
     @property
+    def own_order(self):
+        """The order of the chosen list where none is asked for."""
+        return "expiring" if self.shown in ("expiring", "expired") else "changed"
+
+    @property
     def ordered(self):
-        """The order that is meant: each list has one of its own."""
-        return self.order or ("expiring" if self.shown in ("expiring", "expired") else "changed")
+        return self.order or self.own_order
 
     @property
     def as_the_agent(self):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from django.db.models import Q
 from django.utils import timezone
 
 from agents import versions
@@ -10,8 +9,8 @@ from agents.access import Right, may
 from agents.models import Configuration
 from coaching import diffs
 from coaching.actions import proposals, viewings
-from coaching.alike import Text
 from coaching.coach.evidence import Quote
+from coaching.hygiene import Relation, Said, Verdict
 from coaching.merging import begin_fields, merge_fields
 from coaching.models import Proposal
 from coaching.pages.queue import Item, is_known, items, uuid_or_none
@@ -116,10 +115,9 @@ class Live:
 
     @property
     def mark(self):
-        """Differs whenever something else is to be told."""
-        seen = [str(each.pk) for each in self.others]
-        version = "" if self.since is None else self.since.version or "gone"
-        return f"{self.proposal.status} {version} {' '.join(seen)}".strip()
+        """Differs whenever something else is to be told: how it stands in two words, then who looks."""
+        version = "fresh" if self.since is None else self.since.version or "gone"
+        return " ".join([self.proposal.status, str(version), *(str(each.pk) for each in self.others)])
 
     @property
     def looking(self):
@@ -146,11 +144,17 @@ class Live:
 
 @dataclass(frozen=True)
 class Near:
-    """A memory that says nearly what a proposal would add; `summary` is how the two differ, by words."""
+    """A memory that says nearly what a proposal would add: how the two differ by words, and what that makes them."""
 
     memory: Memory
     summary: tuple[diffs.Piece, ...]
+    verdict: Verdict
     is_expired: bool
+
+    @property
+    def contradicts(self):
+        """Whether the agent would be served both and could follow only one."""
+        return self.verdict.relation == Relation.CONTRADICTION and not self.is_expired
 
 
 @dataclass(frozen=True)
@@ -333,24 +337,33 @@ def _place(change, alone):
 
 
 def near_memories(proposal):
-    """The agent's memories that say nearly what this one would add or change a memory into, the likest few.
+    """The agent's memories that say nearly what this one would add or change a memory into, the most serious few.
 
-    The search finds what shares words with it; of what it does not serve any more, the newest are looked through.
+    The search finds what shares words with it; of what it does not serve any more, the newest are looked through. The coach's
+    tools look through all (coaching.actions.hygiene.near), which is too slow for a page.
     """
     if proposal.type not in (Proposal.Type.MEMORY_CREATE, Proposal.Type.MEMORY_UPDATE):
         return []
     summary, now = proposal.change.get("summary") or "", timezone.now()
-    wanted = Text(summary)
+    wanted = Said(summary, proposal.change.get("text") or "")
     found = [hit.id for hit in search(proposal.agent, summary, limit=COMPARED)]
     rows = Memory.objects.filter(agent_id=proposal.agent_id).exclude(pk=proposal.target_id)
-    expired = rows.expired(now).order_by("-expires_at").values("pk")[:COMPARED]
-    near = [row for row in rows.filter(Q(pk__in=found) | Q(pk__in=list(expired.values_list("pk", flat=True))))
-            if wanted.like(Text(row.summary))]  # fmt: skip
-    near.sort(key=lambda row: (found.index(row.pk) if row.pk in found else COMPARED, row.summary))
-    return [
-        Near(row, diffs.words(row.summary, summary), row.expires_at is not None and row.expires_at <= now)
-        for row in near[:NEAR_SHOWN]
+    expired = rows.expired(now).order_by("-expires_at").values_list("pk", flat=True)[:COMPARED]
+    compared = [(row, wanted.compare(Said(row.summary, row.text))) for row in rows.filter(pk__in=[*found, *expired])]
+    near = [
+        Near(row, diffs.words(row.summary, summary), verdict, row.expires_at is not None and row.expires_at <= now)
+        for row, verdict in compared
+        if verdict is not None
     ]
+    severity = list(Relation)
+    near.sort(
+        key=lambda one: (
+            severity.index(one.verdict.relation),
+            found.index(one.memory.pk) if one.memory.pk in found else COMPARED,
+            one.memory.summary,
+        )
+    )
+    return near[:NEAR_SHOWN]
 
 
 def _superseded_by(member, proposal):

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 from agents.models import ApiToken, Door, ExternalId, Member
-from coaching.actions import backtests, connections, flags, imports, notes, policies, sessions
+from coaching.actions import backtests, connections, flags, hygiene, imports, notes, policies, sessions
 from coaching.models import Sample, Sweep
 from helpdesk.actions import record_ratings
 from helpdesk.models import DeepLink
@@ -26,7 +26,8 @@ def furnish(word):
     ExternalId.objects.create(workspace=workspace, agent=person, source="desk", value=f"{word}-1")
     gone = factories.memory(agent, owner, summary=f"{word} memory that goes.")
     memories.remove(gone, base_version=1, by=owner, door=Door.PAGE)
-    factories.memory(agent, owner, summary=f"{word} memory.")
+    pair = [factories.memory(agent, owner, summary=f"{word} memory{more}.") for more in ("", " beside it")]
+    hygiene.keep_both(agent, *(hygiene.Read(one.pk, one.version) for one in pair), by=owner)
     factories.procedure(agent, owner, name=f"{word} procedure")
     factories.proposal(agent, change={"summary": f"{word} proposal.", "text": ""})
     record_ratings(

@@ -49,7 +49,7 @@ def test_proposal_is_approved_once_and_taken_back(client, ours, staff, press):
 
 
 def test_stale_proposal_is_brought_up_to_date_or_says_why_not(client, ours, staff, press):
-    memory = Memory.objects.get(workspace=ours)
+    memory = Memory.objects.get(workspace=ours, summary="Ours memory.")
     fields = {"type": "memory_entry_update", "target_id": memory.pk}
     touching = factories.proposal(memory.agent, **fields, change={"text": "At the counter."})
     apart = factories.proposal(memory.agent, **fields, change={"summary": "Refunds take three days."})
@@ -75,7 +75,7 @@ def test_proposal_is_rejected_with_its_reason(client, ours, staff, press):
 
 
 def test_stale_proposal_stays_pending_and_says_what_moved(ours, staff, press):
-    memory = Memory.objects.get(workspace=ours)
+    memory = Memory.objects.get(workspace=ours, summary="Ours memory.")
     proposal = factories.proposal(
         memory.agent, type="memory_entry_update", target_id=memory.pk, change={"text": "By the coach."}
     )
@@ -127,7 +127,7 @@ def test_procedure_is_removed_and_restored(client, ours, staff, press):
 
 
 def test_removal_of_what_moved_on_is_refused(ours, staff, press):
-    memory = Memory.objects.get(workspace=ours)
+    memory = Memory.objects.get(workspace=ours, summary="Ours memory.")
     factories.memories.revise(memory, changes={"text": "By hand."}, base_version=1, by=staff, door=Door.PAGE)
     assert "It was changed after this version." in press(memory, "remove", base_version=1)[0]
     assert Memory.objects.filter(pk=memory.pk).exists()

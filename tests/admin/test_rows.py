@@ -32,7 +32,7 @@ def assistant(ours):
 
 @pytest.fixture
 def memory(ours):
-    return Memory.objects.get(workspace=ours)
+    return Memory.objects.get(workspace=ours, summary="Ours memory.")
 
 
 def errors(answer):
@@ -66,7 +66,7 @@ def test_memory_is_added_as_version_1_with_its_author(client, ours, staff, assis
     ],
 )
 def test_change_by_hand_is_a_version_of_the_same_action(kind, changes, client, ours, staff):
-    row = kind.objects.get(workspace=ours)
+    row = kind.objects.filter(workspace=ours).first()
     page = f"/admin/{kind._meta.app_label}/{kind._meta.model_name}/{row.pk}/change/"
     answer = client.post(page, {**changes, "base_version": 1, "_words": "Clearer"})
     assert answer.status_code == 302

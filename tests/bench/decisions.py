@@ -65,10 +65,8 @@ def decide() -> bool:
             f"{n:>2} at once: {rates[n]:.1f} decisions/s, {n * rates[n]:.0f} answers/s, {dict(said)}, {logged} logged"
         )
     wrong |= bool(list(decisions.verify(workspace)))
-    share = rates[PROCESSES] / rates[1]
-    print(
-        f"{PROCESSES} at once decide {share:.2f} times what one alone does; each won once: {'no' if wrong else 'yes'}"
-    )
+    share = PROCESSES * rates[PROCESSES] / rates[1]
+    print(f"answers {share:.2f} times those of one alone; each proposal won once: {'no' if wrong else 'yes'}")
     return wrong or share < LEAST
 
 

@@ -1,9 +1,17 @@
 """What two memories are to each other: a labelled set, texts people wrote, and ten thousand at once."""
 
+import json
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
 import pytest
 
-from coaching.hygiene import Relation, Said
+from coaching.hygiene import Relation, Said, near_pairs
 
+SHARED = Path(os.environ.get("TOUCHLINE_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 D, C, S = Relation.DUPLICATE, Relation.CONTRADICTION, Relation.SIMILAR
 UNRELATED = None
 
@@ -125,3 +133,92 @@ def test_labelled_pairs_are_told_apart(capsys):
 def test_pairs_that_are_compatible_are_no_contradiction(label, one, other):
     assert relation(one, other) != C
     assert relation(other, one) != C
+
+
+def test_verdict_names_the_words_of_each_side():
+    verdict = Said("Refunds take 5 days.").compare(Said("Refunds take 3 days."))
+
+    assert (verdict.first, verdict.second) == (("5 days",), ("3 days",))
+    assert verdict.reason == "“5 days” against “3 days”"
+
+
+def test_texts_behind_the_same_summary_are_compared_too():
+    one = Said("How long refunds take.", "Refunds take 5 days.\nAsk for the number.")
+    other = Said("How long refunds take.", "Ask for the number. Refunds take 3 days.")
+    longer = Said("How long refunds take.", "Customers abroad wait for their bank, which we cannot see.")
+
+    assert one.compare(other).relation == C
+    assert one.compare(longer).relation == S
+    assert one.compare(Said("How long refunds take.")).relation == D
+
+
+# --- Among very many --------------------------------------------------------------------------------------------------
+
+SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bra cle dri flo gru tra sti pla"
+
+
+def base(n, seed=3):
+    """`n` summaries of six to fourteen words, rare and common as in a language; one in twenty is another one corrected."""
+    dice = random.Random(seed)
+    words = ["".join(dice.choices(SYLLABLES.split(), k=dice.randint(2, 4))) for _ in range(4_000)]
+    weights = [1 / rank for rank in range(1, len(words) + 1)]
+    made = [
+        f"{' '.join(dice.choices(words, weights, k=dice.randint(6, 14)))} within {dice.randint(1, 60)} days."
+        for _ in range(n)
+    ]
+    for at in range(20, n, 20):
+        made[at] = made[at - 7].replace("days", "hours")
+    return made
+
+
+def test_near_pairs_are_those_of_comparing_all_with_all():
+    said = [Said(summary) for summary in base(500)]
+
+    every = [(i, j) for j in range(len(said)) for i in range(j) if said[i].is_near(said[j])]
+
+    assert len(every) > 20
+    assert near_pairs(said) == every
+
+
+def test_long_texts_that_are_near_are_found_whatever_their_summaries_say():
+    long = " ".join(f"word{n}" for n in range(60))
+    said = [Said("Parcels wait.", long), Said("Nothing alike here.", f"{long} more"), Said("Third.", "Short.")]
+
+    assert near_pairs(said) == [(0, 1)]
+
+
+def test_as_many_pairs_as_asked_for_are_found_and_no_more():
+    said = [Said("Refunds take 5 days.")] * 100
+
+    assert len(near_pairs(said, most=50)) == 50
+
+
+def test_ten_thousand_are_looked_through_at_once():
+    started = time.perf_counter()
+    said = [Said(summary) for summary in base(10_000)]
+    found = near_pairs(said)
+    seconds = time.perf_counter() - started
+
+    assert len(found) >= 499
+    assert seconds < 20, seconds  # a few on an idle machine, against minutes for all with all
+
+
+# --- Texts that people wrote ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["memory-kb-support/memories", "memory-banking77/entries", "policy-docs-banking/documents"]
+)
+def test_no_two_real_articles_are_said_to_contradict_each_other(name):
+    """Looked at one by one: none of these contradicts another one."""
+    path = SHARED / "data" / f"{name}.jsonl"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    rows = [json.loads(line) for line in path.open(encoding="utf-8")]
+    said = [
+        Said(row.get("summary") or row["title"], (row.get("text") or row.get("content") or "")[:4_000]) for row in rows
+    ]
+
+    verdicts = [said[i].compare(said[j]) for i, j in near_pairs(said)]
+
+    assert Counter(verdict.relation for verdict in verdicts)[C] == 0

@@ -220,6 +220,17 @@ def test_evaluation_counts_what_was_found_and_leaves_nothing(files):
     assert (Agent.objects.count(), Memory.objects.count()) == (0, 0)
 
 
+def test_relevant_ids_of_no_entry_are_said_and_count_as_not_found(files):
+    entries = [{"id": "a", "summary": "Refunds take five days.", "text": ""}]
+    queries = [{"id": 1, "query": "refunds", "relevant": ["a", "gone"]}]
+    out, errors = io.StringIO(), io.StringIO()
+
+    call_command("evaluate_retrieval", *files(entries, queries), "--json", stdout=out, stderr=errors)
+
+    assert json.loads(out.getvalue())["recall@10"] == 0.5
+    assert errors.getvalue() == "1 relevant ids are of no entry and count as not found: gone\n"
+
+
 @pytest.mark.parametrize(
     ("entries", "queries", "said"),
     [
@@ -227,6 +238,13 @@ def test_evaluation_counts_what_was_found_and_leaves_nothing(files):
         ([{"id": "a", "summary": 5, "text": ""}], [], "“summary”"),
         ([{"id": "a", "summary": "x", "text": ""}], [{"id": 1, "query": "x"}], "queries.jsonl, line 1"),
         ([], [], "nothing to evaluate"),
+        ([{"id": "a", "summary": " ", "text": "x"}], [], "line 1: “summary” is empty"),
+        ([{"id": "a", "summary": "x\0", "text": "x"}], [], "line 1: “summary” holds a NUL"),
+        (
+            [{"id": "1", "summary": "x", "text": ""}, {"id": 1, "summary": "y", "text": ""}],
+            [],
+            "line 2: the id 1 .* twice",
+        ),
     ],
 )
 def test_evaluation_of_broken_files_says_where(files, entries, queries, said):

@@ -220,6 +220,7 @@ def test_view_is_remembered_while_the_queue_is_worked_through(agent, owner, sign
     answer = client.post(f"/proposals/{newer.pk}/approve?view=side", {"queue": "1"})
 
     assert f'action="/proposals/{newer.pk}/approve?view=side"' in page
+    assert f'href="/proposals/{older.pk}?view=side"' in page
     assert answer.url == f"/proposals/{older.pk}?view=side"
 
 
@@ -240,6 +241,7 @@ def test_memory_that_says_nearly_the_same_stands_beside_it(agent, owner, signed_
 
     assert [(one.memory, one.is_expired) for one in page.context["detail"].near] == [(near, False), (old, True)]
     assert "No form." in text(page)
+    assert text(page).count("! Contradicts it</span> “14 days” against “30 days”") == 1
     assert "Nearly the same is there already" in text(page)
 
 

@@ -47,7 +47,8 @@ class Proposing(Repeating):
         known = set(different_from)
         self.refuse_near_memory(summary, known)
         change = {"summary": summary, "text": text, "expires_at": _expiry(expires_at)}
-        return self._propose(Type.MEMORY_CREATE, change, known=known, **why)
+        made = self._propose(Type.MEMORY_CREATE, change, known=known, **why)
+        return self.with_contradictions(made, summary, text)
 
     def propose_memory_entry_update(
         self, memory: str, base_version: int, summary: str, text: str, **why: Any
@@ -56,7 +57,8 @@ class Proposing(Repeating):
         change: dict[str, Any] = {"summary": summary, "text": text}
         if "expires_at" in why:
             change["expires_at"] = _expiry(why.pop("expires_at"))
-        return self._propose(Type.MEMORY_UPDATE, change, target=target, **why)
+        made = self._propose(Type.MEMORY_UPDATE, change, target=target, **why)
+        return self.with_contradictions(made, summary, text, besides=target)
 
     def propose_memory_entry_delete(self, memory: str, base_version: int, **why: Any) -> ToolResult:
         return self._propose(Type.MEMORY_DELETE, {}, target=self.current(Memory, memory, base_version), **why)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from coaching.actions import hygiene
 from coaching.alike import Text
-from coaching.coach.protocol import ToolError
+from coaching.coach.protocol import ToolError, ToolResult
 from coaching.coach.tools.rows import Rows
 from coaching.hygiene import Relation
 from coaching.models import Proposal, Turn
@@ -31,6 +31,16 @@ class Repeating(Rows):
         if len(found.keys() & set(known)) >= NEAR_SHOWN:
             return []
         return [_near(pk, each, now) for pk, each in found.items() if pk not in known][:NEAR_SHOWN]
+
+    def with_contradictions(self, made: ToolResult, summary: str, text: str, besides: Any = None) -> ToolResult:
+        """The result of a proposal, with the memories that what is proposed contradicts, without `besides`, its target."""
+        found = hygiene.near(self.agent, summary, text, besides=[besides.pk] if besides else [])
+        told = [
+            {"memory": str(each.memory.pk), "summary": each.memory.summary, "why": each.why.reason}
+            for each in found[:NEAR_SHOWN]
+            if each.relation == Relation.CONTRADICTION
+        ]
+        return ToolResult(made.value | {"contradicts": told}, made.proposal) if told else made
 
     def refuse_near_memory(self, summary: str, known: Collection[str]) -> None:
         if near := self.near_memories(summary, known):

@@ -173,7 +173,7 @@ TOOLS: dict[str, Tool] = {
         ),
         _proposing(
             Proposing.propose_memory_entry_create,
-            "Propose a new memory: one short fact the agent should know.",
+            "Propose a new memory: one short fact the agent should know. Tell the leader what it contradicts, if anything.",
             {
                 "summary": SUMMARY,
                 "text": _text("The whole fact."),
@@ -189,7 +189,7 @@ TOOLS: dict[str, Tool] = {
         ),
         _proposing(
             Proposing.propose_memory_entry_update,
-            "Propose a new version of a memory, given as its whole new fields.",
+            "Propose a new version of a memory, given as its whole new fields. Tell the leader what it contradicts, if anything.",
             {
                 "memory": _text("Its id.", 36),
                 "base_version": BASE_VERSION,

@@ -32,6 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args, entries, queries, **options):
         entries = list(lines(entries, {"id": (str, int), "summary": str, "text": str}))
         queries = list(lines(queries, {"id": (str, int), "query": str, "relevant": list}))
+        self._tell_unknown(entries, queries)
         figures = evaluate(entries, queries)
         if options["json"]:
             self.stdout.write(json.dumps(figures))
@@ -39,9 +40,19 @@ class Command(BaseCommand):
             for name, value in figures.items():
                 self.stdout.write(f"{name:>10}  {value}")
 
+    def _tell_unknown(self, entries, queries):
+        """What no search can find is counted as not found, and said."""
+        known = {str(entry["id"]) for entry in entries}
+        unknown = [str(wanted) for query in queries for wanted in query["relevant"] if str(wanted) not in known]
+        if unknown:
+            self.stderr.write(
+                f"{len(unknown)} relevant ids are of no entry and count as not found: {', '.join(unknown[:5])}"
+            )
+
 
 def lines(path, fields):
-    """The objects of a JSONL file, each with these fields of these types. Raises CommandError with the line."""
+    """The objects of a JSONL file, each with these fields of these types, no id twice. Raises CommandError with the line."""
+    seen = set()
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
@@ -54,6 +65,13 @@ def lines(path, fields):
                 for name, kind in fields.items():
                     if not isinstance(row, dict) or not isinstance(row.get(name), kind):
                         raise CommandError(f"{path.name}, line {number}: “{name}” is missing or of another type.")
+                    if kind is str and "\0" in row[name]:
+                        raise CommandError(f"{path.name}, line {number}: “{name}” holds a NUL character.")
+                if not row.get("summary", "x").strip():
+                    raise CommandError(f"{path.name}, line {number}: “summary” is empty.")
+                if str(row["id"]) in seen:
+                    raise CommandError(f"{path.name}, line {number}: the id {row['id']} stands there twice.")
+                seen.add(str(row["id"]))
                 yield row
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}") from error

@@ -26,7 +26,7 @@ SAME_TEXT = 0.8  # of the words of two long texts, where the summaries are not a
 LONG = 25  # different words that make a text long
 SENTENCES = 40  # of a text that are compared
 MOST = 5_000  # pairs that one look finds
-DEEP = 4  # rare members in common before two sets are compared
+DEEP = 6  # rare members in common before two sets are compared
 SLACK = 1e-9  # of fractions
 
 
@@ -255,6 +255,7 @@ class _Sentence:
         self.turns: list[_Turn] = []
         self.ways: set[tuple[str, str]] = set()  # (preposition, what follows it): "from A to B" is not "from B to A"
         self._take_apart()
+        del self.tokens  # thousands of sentences are held at once
         self.keys = frozenset(word.key for word in self.words)
         self.shape = self.keys | {turn.name for turn in self.turns} - {"not"} | ({"#"} if self.amounts else set())
 
@@ -290,9 +291,9 @@ class _Sentence:
     def _add_word(self, at: int, written: str, plain: str, *, claims: bool, after_verb: bool) -> None:
         before, after = self._plain(at - 1), self._plain(at + 1)
         key = _key(plain)
-        following = {after, self._plain(at + 2), self._plain(at + 3)}
-        is_free = plain == "free" and before in _BE and (not after or after in _WEAK)
-        if is_free or (plain == "no" and following & _PRICE_WORDS):
+        if (plain == "free" and before in _BE and (not after or after in _WEAK)) or (
+            plain == "no" and not _PRICE_WORDS.isdisjoint({after, self._plain(at + 2), self._plain(at + 3)})
+        ):
             self.amounts.append(_Amount("free", 0.0, 0.0, written, names=False))
         elif plain in _NOT and (not at or not written.istitle()):  # "Not Junk" in a sentence is the name of something
             self.turns.append(_Turn("not", True, written, claims))

@@ -156,12 +156,12 @@ _ENDS = _set("end ends ended start starts begin begins expire expires until dead
 _ASKING = _set("how what why where who which whom whose can could do does did is are should when will may")
 _TEACHING = _set("how what why where")
 
-_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*(?:[-–]\d+(?:[.,]\d+)*)?|[$€£%,;:]|[^\W\d_]+(?:'[^\W\d_]+)?")
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*(?:[-–]\d+(?:[.,:]\d+)*)?|[$€£%,;:]|[^\W\d_]+(?:'[^\W\d_]+)?")
 _CLOCK = re.compile(r"\d{1,2}:\d\d")
 _THOUSANDS = re.compile(r"[.,](?=\d{3}(?:\D|$))")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _HYPHENED = re.compile(r"\b(non|e)-(?=\w{3})", re.IGNORECASE)
-_FROM_TO_NUMBER = re.compile(r"\b(\d+) (?:to|bis|à|-|–) (\d+)\b")
+_FROM_TO_NUMBER = re.compile(r"\b(?<!:)(\d+(?::\d\d)?) (?:to|bis|à|-|–) (\d+(?::\d\d)?)\b")
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
@@ -220,7 +220,11 @@ class _Amount:
 
     def against(self, other: "_Amount") -> bool:
         """Whether both cannot be true of one thing."""
-        if self.names or other.names or self.holds(other) or other.holds(self):
+        if self.names or other.names:
+            return False
+        if self.kind == other.kind == "clock":
+            return True  # hours within hours are other hours; 4 days within 3-5 days are not
+        if self.holds(other) or other.holds(self):
             return False
         one, two = sorted((self, other), key=lambda amount: amount.kind)
         if "free" in (one.kind, two.kind):

@@ -364,6 +364,12 @@ class DecisionQuerySet(Scoped):
     def bulk_update(self, *args, **kwargs):
         raise TypeError(APPEND_ONLY)
 
+    def _update(self, values):
+        raise TypeError(APPEND_ONLY)
+
+    def _raw_delete(self, using):
+        raise TypeError(APPEND_ONLY)
+
     def bulk_create(self, *args, **kwargs):
         raise TypeError("Entries of the decision log are appended one by one, by agents.decisions.")
 
@@ -422,8 +428,18 @@ class Decision(models.Model):
             raise TypeError(APPEND_ONLY)
         super().save(*args, **kwargs)
 
+    def save_base(self, *args, **kwargs):
+        if not self._state.adding:
+            raise TypeError(APPEND_ONLY)
+        super().save_base(*args, **kwargs)
+
     def delete(self, *args, **kwargs):
         raise TypeError(APPEND_ONLY)
+
+
+# What Django itself reaches rows by (`workspace.decisions.add`, cascades) refuses the same. Said here and not in Meta, where
+# it would be a migration that changes nothing.
+Decision._meta.base_manager_name = "objects"
 
 
 class ApiTokenQuerySet(Scoped):

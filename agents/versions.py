@@ -27,14 +27,16 @@ class Conflict(Refusal):
 
 def create(row, *, by, door, reason="", proposal_id=None) -> Configuration:
     """Store the new `row` as version 1. Raises ValidationError, Conflict where its id is taken."""
+    numbers = _next_numbers(row)
     row.version = 1
     _validate(row)
     _save_with_history(row, by, reason, force_insert=True)
-    return _number(row, Change.CREATED, by, door, reason, proposal_id)
+    return _configuration(row, numbers, Change.CREATED, by, door, reason, proposal_id)
 
 
 def revise(row, *, base_version, changes, by, door, reason="", proposal_id=None, reverts=None) -> Configuration:
     """Store `changes` ({field: value}) on `row` as the version after `base_version`. Raises Conflict, ValidationError."""
+    numbers = _next_numbers(row)
     if not _claim(row, base_version):
         raise conflict(row, base_version, changes)
     row.refresh_from_db()
@@ -42,11 +44,12 @@ def revise(row, *, base_version, changes, by, door, reason="", proposal_id=None,
         setattr(row, field, value)
     _validate(row)
     _save_with_history(row, by, reason)
-    return _number(row, Change.REVISED, by, door, reason, proposal_id, reverts)
+    return _configuration(row, numbers, Change.REVISED, by, door, reason, proposal_id, reverts)
 
 
 def remove(row, *, base_version, by, door, reason="", proposal_id=None, reverts=None) -> Configuration:
     """Delete `row`; its history, and one more version that says so, stay. Raises Conflict."""
+    numbers = _next_numbers(row)
     if not _claim(row, base_version):
         raise conflict(row, base_version, {})
     row.refresh_from_db()
@@ -54,7 +57,7 @@ def remove(row, *, base_version, by, door, reason="", proposal_id=None, reverts=
     row._history_user, row._change_reason = by and by.user, reason[:100]
     row.delete()
     row.id = gone_id  # the deleted instance still says which one it was
-    return _number(row, Change.REMOVED, by, door, reason, proposal_id, reverts)
+    return _configuration(row, numbers, Change.REMOVED, by, door, reason, proposal_id, reverts)
 
 
 def restore(model, pk, *, by, door, reason="", changes=None, base_version=None, proposal_id=None, reverts=None):
@@ -68,6 +71,7 @@ def restore(model, pk, *, by, door, reason="", changes=None, base_version=None, 
     if last is None:
         raise model.DoesNotExist
     row = last.instance
+    numbers = _next_numbers(row)
     if last.history_type != "-" or base_version not in (None, last.version):
         raise conflict(row, last.version if base_version is None else base_version, changes or {})
     row.version = last.version + 1
@@ -75,7 +79,7 @@ def restore(model, pk, *, by, door, reason="", changes=None, base_version=None, 
         setattr(row, field, value)
     _validate(row)
     _save_with_history(row, by, reason, force_insert=True)
-    return row, _number(row, Change.RESTORED, by, door, reason, proposal_id, reverts)
+    return row, _configuration(row, numbers, Change.RESTORED, by, door, reason, proposal_id, reverts)
 
 
 def at_version(model, pk, version):
@@ -132,12 +136,18 @@ def _save_with_history(row, by, reason, **how):
         raise
 
 
-def _number(row, change, by, door, reason, proposal_id, reverts=None):
+def _next_numbers(row):
+    """The numbers that the agent's configuration and memory base get with this change. Taken before anything else is touched:
+    whoever makes several changes in one transaction and whoever makes one wait for each other here, and never in a circle."""
     bumps = {"configuration_version": F("configuration_version") + 1}
     if row.KIND == "memory":
         bumps["memory_base_version"] = F("memory_base_version") + 1
     Agent.objects.filter(pk=row.agent_id).update(**bumps)
-    number, memory_base = Agent.objects.values_list("configuration_version", "memory_base_version").get(pk=row.agent_id)
+    return Agent.objects.values_list("configuration_version", "memory_base_version").get(pk=row.agent_id)
+
+
+def _configuration(row, numbers, change, by, door, reason, proposal_id, reverts=None):
+    number, memory_base = numbers
     return Configuration.objects.create(
         workspace_id=row.workspace_id,
         agent_id=row.agent_id,

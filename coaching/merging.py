@@ -54,9 +54,9 @@ def begin_fields(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mappi
     """What a person begins with who has to settle two changes that touch: both put together, and `ours` where they touch."""
     begun = dict(merge_fields(base, ours, theirs).fields)
     for field, current in ours.items():
-        three = (base.get(field), current, theirs.get(field, base.get(field)))
-        if all(isinstance(value, str) for value in three):
-            begun[field] = merge_text(*three, ours_where_touching=True)
+        before, wanted = base.get(field), theirs.get(field, base.get(field))
+        if isinstance(before, str) and isinstance(current, str) and isinstance(wanted, str):
+            begun[field] = merge_text(before, current, wanted, ours_where_touching=True)
     return begun
 
 

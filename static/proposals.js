@@ -1,6 +1,7 @@
-/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change (proposal.js), x chooses,
-   c decides on those chosen, / searches, ? lists the keys. Single keys can be switched off, for they get in the way of speech
-   input; the choice is kept in this browser. What is ticked to be decided together is kept in this tab while its list is shown. */
+/* The queue by keyboard: j and k move, a approves, e edits, r rejects, d turns the diff, n goes to the next change
+   (proposal.js), x chooses, c decides on those chosen, / searches, ? lists the keys. Single keys can be switched off, for they
+   get in the way of speech input; the choice is kept in this browser. What is ticked to be decided together is kept in this tab
+   while its list is shown. */
 (() => {
   "use strict";
 
@@ -73,14 +74,14 @@
   /* Those of another type than the first that was ticked cannot be ticked any more; the bar says how many are. */
   function count() {
     const form = document.getElementById("together");
-    if (!form) return sessionStorage.removeItem(CHOSEN);
+    if (!form) return;
     const chosen = ticks().filter((one) => one.checked);
     const type = chosen[0]?.dataset.type;
     for (const one of ticks()) one.disabled = Boolean(type) && one.dataset.type !== type;
     form.toggleAttribute("data-chosen", chosen.length > 0);
     form.querySelector("[data-clear]").hidden = !chosen.length;
     if (chosen.length) document.getElementById("together-said").textContent = `${chosen.length} chosen`;
-    for (const many of form.querySelectorAll("[data-many]")) many.textContent = ` ${chosen.length}`;
+    for (const many of form.querySelectorAll("[data-many]")) many.textContent = `${many.dataset.many} ${chosen.length}`;
     sessionStorage.setItem(CHOSEN, JSON.stringify(chosen.map((one) => one.value)));
   }
 

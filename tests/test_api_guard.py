@@ -98,6 +98,8 @@ LINES = [
     ("proposals/{proposal}", "GET", None, (401, 404, 404, 404, 200)),
     ("proposals/{proposal}/approve", "POST", {}, (401, 404, 404, 404, 200)),
     ("proposals/{proposal}/reject", "POST", {}, (401, 404, 404, 404, 200)),
+    ("proposals/{stale}/rebase", "POST", {}, (401, 404, 404, 404, 201)),
+    ("proposals/decide", "POST", {"verdict": "rejected", "ids": ["{proposal}"]}, (401, 404, 403, 403, 200)),
     ("proposals/{approved}/revert", "POST", {}, (401, 404, 404, 404, 200)),
     ("decisions", "GET", None, (401, 200, 403, 403, 200)),
     ("ratings", "POST", {"items": []}, (401, 200, 403, 403, 200)),
@@ -114,7 +116,7 @@ LINES = [
         (401, 200, 403, 403, 200),
     ),
 ]
-SCOPE_OF = dict.fromkeys(("approve", "reject", "revert", "dismiss", "reopen", "apply"), "approve")
+SCOPE_OF = dict.fromkeys(("approve", "reject", "rebase", "decide", "revert", "dismiss", "reopen", "apply"), "approve")
 SCOPED = LINES[1:]  # the description needs no scope
 READS_BY_POST = {"search"}
 WIDTH = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}
@@ -149,6 +151,10 @@ def world(workspace, owner, agent, linked_member):
         "import": brought.planned(agent, owner, NEW),
     }
     actions.remove(gone, base_version=1, by=owner, door="page")
+    other = factories.procedure(agent, owner)
+    update = {"type": "procedure_update", "target_id": other.pk, "change": {"trigger": "Nobody asks."}}
+    rows["stale"] = factories.proposal(agent, **update)
+    actions.revise(other, changes={"content": "1. Wait."}, base_version=1, by=owner, door="page")
     rows["turn"] = sessions.ask(rows["session"], by=owner, text="What went wrong?")
     return {name: str(row.pk) for name, row in rows.items()}
 
@@ -172,6 +178,8 @@ def people(owner, stranger, unlinked_member, linked_member, admin):
 
 def ask(script, method, route, body, world):
     def filled(value):
+        if isinstance(value, list):
+            return [filled(each) for each in value]
         return value.format(**world) if isinstance(value, str) else value
 
     if isinstance(body, bytes):

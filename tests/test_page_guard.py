@@ -77,6 +77,12 @@ LINES = [
     ("todo/follow-ups/{note}/done", "POST", {}, DONE),
     ("todo/follow-ups/{note}/not-done", "POST", {}, DONE),
     ("todo/follow-ups/{shared}/done", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("decisions", "GET", {}, LISTED),
+    ("decisions", "POST", {}, LISTED),
+    ("decisions.csv", "GET", {}, LISTED),
+    ("decisions.jsonl", "GET", {}, LISTED),
+    ("decisions/{entry}/take-back", "GET", {}, SEEN),
+    ("decisions/{entry}/take-back", "POST", {}, DONE),
     ("agents/{ai}", "GET", {}, SEEN),
     ("agents/{own}", "GET", {}, (302, 404, 404, 403, 200, 200)),
     ("agents/{hers}", "GET", {}, SEEN),
@@ -237,7 +243,8 @@ def world(workspace, owner, agent, linked_member):
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
         ),
     }
-    return {name: str(row.pk) for name, row in rows.items()}
+    entry = workspace.decisions.get(proposal_id=applied.pk)
+    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number)}
 
 
 @pytest.fixture

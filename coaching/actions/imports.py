@@ -59,6 +59,7 @@ UNFINISHABLE = (
 OTHER_PROMPT = (
     "An agent has one prompt, and this one was not exported from here. Taken, it replaces the prompt as it is now."
 )
+MAY_BE_THERE = "A file that could not be read may be this one."
 COPY_HINT = "To copy it, bring the file in as new entries."
 
 log = logging.getLogger(__name__)
@@ -276,16 +277,15 @@ class _Planning:
             return []
         made = []
         mentioned = {pk for one in self.files.refused for pk in one.ids}
-        unsure = {
-            one.kind for one in self.files.refused if not one.ids
-        }  # it may be one of those that seem to be missing
+        nameless = {one.kind for one in self.files.refused if not one.ids}
         for model in (Procedure, Memory):
             rows = self.rows[model.KIND]
-            missing = sorted(rows.keys() - self.given - mentioned) if model.KIND not in unsure else []
+            missing = sorted(rows.keys() - self.given - mentioned)
             for ids in _chunks(missing):
                 for past in versions_at(model, self.agent, about.configuration).filter(id__in=ids):
                     row = rows[str(past.id)]
                     note = "" if row.version == past.version else "It was changed here after the export."
+                    note = MAY_BE_THERE if model.KIND in nameless else note
                     how = {"id": str(row.pk), "base_version": row.version, "note": note, "take": False}
                     made.append({"step": "delete", "kind": model.KIND, "title": str(row)[:300], "path": "", **how})
         return made

@@ -5,11 +5,11 @@ import io
 import json
 
 import django_filters
+from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
 from django.urls import path
-from django.utils.encoding import force_bytes
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer, JSONRenderer
-from rest_framework.response import Response
 
 from agents.access import Right
 from agents.api_base import (
@@ -26,6 +26,7 @@ from agents.api_base import (
 )
 from agents.models import Decision, Door
 
+PART = 1_000  # entries
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that starts so
 
 
@@ -56,29 +57,64 @@ class DecisionShown(StrictSerializer):
     hash = TextField()
 
 
-class CsvRenderer(BaseRenderer):
+class ExportRenderer(BaseRenderer):
+    """Names a media type; what is exported is streamed past it, so that only refusals are drawn here."""
+
+    def render(self, data, accepted_media_type=None, renderer_context=None):
+        return JSONRenderer().render(data)
+
+
+class CsvRenderer(ExportRenderer):
     media_type, format, charset = "text/csv", "csv", "utf-8"
 
-    def render(self, data, accepted_media_type=None, renderer_context=None):
-        if not isinstance(data, list):
-            return JSONRenderer().render(data)  # a refusal
-        file = io.StringIO()
-        names = [name for name in DecisionShown().fields if name != "by"]
-        rows = csv.DictWriter(file, [*names, "by", "byId"])
-        rows.writeheader()
-        for row in data:
-            by = row.pop("by")
-            rows.writerow({name: _cell(value) for name, value in {**row, "by": by["name"], "byId": by["id"]}.items()})
-        return force_bytes(file.getvalue())
 
-
-class JsonLinesRenderer(BaseRenderer):
+class JsonLinesRenderer(ExportRenderer):
     media_type, format, charset = "application/x-ndjson", "jsonl", "utf-8"
 
-    def render(self, data, accepted_media_type=None, renderer_context=None):
-        if not isinstance(data, list):
-            return JSONRenderer().render(data)  # a refusal
-        return b"".join(force_bytes(json.dumps(row, ensure_ascii=False)) + b"\n" for row in data)
+
+def export(rows, format):
+    """The response that tells these entries whole, oldest first, as "csv" or "jsonl", part by part."""
+    parts = {"csv": _csv, "jsonl": _json_lines}[format](rows)
+    media_type = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}[format]
+    disposition = f'attachment; filename="decisions.{format}"'
+    return StreamingHttpResponse(
+        _one_by_one(parts), content_type=media_type, headers={"Content-Disposition": disposition}
+    )
+
+
+async def _one_by_one(parts):
+    """The parts, each read from the database only once the one before has been taken."""
+    while part := await sync_to_async(next)(parts, None):
+        yield part
+
+
+def _told(rows):
+    """The entries as they are told, in lists of PART, each read anew behind the last: no cursor is held open meanwhile."""
+    last = 0
+    while part := list(rows.filter(number__gt=last).order_by("number")[:PART]):
+        last = part[-1].number
+        yield DecisionShown(part, many=True).data
+
+
+def _csv(rows):
+    names = [name for name in DecisionShown().fields if name != "by"]
+    file = io.StringIO()
+    sheet = csv.DictWriter(file, [*names, "by", "byId"])
+    sheet.writeheader()
+    yield file.getvalue().encode()
+    for part in _told(rows):
+        file.seek(0)
+        file.truncate()
+        for row in part:
+            by = row.pop("by")
+            told = {**row, "by": by["name"], "byId": by["id"]}
+            sheet.writerow({name: _cell(value) for name, value in told.items()})
+        yield file.getvalue().encode()
+
+
+def _json_lines(rows):
+    for part in _told(rows):
+        yield "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in part).encode()
 
 
 def _cell(value):
@@ -89,6 +125,8 @@ class DecisionFilters(StrictFilterSet):
     agent = AgentFilter(field_name="agent")
     action = django_filters.ChoiceFilter(choices=Decision.Action.choices)
     proposal = django_filters.UUIDFilter(field_name="proposal_id")
+    by = django_filters.UUIDFilter(field_name="by_id")
+    door = django_filters.ChoiceFilter(choices=Door.choices)
     after = InstantFilter(field_name="at", lookup_expr="gte")
     before = InstantFilter(field_name="at", lookup_expr="lt")
 
@@ -107,9 +145,7 @@ class Decisions(ApiView):
         rows = Decision.objects.visible_to(request.member)
         if isinstance(request.accepted_renderer, JSONRenderer):
             return self.page(rows, DecisionShown)
-        entries = DecisionShown(self.filtered(rows).order_by("number").iterator(), many=True).data
-        name = f"decisions.{request.accepted_renderer.format}"
-        return Response(list(entries), headers={"Content-Disposition": f'attachment; filename="{name}"'})
+        return export(self.filtered(rows), request.accepted_renderer.format)
 
 
 urlpatterns = [path("decisions", Decisions.as_view(), name="api-decisions")]

@@ -37,6 +37,21 @@ def _(exc: changes.AlreadyTakenBack):
 
 
 @problem_of.register
+def _(exc: changes.NothingToTakeBack):
+    return Problem(409, str(exc), kind="nothing-to-take-back")
+
+
+@problem_of.register
+def _(exc: proposals.NothingToRebase):
+    return Problem(409, str(exc), kind="nothing-to-rebase")
+
+
+@problem_of.register
+def _(exc: proposals.NotTogether):
+    return Problem(409, str(exc), kind="not-together")
+
+
+@problem_of.register
 def _(exc: proposals.NotAPossibleTarget):
     return Problem(404, str(exc), errors={"target": [str(exc)]})
 

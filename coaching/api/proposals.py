@@ -22,9 +22,11 @@ from agents.api_base import (
     StrictFilterSet,
     StrictSerializer,
     TextField,
+    UnknownRow,
     WholeField,
     YesNoField,
     epoch_ms,
+    problem_of,
 )
 from agents.api_base.fields import camel
 from agents.models import TEXT_LIMIT, Door
@@ -49,6 +51,7 @@ class ChangeSent(StrictSerializer):
     trigger = TextField(max_length=2_000, allow_blank=True, required=False)
     content = TextField(max_length=TEXT_LIMIT, required=False)
     active = YesNoField(required=False)
+    folder = TextField(max_length=100, allow_blank=True, required=False)
 
 
 class ProposalSent(StrictSerializer):
@@ -71,8 +74,33 @@ class RejectionSent(StrictSerializer):
     reason = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
 
 
-class RevertSent(StrictSerializer):
+class RebaseSent(StrictSerializer):
+    """Nothing where edits do not touch; where they do, what it shall be, written against `baseVersion`."""
+
+    change = ChangeSent(required=False, allow_null=True, default=None)
+    base_version = WholeField(min_value=1, required=False, allow_null=True, default=None)
+
+
+class RevertSent(RebaseSent):
     note = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
+
+
+class DecisionSent(StrictSerializer):
+    verdict = ChoiceField(choices=[Proposal.Status.APPROVED, Proposal.Status.REJECTED])
+    ids = serializers.ListField(child=IdField(), min_length=1, max_length=proposals.MOST_AT_ONCE)
+    note = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
+
+
+class Decided(StrictSerializer):
+    """One of several proposals, as it is now; `error` says why it was not decided."""
+
+    id = IdField()
+    status = ChoiceField(choices=Proposal.Status.choices)
+    error = TextField(required=False)
+
+
+class DecidedTogether(StrictSerializer):
+    items = Decided(many=True)
 
 
 class Risk(StrictSerializer):
@@ -98,6 +126,7 @@ class ProposalShown(StrictSerializer):
     title = TextField()
     rationale = TextField()
     evidence = serializers.SerializerMethodField()
+    conversations = WholeField(source="n_conversations", help_text="How many conversations the evidence comes from.")
     risk = Risk(source="*")
     target = IdField(source="target_id", allow_null=True)
     base_version = WholeField(allow_null=True)
@@ -257,8 +286,14 @@ class ProposalFilters(StrictFilterSet):
     status = django_filters.ChoiceFilter(choices=Proposal.Status.choices)
     type = django_filters.ChoiceFilter(choices=Proposal.Type.choices)
     session = django_filters.UUIDFilter(field_name="session_id")
+    risk = django_filters.ChoiceFilter(field_name="risk_level", choices=Proposal.Risk.choices)
+    decidedBy = django_filters.UUIDFilter(field_name="decided_by_id")  # noqa: N815
+    search = django_filters.CharFilter(method="with_words", help_text="Words of the title or the rationale.")
     createdAfter = InstantFilter(field_name="created_at", lookup_expr="gte")  # noqa: N815
     createdBefore = InstantFilter(field_name="created_at", lookup_expr="lt")  # noqa: N815
+
+    def with_words(self, rows, name, value):
+        return queue_page.with_words(rows, value)
 
 
 class Proposals(ApiView):
@@ -320,6 +355,41 @@ class RejectProposal(ApiView):
         return Response(in_full(request.member, proposal.pk))
 
 
+class RebaseProposal(ApiView):
+    """Write a stale proposal anew against the current version; 409 with `conflict` where edits touch. Answers the new one."""
+
+    scopes = {"POST": "approve"}
+
+    @extend_schema(request=RebaseSent, responses={201: ProposalInFull})
+    def post(self, request, proposal_id):
+        proposal = find(request, proposal_id)
+        made = proposals.rebase(proposal, by=request.member, door=Door.API, **self.read(RebaseSent))
+        return Response(in_full(request.member, made.pk), status=status.HTTP_201_CREATED)
+
+
+class DecideProposals(ApiView):
+    """Approve or reject several proposals of one type and of low risk, each a decision of its own."""
+
+    scopes = {"POST": "approve"}
+    rights = {"POST": Right.APPROVE}
+
+    @extend_schema(request=DecisionSent, responses=DecidedTogether)
+    def post(self, request):
+        sent = self.read(DecisionSent)
+        found, n_missing = queue_page.chosen(request.member, sent["ids"])
+        if n_missing:
+            raise UnknownRow("There is no such proposal here.", "ids")
+        how = {"verdict": sent["verdict"], "by": request.member, "door": Door.API, "note": sent["note"]}
+        told = proposals.decide_together(found, **how)
+        return Response(DecidedTogether({"items": [_decided(*each) for each in told]}).data)
+
+
+def _decided(proposal, refusal):
+    proposal.refresh_from_db(fields=["status"])
+    told = {"id": proposal.pk, "status": proposal.status}
+    return told if refusal is None else told | {"error": problem_of(refusal).detail}
+
+
 class RevertProposal(ApiView):
     """Take an approved change back, at once, as a new version; 409 where its target has moved on since."""
 
@@ -339,8 +409,10 @@ def find(request, proposal_id):
 
 urlpatterns = [
     path("proposals", Proposals.as_view(), name="api-proposals"),
+    path("proposals/decide", DecideProposals.as_view(), name="api-proposals-decide"),
     path("proposals/<uuid:proposal_id>", OneProposal.as_view(), name="api-proposal"),
     path("proposals/<uuid:proposal_id>/approve", ApproveProposal.as_view(), name="api-proposal-approve"),
     path("proposals/<uuid:proposal_id>/reject", RejectProposal.as_view(), name="api-proposal-reject"),
+    path("proposals/<uuid:proposal_id>/rebase", RebaseProposal.as_view(), name="api-proposal-rebase"),
     path("proposals/<uuid:proposal_id>/revert", RevertProposal.as_view(), name="api-proposal-revert"),
 ]

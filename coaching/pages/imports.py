@@ -20,22 +20,25 @@ SHOWN = 100  # steps of a group that are shown one by one; a form of all groups 
 RECENT = 5
 LATE = timedelta(seconds=15)  # without a worker
 
+# (step or outcome, heading, the word for a count, what it means)
 GROUPS = (
-    ("change", "Changes", "In the file they say something else than here."),
-    ("create", "New", "The file has them, this agent has not."),
-    ("conflict", "Conflicts", "They stay as they are here. Tick one to have it as it stands in the file."),
-    ("delete", "Not in the file any more", "They were exported, and the file lacks them. Tick one to remove it here."),
+    ("change", "Changes", "changed", "In the file they say something else than here."),
+    ("create", "New", "new", "The file has them, this agent has not."),
+    ("conflict", "Conflicts", "in conflict", "They stay as they are here. Tick one to have it as in the file."),
+    ("delete", "Not in the file any more", "missing in the file", "The export had them. Tick one to remove it here."),
     (
         "refused",
         "Refused",
-        "These cannot be taken. Mend them in the file and bring it in again, or go on without them.",
+        "refused",
+        "These cannot be taken. Mend the file and bring it in again, or go on without them.",
     ),
 )
 OUTCOMES = (
-    ("refused", "Not done", "It was not possible when their turn came. The others were done all the same."),
-    ("proposed", "Proposals made", "They wait for a decision."),
-    ("applied", "Applied", "Each is a version of its own and can be taken back."),
-    ("left", "Left as it was", "They were not chosen."),
+    ("refused", "Not done", "not done", "It was not possible when their turn came. The others were done all the same."),
+    ("proposed", "Proposals made", "proposed", "Each waits for a decision, or has it by now."),
+    ("applied", "Applied", "applied", "Each is a version of its own and can be taken back."),
+    ("left", "Left as it was", "left", "These were not chosen."),
+    ("unread", "Refused", "refused", "These could not be taken from the file."),
 )
 ADDRESS = {"memory": "memory", "procedure": "procedure"}
 
@@ -66,6 +69,7 @@ class Group:
 
     name: str
     label: str
+    counted: str
     words: str
     items: list[Item]
     count: int
@@ -115,8 +119,8 @@ class Shown:
 
     @property
     def counts(self):
-        """[(label, count)] of the groups, for one line."""
-        return [(group.label, group.count) for group in self.groups]
+        """[(word, count)] of the groups, for one line."""
+        return [(group.counted, group.count) for group in self.groups]
 
     @property
     def n_proposed(self):
@@ -164,12 +168,12 @@ def _planned(imported):
     shown = {name: places[:SHOWN] for name, places in by_group.items() if name not in ("same", "asked")}
     rows, bases = _rows(imported.agent, [steps[place] for places in shown.values() for place in places])
     made = []
-    for name, label, words in GROUPS:
+    for name, label, counted, words in GROUPS:
         places = by_group.get(name, [])
         if places:
             items = [_item(place, steps[place], rows, bases) for place in shown[name]]
             more_take = any(steps[place].get("take") for place in places[SHOWN:])
-            made.append(Group(name, label, words, items, len(places), more_take))
+            made.append(Group(name, label, counted, words, items, len(places), more_take))
     return made
 
 
@@ -223,10 +227,14 @@ def _done(imported):
     for place, step in enumerate(imported.steps):
         if step["step"] in imports.STEPS:
             found.setdefault(step.get("outcome", {}).get("state", "left"), []).append(place)
+        elif step["step"] == "refused":
+            found.setdefault("unread", []).append(place)
     return [
-        Group(
-            name, label, words, [Item(place, imported.steps[place]) for place in found[name][:SHOWN]], len(found[name])
-        )
-        for name, label, words in OUTCOMES
+        Group(name, label, counted, words, _first(imported, found[name]), len(found[name]))
+        for name, label, counted, words in OUTCOMES
         if name in found
     ]
+
+
+def _first(imported, places):
+    return [Item(place, imported.steps[place]) for place in places[:SHOWN]]

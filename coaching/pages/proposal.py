@@ -115,10 +115,9 @@ class Live:
 
     @property
     def mark(self):
-        """Differs whenever something else is to be told."""
-        seen = [str(each.pk) for each in self.others]
-        version = "" if self.since is None else self.since.version or "gone"
-        return f"{self.proposal.status} {version} {' '.join(seen)}".strip()
+        """Differs whenever something else is to be told: how it stands in two words, then who looks."""
+        version = "fresh" if self.since is None else self.since.version or "gone"
+        return " ".join([self.proposal.status, str(version), *(str(each.pk) for each in self.others)])
 
     @property
     def looking(self):

@@ -41,6 +41,7 @@ class Question:
     search: str = ""
     order: str = ""  # "helped": evidence from most conversations first; empty: newest first
     page: int = 1
+    view: str = ""  # "side": the diff of the open one has old and new beside each other
     after_typed: str = ""  # what was typed as the first day and is none
     before_typed: str = ""
 
@@ -65,6 +66,7 @@ class Question:
             search=given.get("q", "")[:LONGEST_SEARCH].strip(),
             order=order if order in dict(cls.ORDERS) else "",
             page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            view="side" if given.get("view") == "side" else "",
             after_typed="" if days.day_or_none(after) else after[:40],
             before_typed="" if days.day_or_none(before) else before[:40],
         )
@@ -86,6 +88,7 @@ class Question:
             "q": q.search,
             "order": q.order,
             "page": q.page if q.page > 1 else "",
+            "view": q.view,
         }
         encoded = urlencode({key: value for key, value in given.items() if value})
         return f"?{encoded}" if encoded else ""
@@ -194,6 +197,11 @@ class Listing:
         ]
 
     @property
+    def is_found_elsewhere(self):
+        """Whether another status has some that fit."""
+        return any(one.count for one in self.statuses if not one.is_shown)
+
+    @property
     def may_choose(self):
         """Whether there are any that can be decided together."""
         return any(item.may_be_chosen for item in self.items)
@@ -265,7 +273,7 @@ class Outcome:
 
 def load_queue(member, question):
     """The queue for a leader: ten queries at most, however many proposals there are."""
-    listing = load_list(member, question)
+    listing = load_list(member, question, PAGE_SIZE)
     agents = Agent.objects.visible_to(member).ai().order_by("name")
     decided = Proposal.objects.filter(decided_by=OuterRef("pk"))
     deciders = Member.objects.visible_to(member).filter(Exists(decided)).select_related("user")
@@ -280,8 +288,8 @@ def load_queue(member, question):
     )
 
 
-def load_list(member, question, size=PAGE_SIZE):
-    """One page of what a leader asks for, in five queries. Each proposal carries the beginning of its rationale as `why`."""
+def load_list(member, question, size):
+    """One page, of `size`, of what a leader asks for: five queries. Each proposal's rationale begins as its `why`."""
     found = find(member, question)
     counts = dict(found.order_by().values_list("status").annotate(n=Count("*")))
     if question.is_wide:
@@ -327,9 +335,14 @@ def find(member, question):
     }
     found = found.filter(**{field: value for field, value in exact.items() if value})
     found = days.within(found, "created_at", member.workspace.zone, question.after, question.before)
-    for word in question.search.split()[:MOST_WORDS]:
-        found = found.filter(Q(title__icontains=word) | Q(rationale__icontains=word))
-    return found
+    return with_words(found, question.search)
+
+
+def with_words(rows, search):
+    """The proposals whose title or rationale holds every word of `search`."""
+    for word in search.split()[:MOST_WORDS]:
+        rows = rows.filter(Q(title__icontains=word) | Q(rationale__icontains=word))
+    return rows
 
 
 def chosen(member, ids):

@@ -82,7 +82,7 @@ def create(request, agent_id, kind):
         else:
             messages.success(request, "Written. The agent is told it from now on.")
             return redirect(about.address, agent.pk, made.pk)
-    return _show_form(request, agent, about, form, status=HTTPStatus.BAD_REQUEST)
+    return _show_refusals(request, agent, about, form)
 
 
 @page("GET", "POST")
@@ -101,7 +101,7 @@ def edit(request, agent_id, kind, pk=None):
     fields = fields_of(row)
     form = forms.FORMS[kind](request.POST, initial=fields)
     if not form.is_valid():
-        return _show_form(request, agent, about, form, row, HTTPStatus.BAD_REQUEST)
+        return _show_refusals(request, agent, about, form, row)
     if form.changes == fields:
         messages.info(request, "Nothing was changed.")
         return redirect(*_address(about, agent, row))
@@ -115,7 +115,7 @@ def edit(request, agent_id, kind, pk=None):
     except ValidationError as refusal:
         row.refresh_from_db()
         form.refuse(refusal)
-        return _show_form(request, agent, about, form, row, HTTPStatus.BAD_REQUEST)
+        return _show_refusals(request, agent, about, form, row)
     except Conflict as clash:
         if clash.current is None:
             return _gone(request, agent, about, kind, pk)
@@ -236,6 +236,20 @@ def _show_form(request, agent, about, form, row=None, status=HTTPStatus.OK, race
     return show(request, about.tab, agent, context, status, "coaching/knowledge_edit.html")
 
 
+def _show_refusals(request, agent, about, form, row=None, gone=False):
+    """The form with everything that is wrong in it, each beside its field: an action names the first that it meets."""
+    known = row.expires_at if isinstance(row, Memory) else None
+    rest = {field: value for field, value in form.changes.items() if field in about.model.FIELDS}
+    for field, value in rest.items():
+        try:
+            if about.model is Memory:
+                memories.checked({field: value}, past_expiry_is_fine=value == known)
+            about.model(**{field: value}).clean_fields(exclude={f.name for f in about.model._meta.fields} - {field})
+        except ValidationError as refusal:
+            form.refuse(refusal)
+    return _show_form(request, agent, about, form, row, HTTPStatus.BAD_REQUEST, gone=gone)
+
+
 def _lost_race(request, agent, about, form, clash, kind):
     """The form against the current version, beside what the others wrote: with both edits put together where they do not
     touch, else as it was typed."""
@@ -258,7 +272,7 @@ def _gone(request, agent, about, kind, pk):
     _require_history(about, agent, pk)
     form = forms.FORMS[kind](request.POST)
     if not form.is_valid():
-        return _show_form(request, agent, about, form, status=HTTPStatus.BAD_REQUEST, gone=True)
+        return _show_refusals(request, agent, about, form, gone=True)
     if "restore" not in request.POST:
         return _show_form(request, agent, about, form, status=HTTPStatus.CONFLICT, gone=True)
     try:
@@ -268,7 +282,7 @@ def _gone(request, agent, about, kind, pk):
         )
     except ValidationError as refusal:
         form.refuse(refusal)
-        return _show_form(request, agent, about, form, status=HTTPStatus.BAD_REQUEST, gone=True)
+        return _show_refusals(request, agent, about, form, gone=True)
     except Conflict as clash:
         return _lost_race(request, agent, about, form, clash, kind)
     messages.success(request, f"Restored with your words, as version {row.version}.")

@@ -259,10 +259,7 @@ def _here(request, found, **changes):
 
 def _question(request, shown=Proposal.Status.PENDING):
     """The query string that keeps the queue beside it, and how diffs are shown, as they are."""
-    given = queue_page.Question.parse(request.GET, shown=shown).as_query
-    if request.GET.get("view") != "side" or "view=side" in given:
-        return given
-    return f"{given}&view=side" if given else "?view=side"
+    return queue_page.Question.parse(request.GET, shown=shown).as_query
 
 
 def _in_chat(found):

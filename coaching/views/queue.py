@@ -49,7 +49,7 @@ def decide(request):
         told = actions.decide_together(rows, verdict=verdict, by=request.member, door=Door.PAGE, note=note)
     except actions.NotTogether as refusal:
         return _show(request, HTTPStatus.CONFLICT, refused=str(refusal), ticked={row.pk for row in rows})
-    kept = [[str(row.pk), _reason(refusal)] for row, refusal in told if refusal is not None]
+    kept = [[str(row.pk), _reason(row, refusal)] for row, refusal in told if refusal is not None]
     n_decided = len(told) - len(kept)
     request.session[OUTCOME] = {"verdict": verdict, "n_decided": n_decided, "kept": kept, "n_missing": n_missing}
     back = queue_page.Question.parse(request.GET).query()
@@ -76,7 +76,7 @@ def _show(request, status=HTTPStatus.OK, *, asked=(), outcome=None, refused="", 
         "asked": asked,
         "outcome": outcome,
         "refused": refused,
-        "ticked": ticked | {item.proposal.pk for item in asked},
+        "ticked": ticked,
     }
     return render(request, "coaching/proposals.html", context, status=status)
 
@@ -88,12 +88,14 @@ def _show_outcome(request):
     return _show(request, outcome=queue_page.outcome_of(request.member, told))
 
 
-def _reason(refusal):
+def _reason(row, refusal):
     """Why one was kept from being decided, and the way on."""
     if isinstance(refusal, Conflict):
         if refusal.current is None:
-            return "What it changes was removed after it was proposed. It still waits, and can only be rejected."
-        return "What it changes was changed after it was proposed. It still waits: open it to bring it up to date."
+            return (
+                f"The {row.target_kind} was removed after this was proposed. It still waits, and can only be rejected."
+            )
+        return f"The {row.target_kind} changed after this was proposed. It still waits: open it to bring it up to date."
     if isinstance(refusal, actions.AlreadyDecided):
         return str(refusal)
     words = " ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)

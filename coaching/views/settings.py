@@ -17,7 +17,7 @@ from coaching.models import Backtest
 from coaching.pages import policy as policy_page
 from coaching.tasks import run_backtest
 
-TABS = (("settings-flag-policy", "Flag policy"), ("settings-model", "Model"))
+TABS = (("settings-flag-policy", "Flag policy"), ("settings-model", "Model"), ("decisions", "Decision log"))
 
 
 @page()

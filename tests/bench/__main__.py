@@ -10,9 +10,11 @@ django.setup()
 
 from tests.bench import (  # noqa: E402  models can be imported only now
     conversation,
+    exchange,
     imports,
     knowledge,
     late,
+    queue,
     startup,
     streams,
     sweep,
@@ -22,7 +24,7 @@ from tests.bench import (  # noqa: E402  models can be imported only now
 
 PARTS = {
     part.__name__.rpartition(".")[2]: part
-    for part in (startup, imports, sweep, late, team, knowledge, conversation, streams, tokens)
+    for part in (startup, imports, exchange, sweep, late, team, knowledge, conversation, queue, streams, tokens)
 }
 
 

@@ -14,7 +14,7 @@ from memories.models import Memory
 from tests import factories
 from tests.calls import Script, problem
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
 
 @pytest.fixture
@@ -43,6 +43,7 @@ def test_proposal_is_made_and_read_field_by_field(script, agent, owner):
         "title": "Parcels wait seven days.",
         "rationale": "Customers ask.",
         "evidence": [],
+        "conversations": 0,
         "risk": {"level": "low", "reasons": []},
         "target": None,
         "baseVersion": None,
@@ -248,6 +249,156 @@ def test_what_was_not_applied_cannot_be_taken_back(script, agent):
     )
 
 
+@pytest.fixture
+def stale(agent, owner):
+    """A proposal whose memory got another summary since: the edits do not touch."""
+    memory = factories.memory(agent, owner, text="One.")
+    change = {"text": "Two."}
+    proposal = factories.proposal(agent, type="memory_entry_update", target_id=memory.pk, change=change, evidence=[])
+    memories.revise(memory, changes={"summary": "Another fact."}, base_version=1, by=owner, door="page")
+    return proposal
+
+
+def test_stale_proposal_is_rebased_and_the_new_one_told(script, stale):
+    made = script.send(f"/proposals/{stale.pk}/rebase", {})
+
+    told = made.json()
+    assert made.status_code == 201
+    assert (told["replaces"], told["status"], told["baseVersion"], told["isStale"]) == (
+        str(stale.pk),
+        "pending",
+        2,
+        False,
+    )
+    assert told["change"] == {"summary": "Another fact.", "text": "Two.", "expiresAt": None}
+    assert script.read(f"/proposals/{stale.pk}").json()["supersededBy"] == told["id"]
+    refused = script.send(f"/proposals/{stale.pk}/rebase", {})
+    assert (refused.status_code, refused.json()["proposalStatus"]) == (409, "superseded")
+    refused = script.send(f"/proposals/{told['id']}/rebase", {})
+    assert (problem(refused)[0], refused.json()["type"]) == (409, "/api/v1/docs#problem-nothing-to-rebase")
+
+
+def test_rebase_that_touches_tells_the_conflict_and_takes_what_a_person_wrote(script, agent, owner, stale):
+    memory = agent.memories.get()
+    memories.revise(memory, changes={"text": "Three."}, base_version=2, by=owner, door="page")
+
+    refused = script.send(f"/proposals/{stale.pk}/rebase", {})
+    late = script.send(f"/proposals/{stale.pk}/rebase", {"change": {"text": "Two or three."}, "baseVersion": 2})
+    made = script.send(f"/proposals/{stale.pk}/rebase", {"change": {"text": "Two or three."}, "baseVersion": 3})
+
+    assert problem(refused)[0] == problem(late)[0] == 409
+    assert {"field": "text", "base": "One.", "current": "Three.", "proposed": "Two."} in refused.json()["conflict"]
+    assert (made.status_code, made.json()["change"]["text"], made.json()["baseVersion"]) == (201, "Two or three.", 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"baseVersion": 0}, "baseVersion"), ({"baseVersion": "2"}, "baseVersion"), ({"change": {"x": 1}}, "change.x")],
+)
+def test_rebase_and_revert_refuse_what_they_do_not_know(script, stale, body, field):
+    for verb in ("rebase", "revert"):
+        status, errors = problem(script.send(f"/proposals/{stale.pk}/{verb}", body))
+        assert (status, list(errors)) == (400, [field])
+
+
+def test_what_moved_on_is_taken_back_by_what_a_person_wrote(script, agent, stale):
+    rebased = script.send(f"/proposals/{stale.pk}/rebase", {}).json()["id"]
+    script.send(f"/proposals/{rebased}/approve", {})
+    memory = agent.memories.get()
+    script.call("PATCH", f"/memories/{memory.pk}", {"baseVersion": 3, "summary": "A third fact."})
+
+    assert problem(script.send(f"/proposals/{rebased}/revert", {}))[0] == 409
+    done = script.send(f"/proposals/{rebased}/revert", {"change": {"text": "One."}, "baseVersion": 4, "note": "Wrong."})
+
+    memory.refresh_from_db()
+    assert done.json()["reverted"]["resultVersion"] == 5
+    assert (memory.summary, memory.text) == ("A third fact.", "One.")
+
+
+def test_several_are_decided_at_once(script, agent, owner):
+    rows = [factories.proposal(agent) for _ in range(3)]
+    proposals.reject(rows[1], by=owner, door="page")
+    ids = [str(row.pk) for row in rows]
+
+    told = script.send("/proposals/decide", {"verdict": "approved", "ids": ids, "note": "Together."}).json()["items"]
+
+    assert [(each["id"], each["status"], "error" in each) for each in told] == [
+        (ids[0], "approved", False), (ids[1], "rejected", True), (ids[2], "approved", False),
+    ]  # fmt: skip
+    assert told[1]["error"].startswith("Already rejected by")
+    assert owner.workspace.decisions.filter(action="approved", door="api", note="Together.").count() == 2
+
+
+def test_several_that_do_not_belong_together_or_are_not_there_decide_nothing(script, agent, stranger):
+    fine = factories.proposal(agent)
+    other = factories.proposal(agent, type="prompt_change", change={"system_prompt": "Be brief."})
+    elsewhere = factories.proposal(factories.ai_agent(stranger.workspace))
+
+    def send(*ids, **more):
+        return problem(script.send("/proposals/decide", {"verdict": "rejected", "ids": list(map(str, ids)), **more}))
+
+    assert send(fine.pk, other.pk)[0] == 409
+    assert send(fine.pk, elsewhere.pk) == (404, {"ids": ["There is no such proposal here."]})
+    assert list(send(fine.pk, verdict="pending")[1]) == ["verdict"]
+    assert list(send()[1]) == ["ids"]
+    assert list(send(*[fine.pk] * 201)[1]) == ["ids"]
+    assert Proposal.objects.filter(status="pending").count() == 3
+
+
+def test_proposal_of_another_release_is_read_and_cannot_be_decided(script, agent):
+    old = factories.proposal(agent)
+    Proposal.objects.filter(pk=old.pk).update(type="tone_of_voice_change", base_version=1, target_id=agent.pk)
+
+    assert [row["type"] for row in script.read("/proposals").json()["items"]] == ["tone_of_voice_change"]
+    assert script.read(f"/proposals/{old.pk}").json()["isStale"] is False
+    for verb in ("approve", "reject", "rebase"):
+        refused = script.send(f"/proposals/{old.pk}/{verb}", {})
+        assert problem(refused)[0] == 400
+        assert "comes from another release" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"summary": "One. Two. Three."}, "A summary is one sentence"),
+        ({"summary": " "}, "A memory needs a summary"),
+        ({"summary": "Fine.", "text": "x" * 50_001}, "50000"),
+    ],
+)
+def test_rule_of_a_summary_is_told(script, agent, change, words):
+    body = {"agent": agent.name, "type": "memory_entry_create", "change": change, "rationale": "Why not."}
+
+    status, errors = problem(script.send("/proposals", body))
+
+    (said,) = errors.values()
+    assert (status, words in said[0]) == (400, True), said
+
+
+def test_folder_is_a_field_of_a_procedure(script, agent):
+    change = {"name": "Refund", "content": "1. Look.", "folder": "Money"}
+    body = {"agent": agent.name, "type": "procedure_create", "change": change, "rationale": "Why not."}
+
+    made = script.send("/proposals", body).json()
+    script.send(f"/proposals/{made['id']}/approve", {})
+
+    assert made["change"]["folder"] == "Money"
+    assert agent.procedures.get().folder == "Money"
+
+
+def test_list_is_filtered_by_risk_decider_and_words(script, agent, owner, admin):
+    risky = factories.proposal(agent, change={"summary": "See https://x.example.", "text": ""})
+    done = factories.proposal(agent, rationale="The opening hours are wrong.")
+    proposals.reject(done, by=admin, door="page")
+
+    def ids(query):
+        return [row["id"] for row in script.read(f"/proposals?{query}").json()["items"]]
+
+    assert ids("risk=high") == [str(risky.pk)]
+    assert ids(f"decidedBy={admin.pk}") == [str(done.pk)]
+    assert ids("search=HOURS%20opening") == [str(done.pk)]
+    assert problem(script.read("/proposals?risk=huge"))[0] == 400
+
+
 def test_list_is_filtered(script, agent, owner, workspace):
     other = factories.proposal(factories.ai_agent(workspace))
     done = factories.proposal(agent)
@@ -316,15 +467,28 @@ def test_log_is_exported_whole_as_csv_and_as_json_lines(script, agent, owner):
     exported = script.read("/decisions?limit=1", Accept="text/csv")
     lines = script.read("/decisions", Accept="application/x-ndjson")
 
-    rows = list(csv.DictReader(io.StringIO(exported.content.decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(exported).decode())))
     assert exported["Content-Type"].startswith("text/csv")
     assert "attachment" in exported["Content-Disposition"]
     assert [(row["number"], row["note"], row["by"]) for row in rows] == [
         ("1", "'=1+1", str(owner)),
         ("2", "plain", str(owner)),
     ]
-    assert [json.loads(line)["note"] for line in lines.content.splitlines()] == ["=1+1", "plain"]
+    assert [json.loads(line)["note"] for line in b"".join(lines).splitlines()] == ["=1+1", "plain"]
 
 
 def test_refusal_of_an_export_is_a_problem(linked_member):
     assert problem(Script(linked_member).read("/decisions", Accept="text/csv"))[0] == 403
+
+
+def test_log_is_filtered_by_person_and_door(script, agent, owner, admin):
+    for by, door in ((owner, "page"), (admin, "slack")):
+        proposals.reject(factories.proposal(agent), by=by, door=door)
+
+    def numbers(query):
+        return [row["number"] for row in script.read(f"/decisions?{query}").json()["items"]]
+
+    assert numbers("") == [2, 1]
+    assert numbers(f"by={owner.pk}") == [1]
+    assert numbers("door=slack") == [2]
+    assert problem(script.read("/decisions?door=window"))[0] == 400

@@ -188,12 +188,21 @@ def test_missing_entry_that_was_changed_since_says_so(agent, owner, memory):
     ]
 
 
-@pytest.mark.parametrize("spoiled", ["id: {id}\nid: {id}\n", "nothing\n"])
-def test_file_that_cannot_be_read_is_not_taken_for_missing(agent, owner, memory, spoiled):
+def test_file_that_cannot_be_read_is_not_taken_for_missing(agent, owner, memory):
     files = exported(agent, owner)
-    files[PATH] = f"---\n{spoiled.format(id=memory.pk)}---\n"
+    files[PATH] = f"---\nid: {memory.pk}\nid: {memory.pk}\n---\n"
 
     assert [step[0] for step in steps(planned(agent, owner, files))] == ["refused"]
+
+
+def test_file_that_cannot_be_read_at_all_may_be_the_missing_one(agent, owner, memory):
+    files = exported(agent, owner)
+    files[PATH] = "nothing"
+
+    [missing, refused] = steps(planned(agent, owner, files))
+
+    assert missing == ("delete", "memory", memory.summary, "A file that could not be read may be this one.")
+    assert refused[0] == "refused"
 
 
 # --- Refused

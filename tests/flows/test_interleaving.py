@@ -5,11 +5,12 @@ is refused for is part of the game; anything but a refusal is a fault.
 """
 
 import threading
+import time
 from collections import Counter, defaultdict
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from agents import actions as configuration
 from agents import decisions
 from agents.access import Refusal
 from agents.models import Agent, Configuration, Member, Procedure, Prompt
+from agents.versions import Conflict
 from coaching.actions import changes, proposals
 from coaching.models import Proposal
 from memories.models import Memory
@@ -196,7 +198,7 @@ def holds(agent):
 
 
 @pytest.mark.django_db(transaction=True)
-@settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=16, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps, steps)
 def test_any_interleaving_ends_with_one_log_and_one_line_of_versions(first, second):
     agent, owner = an_agent()
@@ -247,4 +249,40 @@ def test_one_name_given_twice_at_the_same_moment_is_given_once():
         thread.join(2 * WAITS)
 
     assert [type(refusal) for refusal in said] == [ValidationError] * 8
+    holds(agent)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_changes_much_at_once_and_who_changes_one_thing_never_wait_for_each_other_in_a_circle():
+    agent, owner = an_agent()
+    first, second = agent.memories.get(), agent.procedures.get()
+    together, said = threading.Barrier(2), []
+
+    def change(row, field):
+        try:
+            configuration.revise(row, changes={field: "Anew."}, base_version=1, by=owner, door="page")
+            said.append("done")
+        except Exception as refusal:
+            said.append(type(refusal))
+
+    def much():
+        with transaction.atomic():
+            change(first, "text")
+            together.wait(WAITS)
+            time.sleep(0.3)  # for the other to take what it can
+            change(second, "content")
+        connections.close_all()
+
+    def one():
+        together.wait(WAITS)
+        change(Procedure.objects.get(pk=second.pk), "content")
+        connections.close_all()
+
+    threads = [threading.Thread(target=walk) for walk in (much, one)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * WAITS)
+
+    assert said == ["done", "done", Conflict]
     holds(agent)

@@ -301,6 +301,18 @@ def test_refusal_stands_beside_its_field_and_keeps_what_was_typed(page, typed, f
     assert Prompt.objects.get(agent=agent).version == 1
 
 
+def test_everything_that_is_wrong_is_said_at_once(agent, owner, signed_in):
+    typed = {"summary": "One. Two.", "text": "x" * 50_001, "expires_at": "soon", "reason": "r" * 301}
+    client = signed_in(owner)
+
+    refused = client.post(f"/agents/{agent.pk}/memory/new", typed).context["form"].errors
+    assert {field: len(told) for field, told in refused.items()} == {
+        "summary": 1, "text": 1, "expires_at": 1, "reason": 1,
+    }  # fmt: skip
+    typed = {"name": "", "content": "", "folder": "f" * 101}
+    assert set(client.post(f"/agents/{agent.pk}/procedures/new", typed).context["form"].errors) == set(typed)
+
+
 def test_length_stands_below_a_text_as_the_server_counts_it(agent, owner, signed_in):
     client, path = signed_in(owner), f"/agents/{agent.pk}/prompt/edit"
 

@@ -220,6 +220,7 @@ def test_view_is_remembered_while_the_queue_is_worked_through(agent, owner, sign
     answer = client.post(f"/proposals/{newer.pk}/approve?view=side", {"queue": "1"})
 
     assert f'action="/proposals/{newer.pk}/approve?view=side"' in page
+    assert f'href="/proposals/{older.pk}?view=side"' in page
     assert answer.url == f"/proposals/{older.pk}?view=side"
 
 

@@ -26,7 +26,7 @@ SAME_TEXT = 0.8  # of the words of two long texts, where the summaries are not a
 LONG = 25  # different words that make a text long
 SENTENCES = 40  # of a text that are compared
 MOST = 5_000  # pairs that one look finds
-DEEP = 4  # rare members in common before two sets are compared
+DEEP = 6  # rare members in common before two sets are compared
 SLACK = 1e-9  # of fractions
 
 
@@ -156,12 +156,12 @@ _ENDS = _set("end ends ended start starts begin begins expire expires until dead
 _ASKING = _set("how what why where who which whom whose can could do does did is are should when will may")
 _TEACHING = _set("how what why where")
 
-_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*(?:[-–]\d+(?:[.,]\d+)*)?|[$€£%,;:]|[^\W\d_]+(?:'[^\W\d_]+)?")
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*(?:[-–]\d+(?:[.,:]\d+)*)?|[$€£%,;:]|[^\W\d_]+(?:'[^\W\d_]+)?")
 _CLOCK = re.compile(r"\d{1,2}:\d\d")
 _THOUSANDS = re.compile(r"[.,](?=\d{3}(?:\D|$))")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _HYPHENED = re.compile(r"\b(non|e)-(?=\w{3})", re.IGNORECASE)
-_FROM_TO_NUMBER = re.compile(r"\b(\d+) (?:to|bis|à|-|–) (\d+)\b")
+_FROM_TO_NUMBER = re.compile(r"\b(?<!:)(\d+(?::\d\d)?) (?:to|bis|à|-|–) (\d+(?::\d\d)?)\b")
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
@@ -220,7 +220,11 @@ class _Amount:
 
     def against(self, other: "_Amount") -> bool:
         """Whether both cannot be true of one thing."""
-        if self.names or other.names or self.holds(other) or other.holds(self):
+        if self.names or other.names:
+            return False
+        if self.kind == other.kind == "clock":
+            return True  # hours within hours are other hours; 4 days within 3-5 days are not
+        if self.holds(other) or other.holds(self):
             return False
         one, two = sorted((self, other), key=lambda amount: amount.kind)
         if "free" in (one.kind, two.kind):
@@ -255,6 +259,7 @@ class _Sentence:
         self.turns: list[_Turn] = []
         self.ways: set[tuple[str, str]] = set()  # (preposition, what follows it): "from A to B" is not "from B to A"
         self._take_apart()
+        del self.tokens  # thousands of sentences are held at once
         self.keys = frozenset(word.key for word in self.words)
         self.shape = self.keys | {turn.name for turn in self.turns} - {"not"} | ({"#"} if self.amounts else set())
 
@@ -290,9 +295,9 @@ class _Sentence:
     def _add_word(self, at: int, written: str, plain: str, *, claims: bool, after_verb: bool) -> None:
         before, after = self._plain(at - 1), self._plain(at + 1)
         key = _key(plain)
-        following = {after, self._plain(at + 2), self._plain(at + 3)}
-        is_free = plain == "free" and before in _BE and (not after or after in _WEAK)
-        if is_free or (plain == "no" and following & _PRICE_WORDS):
+        if (plain == "free" and before in _BE and (not after or after in _WEAK)) or (
+            plain == "no" and not _PRICE_WORDS.isdisjoint({after, self._plain(at + 2), self._plain(at + 3)})
+        ):
             self.amounts.append(_Amount("free", 0.0, 0.0, written, names=False))
         elif plain in _NOT and (not at or not written.istitle()):  # "Not Junk" in a sentence is the name of something
             self.turns.append(_Turn("not", True, written, claims))

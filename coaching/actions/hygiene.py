@@ -75,9 +75,9 @@ def near(agent, summary: str, text: str = "", besides: Collection[UUID] = ()) ->
     return sorted(told, key=lambda each: _SEVERITY.index(each.relation))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=COMPARED)
 def parsed(summary: str) -> Said:
-    """A summary taken apart; the same ones are asked for again and again."""
+    """A summary taken apart; the same ones are asked for again and again. Each takes some ten kilobytes."""
     return Said(summary)
 
 

@@ -263,7 +263,13 @@ def pieces(text, words):
 
 
 def _unserved(now):
-    return Q(last_served_at=None, created_at__lte=now - UNSERVED_FOR) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    """Who was confirmed is off the list for as long as who was just written."""
+    due = now - UNSERVED_FOR
+    return (
+        Q(last_served_at=None, created_at__lte=due)
+        & (Q(checked_at=None) | Q(checked_at__lte=due))
+        & (Q(expires_at=None) | Q(expires_at__gt=now))
+    )
 
 
 def _unchecked(now, months):

@@ -258,6 +258,10 @@ def test_lists_hold_what_expired_was_never_served_and_was_not_confirmed(agent, o
         created_at=now - timedelta(days=31),
         last_served_at=now - timedelta(days=300),
     )
+    aged(
+        factories.memory(agent, owner, summary="Kept though unserved."),
+        created_at=now - timedelta(days=31), checked_at=now - timedelta(days=1), checked_by=owner,
+    )  # fmt: skip
     unchecked = aged(factories.memory(agent, owner, summary="Unchecked."), updated_at=now - timedelta(days=210))
     aged(
         factories.memory(agent, owner, summary="Confirmed."),

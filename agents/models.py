@@ -310,6 +310,13 @@ class Procedure(Versioned):
     def __str__(self):
         return self.name
 
+    def validate_constraints(self, exclude=None):
+        """A name that is taken is said beside the name and in words; Django would say the constraint's."""
+        try:
+            super().validate_constraints(exclude)
+        except ValidationError as error:
+            raise ValidationError({"name": "This agent has a procedure with that name already."}) from error
+
 
 class Configuration(models.Model):
     """One applied change to what an agent is told. The number counts from 1 per agent.

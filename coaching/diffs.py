@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
-CHEAP = 40_000  # comparisons up to which difflib may look at every pair of tokens
+CHEAP = 4_000  # comparisons up to which difflib may look at every pair of tokens
 CONTEXT = 3  # unchanged lines that stay around a change
 ALIKE = 0.4  # share of two lines that must stay for their words to be compared
 LONG_WORDS = 4_000  # characters of two lines together beyond which their words are not compared

@@ -146,7 +146,7 @@ LINES = [
     ("agents/{ai}/configurations", "GET", {}, SEEN),
     ("agents/{ai}/configurations?from=1&to=2", "GET", {}, SEEN),
     ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
-    ("agents/{ai}/configurations/2", "GET", {}, SEEN),
+    ("agents/{ai}/configurations/{number}", "GET", {}, SEEN),
     ("settings", "GET", {}, LED_ON),
     ("settings/flags", "GET", {}, LISTED),
     ("settings/flags?level=early&page=2", "GET", {}, LISTED),
@@ -244,7 +244,7 @@ def world(workspace, owner, agent, linked_member):
         ),
     }
     entry = workspace.decisions.get(proposal_id=applied.pk)
-    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number)}
+    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number), "number": "2"}
 
 
 @pytest.fixture

@@ -125,6 +125,7 @@ def approve(proposal, *, by, door, note="", change=None):
     """
     require_decider(proposal, by)
     _refuse_unknown(proposal)
+    _refuse_decided(proposal)
     with transaction.atomic():
         edited = None if change is None else _edited(proposal, change)
         applied = fields_to_apply(proposal) if edited is None else edited
@@ -152,6 +153,7 @@ def reject(proposal, *, by, door, reason=""):
     """Decide against it; the coach reads the reason later. Raises NotAllowed, AlreadyDecided, ValidationError (its type)."""
     require_decider(proposal, by)
     _refuse_unknown(proposal)
+    _refuse_decided(proposal)
     with transaction.atomic():
         _decide(proposal, Status.REJECTED, by, door, reason)
         decisions.append(
@@ -270,6 +272,13 @@ def require_decider(proposal, by):
 def _refuse_unknown(proposal):
     if proposal.type not in Type.values:
         raise ValidationError(f"“{proposal.type}” comes from another release; this one cannot apply it.")
+
+
+def _refuse_decided(proposal):
+    """Whoever is plainly late is told so without waiting to write. What decides is the guard in `_decide`."""
+    if not Proposal.objects.pending().filter(pk=proposal.pk).exists():
+        proposal.refresh_from_db()
+        raise AlreadyDecided(proposal)
 
 
 def target_of(proposal):

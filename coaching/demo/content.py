@@ -131,8 +131,8 @@ MEMORIES = {
 
 # Written last by somebody who had not read the first one; it says otherwise.
 CONTRADICTION = (
-    "Refunds reach the customer's account 7 to 10 working days after they are started.",
-    "From the note of the payments team.",
+    "Orders can be returned within 14 days of delivery, unused and with all parts.",
+    "From the leaflet in the parcel.",
 )
 EXPIRING = (
     "The spare parts counter is closed for stocktaking.",

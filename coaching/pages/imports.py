@@ -37,6 +37,7 @@ OUTCOMES = (
     ("refused", "Not done", "not done", "It was not possible when their turn came. The others were done all the same."),
     ("proposed", "Proposals made", "proposed", "Each waits for a decision, or has it by now."),
     ("applied", "Applied", "applied", "Each is a version of its own and can be taken back."),
+    ("waiting", "Still to do", "still to do", "These were chosen, and their turn has not come."),
     ("left", "Left as it was", "left", "These were not chosen."),
     ("unread", "Refused", "refused", "These could not be taken from the file."),
 )
@@ -226,7 +227,8 @@ def _done(imported):
     found: dict[str, list[int]] = {}
     for place, step in enumerate(imported.steps):
         if step["step"] in imports.STEPS:
-            found.setdefault(step.get("outcome", {}).get("state", "left"), []).append(place)
+            undone = "waiting" if step.get("take") else "left"
+            found.setdefault(step.get("outcome", {}).get("state", undone), []).append(place)
         elif step["step"] == "refused":
             found.setdefault("unread", []).append(place)
     return [

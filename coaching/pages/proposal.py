@@ -1,6 +1,7 @@
 """What the page of one proposal shows, read at once, from title to buttons."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from django.utils import timezone
 
@@ -188,8 +189,12 @@ class Detail:
     approved: list[diffs.FieldDiff] = field(default_factory=list)
     superseded_by: Proposal | None = None
     made: list[Configuration] = field(default_factory=list)
-    near: list[Near] = field(default_factory=list)
     asked_by: object = None
+
+    @cached_property
+    def near(self):
+        """Memories that say nearly the same; read when asked for, and only while somebody decides."""
+        return near_memories(self.proposal) if self.may_decide else []
 
     @property
     def is_known_type(self):
@@ -247,18 +252,16 @@ class Detail:
 
 def load(member, proposal, texts=None):
     """One proposal for a leader. `texts` are {conversation id: {turn: text}} where transcripts are at hand for quotes."""
-    decidable = may_decide(member, proposal)
     return Detail(
         proposal=proposal,
         item=items([proposal])[0],
         changes=changes_of(proposal),
         evidence=evidence_of(member, [proposal], texts or {})[proposal.pk],
-        may_decide=decidable,
+        may_decide=may_decide(member, proposal),
         since=since(proposal),
         approved=changes_of(proposal, applied_fields(proposal)) if proposal.approved_change is not None else [],
         superseded_by=_superseded_by(member, proposal),
         made=_made(proposal),
-        near=near_memories(proposal) if decidable else [],
         asked_by=asked_by(proposal),
     )
 

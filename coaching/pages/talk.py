@@ -79,7 +79,9 @@ class Card:
 
     @property
     def prospect(self):
-        """What it would be once approved, in words."""
+        """What it would be once approved, in words; nothing is known of that where its target has moved on."""
+        if self.since is not None:
+            return ""
         return "would be taken out" if self.proposal.type.endswith("_delete") else f"would be version {self.version}"
 
     @property

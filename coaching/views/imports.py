@@ -10,7 +10,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from agents.access import Refusal
 from agents.models import Door
 from agents.pages import page, wants_fragment
 from coaching import exchange
@@ -89,7 +88,7 @@ def go_on(request, agent_id, import_id):
     agent, found = _find(request, agent_id, import_id)
     try:
         imports.go_on(found, by=request.member)
-    except Refusal as refusal:
+    except imports.NotFailed as refusal:
         messages.info(request, str(refusal))
     else:
         transaction.on_commit(partial(run_import.delay, str(found.pk)), robust=True)

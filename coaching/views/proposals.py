@@ -64,11 +64,15 @@ def edit(request, proposal_id):
     require(request.member, Right.APPROVE)
     if not proposal_page.may_decide(request.member, found):
         return redirect("proposal", found.pk)
+    is_stale = actions.is_stale(found)
     if request.method != "POST":
-        return _edit(request, found, _form(found))
+        return redirect("proposal", found.pk) if is_stale else _edit(request, found, _form(found))
     form = _form(found, request.POST)
     if not form.is_valid():
         return _edit(request, found, form, HTTPStatus.BAD_REQUEST)
+    if is_stale:
+        words = f"The {found.target_kind} was changed while you were typing. What you typed is kept below."
+        return _refused(request, found, words, False, form)
     if request.POST.get("again"):
         return _edit(request, found, form)
     try:

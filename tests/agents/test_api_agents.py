@@ -318,7 +318,8 @@ def test_folder_of_a_procedure_is_read_written_and_kept_in_its_versions(script, 
 def test_procedure_name_is_taken_once(script, agent, owner):
     factories.procedure(agent, owner, name="Refund")
 
-    assert problem(script.send(f"/agents/{agent.pk}/procedures", {"name": "refund", "content": "1."}))[0] == 400
+    taken = problem(script.send(f"/agents/{agent.pk}/procedures", {"name": "refund", "content": "1."}))
+    assert (taken[0], list(taken[1])) == (400, ["name"])
 
 
 def test_patch_that_changes_nothing_is_refused(script, agent, owner):

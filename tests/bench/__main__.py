@@ -10,6 +10,7 @@ django.setup()
 
 from tests.bench import (  # noqa: E402  models can be imported only now
     conversation,
+    decisions,
     exchange,
     imports,
     knowledge,
@@ -24,7 +25,20 @@ from tests.bench import (  # noqa: E402  models can be imported only now
 
 PARTS = {
     part.__name__.rpartition(".")[2]: part
-    for part in (startup, imports, exchange, sweep, late, team, knowledge, conversation, queue, streams, tokens)
+    for part in (
+        startup,
+        imports,
+        exchange,
+        sweep,
+        late,
+        team,
+        knowledge,
+        conversation,
+        queue,
+        streams,
+        tokens,
+        decisions,
+    )
 }
 
 

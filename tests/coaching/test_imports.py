@@ -498,6 +498,7 @@ def test_what_breaks_is_tried_again_and_no_step_is_repeated(agent, owner, monkey
     done = imports.run(imported.pk)
 
     assert (done.state, done.progress) == ("done", 6)
+    assert [step["outcome"] for step in done.steps[:6]] == [{"state": "applied", "version": 1}] * 6
     assert sorted(Memory.objects.values_list("summary", flat=True)) == [f"Fact number {k}." for k in range(6)]
 
 
@@ -558,6 +559,7 @@ def test_worker_killed_in_the_middle_is_followed_by_another_that_repeats_nothing
     done = imports.run(imported.pk)
 
     assert (done.state, done.progress) == ("done", 600)
+    assert [step["outcome"] for step in done.steps[:600]] == [{"state": "applied", "version": 1}] * 600
     assert Memory.objects.values("summary").distinct().count() == Memory.objects.count() == 600
     assert list(decisions.verify(workspace)) == []
 

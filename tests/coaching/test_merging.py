@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from coaching.diffs import TOKEN
-from coaching.merging import Touch, merge_fields, merge_text
+from coaching.merging import Touch, begin_fields, merge_fields, merge_text
 
 ENDS = ("\n", "\r\n", "")
 steady = settings(deadline=None, derandomize=True, max_examples=150)
@@ -131,3 +131,14 @@ def test_fields_are_merged_one_by_one():
 
     assert told.fields == {"summary": "A fact now.", "text": "Three days.", "expires_at": None, "active": False}
     assert told.touching == ("text",)
+
+
+def test_what_an_editor_begins_with_holds_everything_that_does_not_touch():
+    base = {"content": "One.\nTwo.\nThree.\nFour.\nFive.\n", "name": "Before", "active": True}
+    ours = {"content": "One.\n2.\nThree.\nFour.\nFive.\n", "name": "Before", "active": True}
+    theirs = {"content": "One.\nII.\nThree.\nFour.\nV.\n", "name": "After", "active": False}
+
+    begun = begin_fields(base, ours, theirs)
+
+    assert begun == {"content": "One.\n2.\nThree.\nFour.\nV.\n", "name": "After", "active": False}
+    assert merge_fields(base, ours, theirs).touching == ("content",)

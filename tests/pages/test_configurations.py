@@ -70,13 +70,18 @@ def test_list_links_a_change_and_what_took_it_back_both_ways(agent, owner, signe
     assert f'href="{path}/3">taken back by 3</a>' in text(page)
 
 
-def test_change_knows_the_decision_that_it_can_be_taken_back_from(agent, owner, signed_in):
+def test_change_is_taken_back_by_way_of_its_decision(agent, owner, signed_in):
     factories.memory(factories.ai_agent(owner.workspace), owner)  # decision 1 is of another agent
     factories.memory(agent, owner)
+    client, path = signed_in(owner), f"/agents/{agent.pk}/configurations"
 
-    newest = signed_in(owner).get(f"/agents/{agent.pk}/configurations").context["configurations"].changes[0]
+    page = client.get(path)
+    assert 'href="/decisions/2/take-back"' in page.content.decode()
+    assert client.get("/decisions/2/take-back").status_code == 200
+    client.post("/decisions/2/take-back")
 
-    assert (newest.row.number, newest.decision) == (2, 2)
+    newest, taken_back, _ = client.get(path).context["configurations"].changes
+    assert (newest.words, newest.row.reverts.number, taken_back.taken_back_by) == ("Removed a memory", 2, 3)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from agents import actions
 from agents.models import Door
@@ -170,7 +171,7 @@ def test_conflict_shows_three_panes(page, agent, owner):
 
     shown = page.get(address(planned(agent, owner, files))).content.decode()
 
-    for words in ("They take 2 days.", "They take 2 weeks.", "They take 3 days.", "In the file"):
+    for words in ("They take 2 days.", "weeks<", "Now<", "In the file<"):
         assert words in shown
 
 
@@ -201,3 +202,18 @@ def test_number_of_queries_does_not_grow(page, agent, owner):
         return len(queries)
 
     assert asked(2) == asked(30)
+
+
+@pytest.mark.parametrize(("how", "offered"), [("proposals", True), ("direct", False)])
+def test_failed_import_tells_what_is_left_and_is_gone_on_with(client, admin, agent, owner, how, offered):
+    imported = planned(agent, owner, new(2))
+    imports.carry_out(imported, by=owner, door=Door.PAGE, how=how, steps=[0])
+    rows = ConfigurationImport.objects.filter(pk=imported.pk)
+    rows.update(state="failed", next_try_at=None, finished_at=timezone.now(), last_error=imports.UNFINISHABLE)
+    client.force_login(admin.user)
+
+    shown = client.get(address(imported)).content.decode()
+
+    assert ("Still to do" in shown, "Left as it was" in shown, "Go on" in shown) == (True, True, offered)
+    assert client.post(address(imported, "/go-on")).status_code == (302 if offered else 403)
+    assert rows.get().state == ("queued" if offered else "failed")

@@ -301,6 +301,14 @@ def test_refusal_stands_beside_its_field_and_keeps_what_was_typed(page, typed, f
     assert Prompt.objects.get(agent=agent).version == 1
 
 
+def test_name_that_is_taken_is_said_beside_it(agent, owner, signed_in):
+    factories.procedure(agent, owner, name="Refund")
+
+    taken = signed_in(owner).post(f"/agents/{agent.pk}/procedures/new", {"name": "refund", "content": "1."})
+
+    assert taken.context["form"].errors == {"name": ["This agent has a procedure with that name already."]}
+
+
 def test_everything_that_is_wrong_is_said_at_once(agent, owner, signed_in):
     typed = {"summary": "One. Two.", "text": "x" * 50_001, "expires_at": "soon", "reason": "r" * 301}
     client = signed_in(owner)

@@ -487,6 +487,7 @@ def test_target_that_was_removed_and_restored_is_stale(agent, owner, signed_in):
 def test_another_agents_target_is_neither_applied_nor_shown(agent, owner, signed_in):
     proposal = update(factories.memory(agent, owner), text="Other.")
     other = factories.memory(factories.ai_agent(owner.workspace), owner, text="Only theirs.")
+    memories.revise(other, changes={"summary": "Nobody else's."}, base_version=1, by=owner, door="page")
     Proposal.objects.filter(pk=proposal.pk).update(target_id=other.pk)
     client = signed_in(owner)
 
@@ -496,7 +497,7 @@ def test_another_agents_target_is_neither_applied_nor_shown(agent, owner, signed
     assert [page.status_code for page in pages] == [200, 409, 409]
     assert not any("Only theirs." in text(page) for page in pages)
     other.refresh_from_db()
-    assert (other.version, other.text) == (1, "Only theirs.")
+    assert (other.version, other.text) == (2, "Only theirs.")
 
 
 def test_proposal_for_something_removed_says_so(agent, owner, signed_in):
@@ -594,6 +595,17 @@ def test_late_click_on_a_replaced_one_leads_to_the_newer(act, agent, owner, sign
     assert late.status_code == 409
     assert "This was replaced by a newer one. Nothing was changed." in text(late)
     assert f'<a href="/proposals/{newer.pk}">Open the newer one</a>' in text(late)
+
+
+def test_edit_page_of_a_stale_one_leads_to_bringing_it_up_to_date_and_keeps_what_is_typed(agent, owner, signed_in):
+    proposal, client = stale(factories.memory(agent, owner, text=""), owner), signed_in(owner)
+
+    assert client.get(f"/proposals/{proposal.pk}/edit").url == f"/proposals/{proposal.pk}"
+    raced = client.post(f"/proposals/{proposal.pk}/edit", {"summary": "Refunds take four days.", "text": ""})
+
+    assert raced.status_code == 409
+    assert raced.context["editor"]["summary"].value() == "Refunds take four days."
+    assert "Propose this instead" in text(raced)
 
 
 def test_edit_page_of_a_decided_one_leads_to_what_was_decided(agent, owner, signed_in):

@@ -416,6 +416,8 @@ def test_ids_of_others_and_of_nothing_are_counted_and_not_told_apart(agent, stra
     ours, theirs = factories.proposal(agent), factories.proposal(factories.ai_agent(stranger.workspace))
     chosen = [str(ours.pk), str(theirs.pk), "nonsense", str(agent.pk), str(ours.pk)]
 
+    asked = client.post("/proposals/decide", {"verdict": "approve", "chosen": chosen})
+    assert [item.proposal for item in asked.context["asked"]] == [ours]
     done = client.post("/proposals/decide", {"verdict": "reject", "chosen": chosen})
 
     page = client.get(done.url)

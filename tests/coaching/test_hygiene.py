@@ -229,7 +229,7 @@ SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bra cle
 
 
 def base(n, seed=3):
-    """`n` summaries of six to fourteen words, rare and common as in a language; one in twenty is another one with none to five words changed."""
+    """`n` summaries of six to fourteen words, rare and common as in a language; one in twenty repeats another in part."""
     dice = random.Random(seed)
     words = ["".join(dice.choices(SYLLABLES.split(), k=dice.randint(2, 4))) for _ in range(4_000)]
     weights = [1 / rank for rank in range(1, len(words) + 1)]

@@ -229,7 +229,7 @@ SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu bra cle
 
 
 def base(n, seed=3):
-    """`n` summaries of six to fourteen words, rare and common as in a language; one in twenty is another one corrected."""
+    """`n` summaries of six to fourteen words, rare and common as in a language; one in twenty repeats another in part."""
     dice = random.Random(seed)
     words = ["".join(dice.choices(SYLLABLES.split(), k=dice.randint(2, 4))) for _ in range(4_000)]
     weights = [1 / rank for rank in range(1, len(words) + 1)]
@@ -238,7 +238,10 @@ def base(n, seed=3):
         for _ in range(n)
     ]
     for at in range(20, n, 20):
-        made[at] = made[at - 7].replace("days", "hours")
+        said = made[at - 7].split()
+        for place in dice.sample(range(len(said) - 3), at // 20 % 6):  # from the same words to hardly near any more
+            said[place] = dice.choice(words)
+        made[at] = " ".join(said).replace("days", "hours")
     return made
 
 
@@ -247,7 +250,7 @@ def test_near_pairs_are_those_of_comparing_all_with_all():
 
     every = [(i, j) for j in range(len(said)) for i in range(j) if said[i].is_near(said[j])]
 
-    assert len(every) > 20
+    assert len(every) >= 10
     assert near_pairs(said) == every
 
 
@@ -270,7 +273,7 @@ def test_ten_thousand_are_looked_through_at_once():
     found = near_pairs(said)
     seconds = time.perf_counter() - started
 
-    assert len(found) >= 499
+    assert len(found) >= 200
     assert seconds < 20, seconds  # a few on an idle machine, against minutes for all with all
 
 

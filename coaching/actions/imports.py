@@ -50,6 +50,7 @@ STEPS = (
 RIGHT = {How.PROPOSALS: Right.COACH_AI, How.DIRECT: Right.IMPORT_DIRECTLY}
 CHUNK = 1_000  # ids that one query asks for
 BATCH_SECONDS = 0.3  # steps of one transaction; others wait for the database no longer than this
+LOOKS = 5  # at what is there, until nothing changed meanwhile
 ATTEMPTS = 3  # without a step being done in between
 
 BROKEN = "It broke off {times} times, the last time with {error}. What is done stands; go on with the rest."
@@ -69,6 +70,10 @@ class AlreadyBegun(Refusal):
     """The plan has been taken or discarded already."""
 
 
+class ChangesAllTheTime(Refusal):
+    """No moment was found in which nothing changed."""
+
+
 class NotFailed(Refusal):
     """Only an import that failed can be gone on with."""
 
@@ -77,17 +82,27 @@ class NotFailed(Refusal):
 
 
 def export(agent, *, by) -> tuple[str, bytes]:
-    """(file name, archive) of what `agent` is told at its current configuration number. Raises NotAllowed, ValidationError."""
+    """(file name, archive) of what `agent` is told at its current configuration number. Raises NotAllowed, ValidationError,
+    ChangesAllTheTime."""
     _require(agent, by, Right.READ_AI)
     _require_ai(agent)
-    number = Agent.objects.values_list("configuration_version", flat=True).get(pk=agent.pk)
-    entries = [
-        exchange.Entry(kind, str(row.id), row.version, versions.fields_of(row))
-        for kind, model in MODELS.items()
-        for row in versions_at(model, agent, number)
-    ]
+    for _ in range(LOOKS):
+        number = _number(agent)
+        entries = [
+            exchange.Entry(kind, str(row.pk), row.version, versions.fields_of(row))
+            for kind, model in MODELS.items()
+            for row in model.objects.filter(agent=agent)
+        ]
+        if _number(agent) == number:
+            break
+    else:
+        raise ChangesAllTheTime("It is being changed all the time, as by an import. Try again in a minute.")
     about = exchange.About(agent.name, str(agent.pk), number, timezone.now().replace(microsecond=0))
     return f"{exchange.slug(agent.name, 'agent')}-{number}.zip", exchange.write(about, entries)
+
+
+def _number(agent):
+    return Agent.objects.values_list("configuration_version", flat=True).get(pk=agent.pk)
 
 
 # --------------------------------------------------------------------------------------------------------------- plan

@@ -23,7 +23,12 @@ from coaching.views.agent import find, settings_form, show, show_settings
 @page()
 def export(request, agent_id):
     """The agent's prompt, procedures and memories as a zip archive."""
-    name, raw = imports.export(find(request, agent_id, ai=True), by=request.member)
+    agent = find(request, agent_id, ai=True)
+    try:
+        name, raw = imports.export(agent, by=request.member)
+    except imports.ChangesAllTheTime as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{reverse('agent-settings', args=[agent.pk])}#move")
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(raw, content_type="application/zip", headers=disposition)
 

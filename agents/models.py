@@ -423,6 +423,7 @@ class Decision(models.Model):
     objects = DecisionQuerySet.as_manager()
 
     class Meta:
+        base_manager_name = "objects"  # what Django itself reaches rows by refuses the same
         constraints = [
             models.UniqueConstraint(fields=["workspace", "number"], name="decision_number_once_per_workspace")
         ]
@@ -442,11 +443,6 @@ class Decision(models.Model):
 
     def delete(self, *args, **kwargs):
         raise TypeError(APPEND_ONLY)
-
-
-# What Django itself reaches rows by (`workspace.decisions.add`, cascades) refuses the same. Said here and not in Meta, where
-# it would be a migration that changes nothing.
-Decision._meta.base_manager_name = "objects"
 
 
 class ApiTokenQuerySet(Scoped):

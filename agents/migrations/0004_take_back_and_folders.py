@@ -36,4 +36,8 @@ class Migration(migrations.Migration):
             name='agent',
             field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.agent'),
         ),
+        migrations.AlterModelOptions(
+            name='decision',
+            options={'base_manager_name': 'objects'},
+        ),
     ]

@@ -47,6 +47,6 @@ def versions_at(model, agent, number):
     """The history rows of `model` (Prompt, Procedure, a memory) that were in effect at configuration `number`."""
     newest = Configuration.objects.filter(
         agent=agent, target_kind=model.KIND, target_id=OuterRef("id"), number__lte=number
-    ).order_by("-number")
+    ).order_by("-target_version")  # as by number, and there is an index of exactly this
     rows = model.history.filter(agent_id=agent.pk).annotate(in_effect=Subquery(newest.values("target_version")[:1]))
     return rows.filter(version=F("in_effect")).exclude(history_type="-")

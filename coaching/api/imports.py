@@ -32,7 +32,7 @@ from agents.api_parsing import TooLarge
 from agents.api_versions import NothingMore, agent_or_404
 from agents.models import Door
 from coaching import exchange
-from coaching.actions import imports, proposals
+from coaching.actions import import_plans, imports, proposals
 from coaching.models import ConfigurationImport
 from coaching.tasks import run_import
 
@@ -95,7 +95,7 @@ class StepShown(StrictSerializer):
     """One step. `number` is what `steps` of /apply names; refused ones have none."""
 
     number = WholeField(required=False)
-    step = ChoiceField(choices=[*imports.STEPS, "refused"])
+    step = ChoiceField(choices=[*import_plans.STEPS, "refused"])
     kind = TextField()
     id = IdField(required=False, allow_null=True)
     title = TextField()
@@ -143,7 +143,7 @@ class Applied(StrictSerializer):
 
 def _step(number, step):
     told = {camel(key): step[key] for key in ("step", "kind", "id", "title", "path", "note", "take") if key in step}
-    if step["step"] in imports.STEPS:
+    if step["step"] in import_plans.STEPS:
         told |= {"number": number, "baseVersion": step.get("base_version")}
     if "fields" in step:
         fields = proposals.loaded(step["fields"])

@@ -10,7 +10,7 @@ from agents import versions
 from agents.access import Right, may
 from agents.models import Member
 from coaching import diffs
-from coaching.actions import imports, proposals
+from coaching.actions import import_plans, proposals
 from coaching.actions.changes import MODELS
 from coaching.models import ConfigurationImport
 from coaching.pages import proposal as proposal_page
@@ -82,7 +82,7 @@ class Group:
 
     @property
     def can_be_taken(self):
-        return self.name in imports.STEPS
+        return self.name in import_plans.STEPS
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def chosen(imported, ticked, more) -> list[int]:
     """The places that a form chose: those `ticked`, and of each group named in `more` the steps that it did not show."""
     places = {place for place in ticked if 0 <= place < len(imported.steps)}
     by_group = _by_group(imported.steps)
-    return sorted(places.union(*(by_group.get(name, [])[SHOWN:] for name in more if name in imports.STEPS)))
+    return sorted(places.union(*(by_group.get(name, [])[SHOWN:] for name in more if name in import_plans.STEPS)))
 
 
 def _by_group(steps):
@@ -226,7 +226,7 @@ def _changes(before, after):
 def _done(imported):
     found: dict[str, list[int]] = {}
     for place, step in enumerate(imported.steps):
-        if step["step"] in imports.STEPS:
+        if step["step"] in import_plans.STEPS:
             undone = "waiting" if step.get("take") else "left"
             found.setdefault(step.get("outcome", {}).get("state", undone), []).append(place)
         elif step["step"] == "refused":

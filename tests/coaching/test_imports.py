@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from agents import actions, decisions, work
 from agents.access import NotAllowed
 from agents.models import Agent, Configuration, Decision, Door, Procedure
-from coaching.actions import imports, proposals
+from coaching.actions import import_plans, imports, proposals
 from coaching.models import ConfigurationImport, Proposal
 from memories import actions as memories
 from memories.models import Memory
@@ -23,7 +23,7 @@ from tests.coaching.test_exchange import texts
 
 pytestmark = pytest.mark.django_db
 PATH = "memories/refunds-within-30-days-are-processed-automatically.md"
-OTHER_PROMPT = imports.OTHER_PROMPT
+OTHER_PROMPT = import_plans.OTHER_PROMPT
 
 
 @pytest.fixture

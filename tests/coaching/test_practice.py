@@ -173,6 +173,7 @@ def test_add_change_and_remove_a_procedure(session, agent, owner):
         "trigger": "When a parcel is lost.",
         "content": "Ask for the number.",
         "active": True,
+        "folder": "",
     }
     assert changed.change["content"] == "Ask for the number.\nOffer a refund."
     assert (removed.type, removed.target_id) == ("procedure_delete", added.target_id)

@@ -13,7 +13,8 @@ from agents import configurations
 from agents.models import Configuration, Decision, Procedure, Prompt
 from agents.versions import fields_of
 from coaching import diffs
-from coaching.pages.knowledge import BEGINNING, Folder, Paged, holding, n_pages_of, page_asked, words_asked
+from coaching.pages.knowledge import BEGINNING, Folder, holding, words_asked
+from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.sizes import Size
 from memories.models import Memory, served_at
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
 from coaching.models import Proposal
 from coaching.pages import days
+from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.pages.queue import uuid_or_none
 from memories.models import Memory
 
@@ -40,7 +41,7 @@ class Question:
     @classmethod
     def parse(cls, query):
         """From a QueryDict."""
-        action, door, page = (query.get(key, "") for key in ("action", "door", "page"))
+        action, door = query.get("action", ""), query.get("door", "")
         entry = query.get("entry", "")
         return cls(
             entry=int(entry) if entry.isdecimal() and len(entry) < 10 else None,
@@ -51,7 +52,7 @@ class Question:
             after=days.day_or_none(query.get("after", "")),
             before=days.day_or_none(query.get("before", "")),
             search=query.get("q", "").replace("\0", "").strip()[:300],
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            page=page_asked(query),
         )
 
     def query(self, **changes):
@@ -97,7 +98,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Log:
+class Log(Paged):
     """A page of what was found; `n_all` counts the whole log."""
 
     question: Question
@@ -107,14 +108,6 @@ class Log:
     n_found: int
     n_all: int
     n_pages: int
-
-    @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
 
 def find(member, question):
@@ -135,7 +128,7 @@ def load(member, question):
     """The log for a leader, newest first: eleven queries at most, however long it is."""
     found = find(member, question)
     n_found = found.count()
-    n_pages = max(1, -(-n_found // PAGE_SIZE))
+    n_pages = n_pages_of(n_found, PAGE_SIZE)
     question = replace(question, page=min(question.page, n_pages))
     start = (question.page - 1) * PAGE_SIZE
     return Log(

@@ -12,6 +12,7 @@ from coaching.csat import said
 from coaching.models import Proposal, Sample, Session, SessionConversation
 from coaching.pages import days
 from coaching.pages import queue as queue_page
+from coaching.pages.paging import Paged, n_pages_of, page_asked
 from helpdesk.models import Conversation, Rating
 
 PAGE_SIZE = 50
@@ -47,7 +48,7 @@ class HistoryQuestion:
     @classmethod
     def parse(cls, query):
         """From a QueryDict."""
-        page, score, agent = query.get("page", ""), query.get("score", ""), query.get("agent", "")
+        score, agent = query.get("score", ""), query.get("agent", "")
         return cls(
             after=days.day_or_none(query.get("after", "")),
             before=days.day_or_none(query.get("before", "")),
@@ -58,7 +59,7 @@ class HistoryQuestion:
             channel=query.get("channel", "").replace("\0", "").strip()[:50],
             agent=str(queue_page.uuid_or_none(agent) or ""),
             search=query.get("q", "").replace("\0", "").strip()[:300],
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            page=page_asked(query),
         )
 
     @property
@@ -122,7 +123,7 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
-class History:
+class History(Paged):
     """A page of what was found. `coached` is the AI agent whose coach can be asked about all of it together."""
 
     question: HistoryQuestion
@@ -131,14 +132,6 @@ class History:
     coached: Agent | None
     n_found: int
     n_pages: int
-
-    @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
 
 def find(member, question, agent=None):
@@ -188,7 +181,7 @@ def load_history(member, question, agent=None):
     """The conversations of `agent`, or of the whole workspace, newest first. Eight queries at most."""
     found = find(member, question, agent)
     n_found = found.count()
-    n_pages = max(1, -(-n_found // PAGE_SIZE))
+    n_pages = n_pages_of(n_found, PAGE_SIZE)
     question = replace(question, page=min(question.page, n_pages))
     start = (question.page - 1) * PAGE_SIZE
     newest = found.select_related("agent").order_by(F("closed_at").desc(nulls_first=True), "pk")

@@ -14,6 +14,7 @@ from django.utils import timezone
 from coaching.actions import hygiene
 from coaching.hygiene import MOST, Relation, Said, Verdict, near_pairs
 from coaching.models import Proposal
+from coaching.pages.paging import Paged, page_asked
 from memories.models import KeptPair, Memory
 
 PAIRS = 20  # on a page
@@ -43,11 +44,11 @@ class Question:
     @classmethod
     def parse(cls, query):
         """From a QueryDict; what means nothing is taken as not given."""
-        shown, months, page = (query.get(key, "") for key in ("show", "months", "page"))
+        shown, months = query.get("show", ""), query.get("months", "")
         return cls(
             shown=shown if shown in dict(cls.LISTS) else "pairs",
             months=int(months) if months in {str(number) for number in MONTHS} else 6,
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            page=page_asked(query),
         )
 
     def query(self, **changes):
@@ -118,7 +119,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Paged):
     """The page. Of `pairs`, `entries` and `kept` only those of the list that is asked for are filled."""
 
     question: Question
@@ -134,14 +135,6 @@ class Check:
     n_pages: int
     is_cut: bool
     now: datetime
-
-    @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
     @property
     def months(self):

@@ -13,6 +13,7 @@ from agents import versions
 from agents.models import Configuration, Procedure
 from coaching import diffs
 from coaching.models import Proposal
+from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.sizes import Size
 from memories.models import Memory
 from memories.search.reading import search
@@ -22,12 +23,6 @@ PROCEDURES = 100  # on a page
 FOUND = 50  # memories that a search as the agent's lists
 BEGINNING = 181  # characters of a text that a list needs
 SOON = timedelta(days=14)
-
-
-def page_asked(query):
-    """The page number of an address; what is none is the first."""
-    page = query.get("page", "")
-    return max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1
 
 
 def words_asked(query):
@@ -44,22 +39,6 @@ def holding(words, *fields):
             anywhere |= Q(**{f"{field}__icontains": word})
         condition &= anywhere
     return condition
-
-
-def n_pages_of(n, size):
-    return max(1, -(-n // size))
-
-
-class Paged:
-    """The addresses of the pages around this one, for lists with `question` and `n_pages`."""
-
-    @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
 
 # ------------------------------------------------------------------------------------------------------------- memories

@@ -15,6 +15,7 @@ from coaching.actions import policies
 from coaching.actions.backtests import LONGEST, agents_now
 from coaching.backtests import Check, rate_words
 from coaching.models import Backtest, Flag, FlagPolicy
+from coaching.pages.paging import Paged, n_pages_of, page_asked
 
 SHOWN_CHANGES = 5
 PAGE_SIZE = 25
@@ -38,10 +39,10 @@ class Question:
     @classmethod
     def parse(cls, query):
         """From a QueryDict."""
-        level, page = query.get("level", ""), query.get("page", "")
+        level = query.get("level", "")
         return cls(
             level=level if level in Sensitivity.values else "",
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            page=page_asked(query),
         )
 
     def query(self, **changes):
@@ -112,7 +113,7 @@ class LevelFound:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Paged):
     """A finished backtest as it is read. `levels` is empty where there were no ratings; `lines` are those of `shown`."""
 
     backtest: Backtest
@@ -132,15 +133,7 @@ class Result:
 
     @property
     def n_pages(self):
-        return max(1, -(-self.shown.n_flags // PAGE_SIZE)) if self.shown else 1
-
-    @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else ""
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else ""
+        return n_pages_of(self.shown.n_flags, PAGE_SIZE) if self.shown else 1
 
 
 @dataclass(frozen=True)
@@ -281,7 +274,7 @@ def _result(workspace, done, question):
         return result
     levels = {name: _level_found(name, level, told["agents"]) for name, level in told["levels"].items()}
     flags = sorted(told["levels"][question.level]["flags"], key=lambda flag: flag["raised_on"], reverse=True)
-    n_pages = max(1, -(-len(flags) // PAGE_SIZE))
+    n_pages = n_pages_of(len(flags), PAGE_SIZE)
     question = replace(question, page=min(question.page, n_pages))
     shown = flags[PAGE_SIZE * (question.page - 1) : PAGE_SIZE * question.page]
     agents = Agent.objects.filter(workspace=workspace).select_related("team").in_bulk({UUID(f["agent"]) for f in shown})

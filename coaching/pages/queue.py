@@ -11,6 +11,7 @@ from django.db.models.functions import Left
 from agents.models import Agent, Member, Procedure, Prompt
 from coaching.models import Proposal, Session
 from coaching.pages import days
+from coaching.pages.paging import Paged, page_asked
 from helpdesk.models import Conversation
 from memories.models import Memory
 
@@ -52,7 +53,7 @@ class Question:
     def parse(cls, query, shown=Status.PENDING):
         """From a QueryDict; `shown` is the status where it names none."""
         given = {name: query.get(name, "").replace("\0", "").strip() for name in query}
-        status, page, order = (given.get(name, "") for name in ("status", "page", "order"))
+        status, order = given.get("status", ""), given.get("order", "")
         after, before = (given.get(name, "") for name in ("after", "before"))
         asked = cls(
             type=given.get("type", "") if given.get("type") in Proposal.Type.values else "",
@@ -65,7 +66,7 @@ class Question:
             before=days.day_or_none(before),
             search=given.get("q", "")[:LONGEST_SEARCH].strip(),
             order=order if order in dict(cls.ORDERS) else "",
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            page=page_asked(query),
             view="side" if given.get("view") == "side" else "",
             after_typed="" if days.day_or_none(after) else after[:40],
             before_typed="" if days.day_or_none(before) else before[:40],
@@ -167,7 +168,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Listing:
+class Listing(Paged):
     """One page of the proposals that a question finds, and how many there are of each status under its other filters.
 
     `n_found` counts what the filters leave; `beyond` is the first proposal of the next page.
@@ -179,14 +180,6 @@ class Listing:
     beyond: Proposal | None
     n_found: int
     n_pages: int
-
-    @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
 
     @property
     def orders(self):

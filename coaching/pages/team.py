@@ -16,6 +16,7 @@ from coaching import picture, sentences, trajectory
 from coaching.actions import policies
 from coaching.csat import ENOUGH, NOTHING, Csat
 from coaching.models import Flag, Note, Proposal, Session
+from coaching.pages.paging import Paged, n_pages_of, page_asked
 from helpdesk.models import Rating, RatingDay
 
 LEVEL_DAYS = 28
@@ -61,7 +62,7 @@ class Question:
     @classmethod
     def parse(cls, query):
         """From a QueryDict."""
-        team, page, sort, kind, cause = (query.get(key, "") for key in ("team", "page", "sort", "kind", "cause"))
+        team, sort, kind, cause = (query.get(key, "") for key in ("team", "sort", "kind", "cause"))
         return cls(
             team=int(team) if team.isdecimal() and len(team) < 18 else None,
             kind=kind if kind in Agent.Kind.values else "",
@@ -70,7 +71,7 @@ class Question:
             thin=query.get("thin") == "1",
             search=query.get("q", "").replace("\0", "").strip()[:100],
             sort=sort if sort in SORTS else "status",
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            page=page_asked(query),
         )
 
     def asked_by(self, member):
@@ -206,7 +207,7 @@ class TeamTotal:
 
 
 @dataclass
-class TeamPage:
+class TeamPage(Paged):
     """Everything the page shows.
 
     `n_agents`, `n_flagged` and `n_thin` count the workspace, `n_found` what the filters leave. `causes` are those of its open
@@ -231,14 +232,6 @@ class TeamPage:
     totals: list[TeamTotal] = field(default_factory=list)
 
     @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
-
-    @property
     def jumps(self):
         """The pages to jump to as (number, address): the first, the last and those around this one; None for a gap."""
         here = self.question.page
@@ -258,7 +251,7 @@ def load(member, question):
     rows = _rows(member, today)
     around = Weather(member, today, rows)
     found = _sorted(_filtered(rows, question), question.sort)
-    n_pages = max(1, -(-len(found) // PAGE_SIZE))
+    n_pages = n_pages_of(len(found), PAGE_SIZE)
     question = replace(question, page=min(question.page, n_pages))
     shown = found[(question.page - 1) * PAGE_SIZE : question.page * PAGE_SIZE]
     _tell(shown, member, question, policy, around)

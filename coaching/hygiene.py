@@ -374,7 +374,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         if plain in _SHORT:
             found += [(written, part) for part in _SHORT[plain].split()]
         elif plain.endswith("n't"):
-            found += [(written, plain[:-3]), (written, "not")]
+            found += [(written, part) for part in (plain[:-3], "not") if part]
         else:
             found.append((written, plain.removesuffix("'s")))
     return found
@@ -384,7 +384,7 @@ def _range(plain: str) -> tuple[float, float] | None:
     """A number, or "3-5", as (low, high); a clock time in minutes; None for a word."""
     if plain in _NUMBERS:
         return _NUMBERS[plain], _NUMBERS[plain]
-    if not plain[0].isdigit():
+    if not plain[0].isdecimal():  # "²" is a digit too, and no number
         return None
     ends = [_number(part) for part in re.split("[-–]", plain)]
     return min(ends), max(ends)

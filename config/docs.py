@@ -17,7 +17,7 @@ PROBLEMS = {
     "ambiguous-agent": "A name fits several agents; `candidates` lists them. Use an id.",
     "stale-version": "It was changed after your baseVersion; `conflict` has base, current and proposed value per field.",
     "already-decided": "Somebody was first; decidedBy, decidedAt, decidedFrom and proposalStatus say who, when and how.",
-    "already-taken-back": "It was taken back before; takenBackBy, takenBackAt and configurationVersion say by whom, when, as what.",
+    "already-taken-back": "It was taken back before; takenBackBy, takenBackAt and configurationVersion say by whom and when.",
     "nothing-to-take-back": "The first version of a prompt came with its agent: it can be emptied, not taken back.",
     "nothing-to-rebase": "The proposal is up to date, is for something new, or asks for what is there already.",
     "not-together": "Only proposals of one type and of low risk are decided together, at most 200 at once.",

@@ -358,6 +358,8 @@ def _flat(text: str, known: Iterable[str], first_line: int) -> Mapping[str, str]
                 )
             if not isinstance(event, yaml.ScalarEvent):
                 continue
+            if "\0" in event.value:  # spelled "\\0"
+                raise Unreadable(f"Line {line} holds a NUL character.")
             if key is None:
                 key = event.value
                 if key not in known:

@@ -52,6 +52,9 @@ def _counted(rows, limit=TEXT_LIMIT, **attrs):
     return _area(rows, **{"data-count": limit, **attrs})
 
 
+BEYOND = "That is beyond the calendar."
+
+
 class LocalTimeField(forms.DateTimeField):
     """A date and a time of day on the clock of the workspace.
 
@@ -63,7 +66,12 @@ class LocalTimeField(forms.DateTimeField):
 
     def to_python(self, value):
         try:
-            return super().to_python(value)
+            at = super().to_python(value)
+            if at is not None:
+                at.astimezone(UTC)  # as it is stored
+            return at
+        except OverflowError as error:  # the first and the last day of the calendar, on a clock that is not UTC
+            raise forms.ValidationError(BEYOND, code="invalid") from error
         except forms.ValidationError as error:
             if error.code != "ambiguous_timezone":
                 raise
@@ -76,7 +84,7 @@ def _why_not(typed):
     try:
         is_there = typed.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) == typed
     except OverflowError:
-        return "That is beyond the calendar."
+        return BEYOND
     if is_there:
         return f"{typed:%H:%M} comes twice on {there} in {zone}: the clocks go back. Choose a time before or after that hour."
     return f"{typed:%H:%M} does not exist on {there} in {zone}: the clocks go forward. Choose a time before or after that hour."

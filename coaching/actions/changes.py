@@ -1,5 +1,6 @@
 """Taking back: what one change of an AI agent's prompt, procedures or memories did is undone by one more version."""
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from agents import actions as configuration
@@ -77,6 +78,7 @@ def _undo(made, model, how, change, base_version):
     if made.change == Change.REMOVED:
         if row is not None:
             raise NothingToTakeBack(f"This {made.target_kind} was brought back already.")
+        _refuse_unknown(model, change)
         fields = memories.checked(change) if model is Memory and change else change
         configuration.restore(model, made.target_id, changes=fields, base_version=base_version, **how)
         return
@@ -85,6 +87,8 @@ def _undo(made, model, how, change, base_version):
         raise NothingToTakeBack(f"This {made.target_kind} is gone already.")
     if row is None:
         raise versions.conflict(model(pk=made.target_id), base_version, change or before)
+    if change is not None and row.version == base_version:
+        _refuse_idle(row, change)
     if change is None and before == versions.fields_of(row):
         raise NothingToTakeBack(f"This {made.target_kind} is as it was before already.")
     if change is not None:
@@ -95,6 +99,19 @@ def _undo(made, model, how, change, base_version):
         configuration.revise(row, changes=before, base_version=base_version, **how)
     else:
         configuration.remove(row, base_version=base_version, **how)
+
+
+def _refuse_unknown(model, change):
+    if unknown := set(change or ()) - set(model.FIELDS):
+        raise ValidationError(dict.fromkeys(unknown, f"A {model.KIND} has no such field."))
+
+
+def _refuse_idle(row, change):
+    """What leaves everything as it is takes nothing back, and must not be told as if it had."""
+    _refuse_unknown(type(row), change)
+    now = versions.fields_of(row)
+    if {**now, **change} == now:
+        raise ValidationError("This leaves everything as it is, so nothing would be taken back.")
 
 
 def _proposal(made):

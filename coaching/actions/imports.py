@@ -99,6 +99,8 @@ def carry_out(imported, *, by, door, how, steps=None) -> ConfigurationImport:
     if how not in How.values:
         raise ValidationError({"how": f"This must be one of: {', '.join(How.values)}."})
     _require(imported, by, RIGHT[How(how)])
+    if imported.state != State.PLANNED:  # said before what is chosen of it is looked at
+        raise _begun(imported)
     planned = imported.steps
     if steps is not None:
         chosen = set(steps)
@@ -116,8 +118,12 @@ def carry_out(imported, *, by, door, how, steps=None) -> ConfigurationImport:
     )
     imported.refresh_from_db()
     if not begun:
-        raise AlreadyBegun(f"This import is {imported.get_state_display().lower()} already.")
+        raise _begun(imported)
     return imported
+
+
+def _begun(imported):
+    return AlreadyBegun(f"This import is {imported.get_state_display().lower()} already.")
 
 
 def discard(imported, *, by) -> ConfigurationImport:
@@ -127,7 +133,7 @@ def discard(imported, *, by) -> ConfigurationImport:
     gone = planned.update(state=State.DISCARDED, finished_at=timezone.now(), steps=[])
     imported.refresh_from_db()
     if not gone:
-        raise AlreadyBegun(f"This import is {imported.get_state_display().lower()} already.")
+        raise _begun(imported)
     return imported
 
 

@@ -417,7 +417,11 @@ def _apply(proposal, fields, new_id, by, door, note):
         # It was there before, under the id that an import knows it by.
         if model.history.filter(id=new_id).exclude(agent_id=agent.pk).exists():
             raise NotAPossibleTarget(f"The id of this {proposal.target_kind} is taken.")
-        configuration.restore(model, new_id, changes=memories.checked(fields) if model is Memory else fields, **how)
+        try:
+            configuration.restore(model, new_id, changes=memories.checked(fields) if model is Memory else fields, **how)
+        except versions.Conflict as error:
+            words = f"This {proposal.target_kind} is there already: it was brought in after this was proposed."
+            raise NotAPossibleTarget(words) from error
     elif proposal.type == Type.MEMORY_CREATE:
         memories.create(agent, id=new_id, source=_source(proposal), **fields, **how)
     elif proposal.type == Type.PROCEDURE_CREATE:

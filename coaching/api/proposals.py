@@ -74,14 +74,21 @@ class RejectionSent(StrictSerializer):
     reason = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
 
 
-class RebaseSent(StrictSerializer):
+class Again(StrictSerializer):
     """Nothing where edits do not touch; where they do, what it shall be, written against `baseVersion`."""
 
     change = ChangeSent(required=False, allow_null=True, default=None)
     base_version = WholeField(min_value=1, required=False, allow_null=True, default=None)
 
 
-class RevertSent(RebaseSent):
+class RebaseSent(Again):
+    def validate(self, values):
+        if values["change"] is not None and values["base_version"] is None:
+            raise serializers.ValidationError({"baseVersion": "A change says which version it was made from."})
+        return values
+
+
+class RevertSent(Again):
     note = TextField(max_length=MOST_WORDS, allow_blank=True, default="")
 
 

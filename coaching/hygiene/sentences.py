@@ -221,7 +221,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         if plain in SHORT:
             found += [(written, part) for part in SHORT[plain].split()]
         elif plain.endswith("n't"):
-            found += [(written, plain[:-3]), (written, "not")]
+            found += [(written, part) for part in (plain[:-3], "not") if part]
         else:
             found.append((written, plain.removesuffix("'s")))
     return found
@@ -231,7 +231,7 @@ def _range(plain: str) -> tuple[float, float] | None:
     """A number, or "3-5", as (low, high); a clock time in minutes; None for a word."""
     if plain in NUMBERS:
         return NUMBERS[plain], NUMBERS[plain]
-    if not plain[0].isdigit():
+    if not plain[0].isdecimal():  # "²" is a digit too, and no number
         return None
     ends = [_number(part) for part in re.split("[-–]", plain)]
     return min(ends), max(ends)

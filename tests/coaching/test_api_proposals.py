@@ -301,6 +301,12 @@ def test_rebase_and_revert_refuse_what_they_do_not_know(script, stale, body, fie
         assert (status, list(errors)) == (400, [field])
 
 
+def test_rebase_with_a_change_says_against_which_version(script, stale):
+    refused = script.send(f"/proposals/{stale.pk}/rebase", {"change": {"text": "Two or three."}})
+
+    assert problem(refused) == (400, {"baseVersion": ["A change says which version it was made from."]})
+
+
 def test_what_moved_on_is_taken_back_by_what_a_person_wrote(script, agent, stale):
     rebased = script.send(f"/proposals/{stale.pk}/rebase", {}).json()["id"]
     script.send(f"/proposals/{rebased}/approve", {})

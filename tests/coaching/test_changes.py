@@ -255,3 +255,30 @@ def test_import_brings_nothing_that_has_expired_meanwhile(agent, owner, time_mac
 
     again.refresh_from_db()
     assert (again.status, agent.memories.count()) == ("pending", 0)
+
+
+@pytest.mark.parametrize(("change", "named"), [({}, "__all__"), ({"text": "Two."}, "__all__"), ({"name": "X"}, "name")])
+@pytest.mark.parametrize("made_by", ["revise", "create"])
+def test_what_leaves_everything_as_it_is_takes_nothing_back(agent, owner, memory, change, named, made_by):
+    """Else the log would say that it was taken back, and nobody could take it back any more."""
+    if made_by == "revise":
+        memories.revise(memory, changes={"text": "Two."}, base_version=1, by=owner, door="page")
+    else:
+        memory = factories.memory(agent, owner, text="Two.")
+    made = newest(agent)
+
+    with pytest.raises(ValidationError) as refused:
+        changes.take_back(made, by=owner, door="page", change=change)
+
+    told = refused.value.message_dict if named != "__all__" else {"__all__": refused.value.messages}
+    assert list(told) == [named]
+    assert newest(agent) == made
+
+
+def test_removal_is_not_taken_back_with_fields_it_does_not_have(agent, owner, memory):
+    actions.remove(memory, base_version=1, by=owner, door="page")
+
+    with pytest.raises(ValidationError, match="no such field"):
+        changes.take_back(newest(agent), by=owner, door="page", change={"content": "1. Look."})
+
+    assert agent.memories.count() == 0

@@ -228,6 +228,8 @@ def test_front_matter_is_refused_by_its_line_or_field(front, problem):
         ("memories/a.md", "---\nsummary: A.\n", "The front matter has no --- at its end."),
         ("memories/a.md", b"---\nsummary: A.\n---\ncaf\xe9", "Line 4 is not UTF-8. Save the file as UTF-8."),
         ("memories/a.md", "---\nsummary: A.\n---\n\0", "Line 4 holds a NUL character."),
+        ("memories/a.md", '---\nid:\nsummary: "A\\0."\n---\n', "Line 3 holds a NUL character."),
+        ("procedures/a.md", '---\nname: A\nfolder: "\\x00"\n---\n', "Line 3 holds a NUL character."),
         ("procedures/a.md", "---\nname: A\nactive: perhaps\n---\n1.", "active: “perhaps” is neither true nor false."),
         ("notes.txt", "x", "There is no place for it: we read configuration.yaml, prompt.md, procedures/….md and memories/….md."),
     ],

@@ -296,3 +296,14 @@ def test_no_two_real_articles_are_said_to_contradict_each_other(name):
     verdicts = [said[i].compare(said[j]) for i, j in near_pairs(said)]
 
     assert Counter(verdict.relation for verdict in verdicts)[C] == 0
+
+
+@pytest.mark.parametrize(
+    "odd", ["²", "①", "²³ m", "½", "n't", "'s n't", "٣-٥ days", "1:2:3", "9" * 400, "ŉ", "İ's", "-–-"]
+)
+def test_odd_signs_are_compared_as_anything_else(odd):
+    """Whoever writes one of them into a memory must not take the page of all memories down."""
+    usual, written = Said("Plots of land are 50 m wide."), Said(f"Plots of land are 50 {odd} wide.", odd)
+
+    assert written.compare(Said(written.summary, written.text)).relation == D
+    assert usual.compare(written) is None or usual.compare(written).relation in Relation

@@ -588,3 +588,36 @@ def test_two_people_take_one_plan_at_once_and_one_wins():
         thread.join()
 
     assert len(won) == 1
+
+
+@pytest.mark.parametrize("type", ["proposals", "restored by hand"])
+def test_what_was_brought_in_meanwhile_is_said_to_be_there(agent, owner, type):
+    """Nothing of it was changed, and there is nothing to bring up to date."""
+    pk = "22222222-2222-2222-2222-222222222222"
+    files = {
+        "configuration.yaml": "format: 1\n",
+        "memories/a.md": f"---\nid: {pk}\nsummary: Shops open at nine.\n---\n",
+    }
+    for _ in range(2):
+        taken = imports.carry_out(planned(agent, owner, files), by=owner, door="page", how="proposals")
+        imports.run(taken.pk)
+    first, second = Proposal.objects.pending().order_by("created_at")
+    proposals.approve(first, by=owner, door="page")
+    if type == "restored by hand":
+        memories.remove(agent.memories.get(), base_version=1, by=owner, door="page")
+        memories.restore(pk, by=owner, door="page")
+
+    with pytest.raises(proposals.NotAPossibleTarget, match="This memory is there already"):
+        proposals.approve(second, by=owner, door="page")
+
+    second.refresh_from_db()
+    assert second.status == "pending"
+
+
+def test_plan_that_was_discarded_says_so_whatever_is_chosen_of_it(agent, owner):
+    plan = planned(agent, owner, {"configuration.yaml": "format: 1\n"})
+    imports.discard(plan, by=owner)
+
+    for steps in (None, [], [0]):
+        with pytest.raises(imports.AlreadyBegun, match="This import is discarded already"):
+            imports.carry_out(plan, by=owner, door="page", how="proposals", steps=steps)

@@ -281,6 +281,7 @@ def test_as_of_is_a_time_on_the_clock_of_the_workspace(history, owner, signed_in
         ("2126-02-01T10:00", "has not come yet"),
         ("2026-03-29T02:30", "02:30 does not exist on 29 Mar 2026 in Europe/Berlin"),
         ("2025-10-26T02:30", "02:30 comes twice on 26 Oct 2025 in Europe/Berlin"),
+        ("0001-01-01T00:00", "beyond the calendar"),
         ("soon", "Give a date and a time"),
         ("", "Give a date and a time"),
     ],

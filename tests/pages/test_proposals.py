@@ -1,5 +1,6 @@
 """The queue of proposals and one proposal: what is shown, and every way a decision can go."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -532,6 +533,25 @@ def test_reviewer_edits_sees_the_final_change_and_approves_it(agent, owner, sign
     page = text(client.get(f"/proposals/{proposal.pk}"))
     assert "What was applied" in page
     assert "As the coach proposed it" in page
+
+
+def test_edited_approval_leads_to_the_next_as_the_queue_is_filtered(agent, owner, signed_in):
+    other = factories.ai_agent(owner.workspace)
+    following = factories.proposal(agent)
+    factories.proposal(other)
+    proposal, client = factories.proposal(agent), signed_in(owner)
+    typed, narrowed = {"summary": "Parcels are collected at one.", "text": ""}, f"?agent={agent.pk}"
+
+    opened = client.get(f"/proposals/{proposal.pk}{narrowed}")
+    edit = html.unescape(re.search(r'href="([^"]*/edit[^"]*)"', opened.content.decode()).group(1))
+    seen = [client.get(edit), client.post(edit, typed), client.post(edit, {**typed, "again": "1"})]
+    for page in seen:
+        assert re.search(r'type="hidden" name="queue"', page.content.decode())
+        assert f'/proposals/{proposal.pk}{narrowed}"' in page.content.decode()
+    answer = client.post(f"/proposals/{proposal.pk}/approve{narrowed}", {**typed, "edited": "1", "queue": "1"})
+
+    assert answer.url == f"/proposals/{following.pk}{narrowed}"
+    assert 'name="queue"' not in client.get(f"/proposals/{following.pk}/edit").content.decode()
 
 
 def test_edit_that_breaks_a_rule_names_the_field(agent, owner, signed_in):

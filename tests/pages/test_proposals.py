@@ -517,6 +517,32 @@ def test_proposal_for_something_removed_says_so(agent, owner, signed_in):
     assert not Memory.objects.exists()
 
 
+def test_new_procedure_is_told_part_by_part(agent, owner, signed_in):
+    change = {
+        "name": "Send back",
+        "trigger": "Somebody asks.",
+        "content": "1. Ask.",
+        "folder": "Parcels",
+        "active": False,
+    }
+    proposal = factories.proposal(agent, type="procedure_create", change=change)
+
+    page = text(signed_in(owner).get(f"/proposals/{proposal.pk}"))
+
+    assert '<span class="second">Folder</span> Parcels' in page
+    assert '<span class="second">Not in use</span>' in page
+    assert "0 removed" not in page
+
+
+def test_keys_at_the_foot_are_those_that_do_something(agent, owner, signed_in):
+    waiting, gone = factories.proposal(agent), factories.proposal(agent)
+    proposals.reject(gone, by=owner, door="page")
+    client = signed_in(owner)
+
+    assert "<kbd>A</kbd> approve" in text(client.get(f"/proposals/{waiting.pk}")).split("keys-list")[0]
+    assert "<kbd>A</kbd> approve" not in text(client.get(f"/proposals/{gone.pk}")).split("keys-list")[0]
+
+
 def test_reviewer_edits_sees_the_final_change_and_approves_it(agent, owner, signed_in):
     proposal, client = factories.proposal(agent), signed_in(owner)
     typed = {"summary": "Parcels are collected at one.", "text": "At the counter."}

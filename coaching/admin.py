@@ -9,6 +9,7 @@ from agents.back_office.rows import ReadOnly, button
 from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door
 from coaching.actions import backtests, connections, flags, imports, notes, proposals, samples, sessions
+from coaching.diffs import LABELS
 from coaching.models import (
     Backtest,
     ConfigurationImport,
@@ -49,8 +50,10 @@ class ProposalBack(ReadOnly):
     @admin.display(description="What changes")
     def what_changes(self, row):
         after = dict.fromkeys(row.base, "") if row.type.endswith("_delete") else row.approved_change or row.change
-        found = [(name, lines(readable(row.base.get(name)), readable(new))) for name, new in after.items()]
-        drawn = ((name.replace("_", " "), drawn_lines(diff)) for name, diff in found if diff)
+        before, after = proposals.loaded(row.base), proposals.loaded(after)
+        names = [*(name for name in LABELS if name in after), *sorted(after.keys() - LABELS.keys())]
+        found = [(name, lines(readable(before.get(name)), readable(after[name]))) for name in names]
+        drawn = ((LABELS.get(name, name), drawn_lines(diff)) for name, diff in found if diff)
         return format_html_join("", "<h3>{}</h3>{}", drawn)
 
     @admin.display(description="Evidence")

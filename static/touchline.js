@@ -220,11 +220,33 @@
     place.classList.toggle("field-over", length > limit);
   });
 
+  /* ------------------------------------------------------ where a page begins */
+
+  /* On a narrow screen the tab that is open may stand beyond the edge of its row. */
+  function showTab() {
+    for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+      const row = tab.parentNode;
+      const beyond = tab.getBoundingClientRect().right - row.getBoundingClientRect().right;
+      if (beyond > 0) row.scrollLeft += beyond;
+    }
+  }
+
+  /* A form that comes back begins at the first field that was not right. */
+  function showFault() {
+    if (document.activeElement === document.body) document.querySelector('#main [aria-invalid="true"]')?.focus();
+  }
+
   function ready() {
     prepareDrawer();
     restoreDrafts();
   }
 
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
-  else ready();
+  function begin() {
+    ready();
+    showTab();
+    showFault();
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+  else begin();
 })();

@@ -36,7 +36,7 @@ class Question:
     LISTS = (
         ("pairs", "Near pairs"),
         ("expired", "Expired"),
-        ("unserved", "Never served"),
+        ("unserved", "Never served for 30 days"),
         ("unchecked", "Not confirmed"),
         ("kept", "Kept pairs"),
     )

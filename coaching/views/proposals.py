@@ -59,7 +59,7 @@ def reject(request, proposal_id):
 
 @page("GET", "POST")
 def edit(request, proposal_id):
-    """Change the words before approving: type, see the final change, approve it."""
+    """Change the words before approving: type, see the final change, approve it. With `queue` the next one follows."""
     found = _proposal(request, proposal_id)
     require(request.member, Right.APPROVE)
     if not proposal_page.may_decide(request.member, found):
@@ -281,6 +281,8 @@ def _edit(request, found, form, status=HTTPStatus.OK, final=None):
         "detail": proposal_page.load(request.member, found),
         "form": form,
         "final": final,
+        "question": _question(request),
+        "in_queue": "queue" in request.GET or "queue" in request.POST,
     }
     return render(request, "coaching/proposal_edit.html", context, status=status)
 

@@ -1,5 +1,7 @@
 """Adding and changing by hand: the same actions as on every page, with their versions, their authors and their refusals."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from agents import actions
@@ -112,6 +114,16 @@ def test_version_page_tells_who_when_why_and_what(client, staff, memory):
     html = answer.content.decode()
     assert "It changed" in html
     assert "Ours owner" in html
+
+
+def test_proposal_tells_its_change_in_the_words_and_the_order_of_the_product(client, staff, assistant):
+    change = {"expires_at": datetime(2032, 1, 2, 3, 4, 5, tzinfo=UTC), "summary": "Shops open at nine."}
+    proposal = factories.proposal(assistant, change=change)
+
+    html = client.get(f"/admin/coaching/proposal/{proposal.pk}/change/").content.decode()
+
+    assert html.index("<h3>Summary</h3>") < html.index("<h3>Served until</h3>")
+    assert "2032-01-02 03:04<" in html
 
 
 @pytest.mark.parametrize(

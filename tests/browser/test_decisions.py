@@ -28,13 +28,13 @@ def test_leader_finds_a_change_takes_it_back_and_checks_the_chain(owner, sign_in
 
     page.get_by_label("Decision", exact=True).select_option("Changed")
     expect(page.get_by_text("1 entry found")).to_be_visible()
-    page.get_by_role("link", name="Take back entry 2").press("Enter")
+    page.get_by_role("link", name="Take back… entry 2").press("Enter")
     expect(page.get_by_role("heading", name="What taking it back changes")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("button", name="Take back").press("Enter")
 
     expect(page.get_by_text("Taken back, as version 3.")).to_be_visible()
-    page.get_by_role("button", name="Check the chain").press("Enter")
+    page.get_by_role("button", name="Check the log").press("Enter")
     expect(page.get_by_role("status").filter(has_text="Unbroken: 3 entries.")).to_be_visible()
     assert_accessible(page)
     page.locator("#entry-3").get_by_role("link", name="entry 2").click()
@@ -42,7 +42,7 @@ def test_leader_finds_a_change_takes_it_back_and_checks_the_chain(owner, sign_in
     expect(page.locator("#entry-3")).to_have_count(0)
 
     tampering.edit(Decision.objects.get(number=2), "note", "Forged.")
-    page.get_by_role("button", name="Check the chain").click()
+    page.get_by_role("button", name="Check the log").click()
     expect(page.get_by_role("alert")).to_contain_text("Entry 2 was changed after it was written.")
     for size in (NARROW, WIDE):
         page.set_viewport_size(size)

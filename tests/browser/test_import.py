@@ -83,7 +83,7 @@ def test_owner_applies_at_once_after_being_asked(agent, owner, sign_in):
 
     page.get_by_role("checkbox", name="Send back").uncheck()
     page.get_by_role("checkbox", name="Shops open at nine.").check()
-    page.get_by_text("Apply at once …").press("Enter")
+    page.get_by_text("Apply at once…").press("Enter")
     sure.click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     imports.run(imported.pk)
@@ -107,6 +107,7 @@ def test_file_that_is_refused_is_told_beside_the_form(agent, owner, sign_in, tmp
 
     expect(page.get_by_role("alert")).to_contain_text("This is not a zip archive, or it was cut off on the way.")
     expect(page.get_by_role("alert")).to_be_in_viewport()
+    expect(page.get_by_label("A zip that was exported here")).to_be_focused()
     assert_accessible(page)
     assert_nothing_is_cut_off(page)
     page.complaints.clear()  # the browser notes every answer 400

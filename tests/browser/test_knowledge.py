@@ -56,6 +56,26 @@ def test_pages_fit_a_narrow_screen(assistant, owner, sign_in):
         assert_nothing_is_cut_off(page)
 
 
+def test_open_tab_is_in_sight_on_a_narrow_screen(assistant, owner, sign_in):
+    page = sign_in(owner, viewport=NARROW)
+
+    page.goto(f"/agents/{assistant.pk}/settings")
+
+    expect(page.get_by_role("navigation", name="Pages of").get_by_role("link", name="Settings")).to_be_in_viewport()
+
+
+def test_form_that_comes_back_begins_at_the_first_fault(assistant, owner, sign_in):
+    page = sign_in(owner)
+    page.goto(f"/agents/{assistant.pk}/memory/new")
+    page.get_by_label("Summary").fill("One. Two.")
+    page.get_by_label("Served until").fill("2020-01-01T10:00")
+
+    page.get_by_role("button", name="Add").click()
+
+    expect(page.get_by_label("Summary")).to_be_focused()
+    page.complaints[:] = [one for one in page.complaints if "400" not in one]
+
+
 def test_lost_race_shows_three_panes_and_both_edits_put_together(assistant, owner, sign_in):
     page = sign_in(owner)
     memory = assistant.memories.get()

@@ -80,13 +80,14 @@ def test_queue_is_worked_through_by_keyboard_alone_from_opening_to_the_last(assi
 
     expect_open(page, edited.title)
     press("e")
-    page.wait_for_url("**/edit")
+    page.wait_for_url("**/edit?*")
     page.get_by_label("Summary").focus()
     press("Control+a")
     page.keyboard.type("Parcels wait inside.")
     page.get_by_role("button", name=re.compile("final change|See")).press("Enter")
     page.get_by_role("button", name=re.compile("^Approve")).press("Enter")
     expect(page.get_by_text("Approved, as version 1:")).to_be_visible()
+    expect_open(page, together[1].title)
 
     page.goto("/proposals")
     expect_open(page, "Proposals")

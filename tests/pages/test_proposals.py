@@ -1,5 +1,6 @@
 """The queue of proposals and one proposal: what is shown, and every way a decision can go."""
 
+import html
 import re
 from datetime import timedelta
 
@@ -516,6 +517,32 @@ def test_proposal_for_something_removed_says_so(agent, owner, signed_in):
     assert not Memory.objects.exists()
 
 
+def test_new_procedure_is_told_part_by_part(agent, owner, signed_in):
+    change = {
+        "name": "Send back",
+        "trigger": "Somebody asks.",
+        "content": "1. Ask.",
+        "folder": "Parcels",
+        "active": False,
+    }
+    proposal = factories.proposal(agent, type="procedure_create", change=change)
+
+    page = text(signed_in(owner).get(f"/proposals/{proposal.pk}"))
+
+    assert '<span class="second">Folder</span> Parcels' in page
+    assert '<span class="second">Not in use</span>' in page
+    assert "0 removed" not in page
+
+
+def test_keys_at_the_foot_are_those_that_do_something(agent, owner, signed_in):
+    waiting, gone = factories.proposal(agent), factories.proposal(agent)
+    proposals.reject(gone, by=owner, door="page")
+    client = signed_in(owner)
+
+    assert "<kbd>A</kbd> approve" in text(client.get(f"/proposals/{waiting.pk}")).split("keys-list")[0]
+    assert "<kbd>A</kbd> approve" not in text(client.get(f"/proposals/{gone.pk}")).split("keys-list")[0]
+
+
 def test_reviewer_edits_sees_the_final_change_and_approves_it(agent, owner, signed_in):
     proposal, client = factories.proposal(agent), signed_in(owner)
     typed = {"summary": "Parcels are collected at one.", "text": "At the counter."}
@@ -532,6 +559,25 @@ def test_reviewer_edits_sees_the_final_change_and_approves_it(agent, owner, sign
     page = text(client.get(f"/proposals/{proposal.pk}"))
     assert "What was applied" in page
     assert "As the coach proposed it" in page
+
+
+def test_edited_approval_leads_to_the_next_as_the_queue_is_filtered(agent, owner, signed_in):
+    other = factories.ai_agent(owner.workspace)
+    following = factories.proposal(agent)
+    factories.proposal(other)
+    proposal, client = factories.proposal(agent), signed_in(owner)
+    typed, narrowed = {"summary": "Parcels are collected at one.", "text": ""}, f"?agent={agent.pk}"
+
+    opened = client.get(f"/proposals/{proposal.pk}{narrowed}")
+    edit = html.unescape(re.search(r'href="([^"]*/edit[^"]*)"', opened.content.decode()).group(1))
+    seen = [client.get(edit), client.post(edit, typed), client.post(edit, {**typed, "again": "1"})]
+    for page in seen:
+        assert re.search(r'type="hidden" name="queue"', page.content.decode())
+        assert f'/proposals/{proposal.pk}{narrowed}"' in page.content.decode()
+    answer = client.post(f"/proposals/{proposal.pk}/approve{narrowed}", {**typed, "edited": "1", "queue": "1"})
+
+    assert answer.url == f"/proposals/{following.pk}{narrowed}"
+    assert 'name="queue"' not in client.get(f"/proposals/{following.pk}/edit").content.decode()
 
 
 def test_edit_that_breaks_a_rule_names_the_field(agent, owner, signed_in):

@@ -618,6 +618,6 @@ def test_plan_that_was_discarded_says_so_whatever_is_chosen_of_it(agent, owner):
     plan = planned(agent, owner, {"configuration.yaml": "format: 1\n"})
     imports.discard(plan, by=owner)
 
-    for steps in (None, [], [0]):
+    for chosen in (None, [], [0]):
         with pytest.raises(imports.AlreadyBegun, match="This import is discarded already"):
-            imports.carry_out(plan, by=owner, door="page", how="proposals", steps=steps)
+            imports.carry_out(plan, by=owner, door="page", how="proposals", steps=chosen)

@@ -13,7 +13,7 @@ from memories.models import SUMMARY_LIMIT, Memory
 
 ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|approx|no|vs|mr|mrs|ms|dr|st|a\.m|p\.m)\.", re.IGNORECASE)
 A_DAY = timedelta(days=1)
-SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+(?=\S)")
+SENTENCE_END = re.compile(r"[.!?…؟।]+[\"'”’)\]]*\s+(?=\S)|[。！？｡]+\s*(?=[^\s。！？｡」』”’）])")
 
 
 def create(agent, *, by, door, source=Memory.Source.MANUAL, reason="", proposal=None, id=None, **fields):
@@ -69,7 +69,9 @@ def checked(fields, *, past_expiry_is_fine=False):
     fields = dict(fields)
     if "summary" in fields:
         fields["summary"] = summary = " ".join((fields["summary"] or "").split())
-        if not summary:
+        if not any(
+            sign.isprintable() and not sign.isspace() for sign in summary
+        ):  # "\u200b" is neither, and shows nothing
             raise ValidationError(
                 {"summary": "A memory needs a summary: one sentence, worded as somebody would search for it."}
             )

@@ -245,6 +245,7 @@
     ready();
     showTab();
     showFault();
+    if (location.hash) window.addEventListener("load", () => setTimeout(showFault)); // going to the fragment takes the focus away
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);

@@ -140,7 +140,7 @@ def remove(request, agent_id, kind, pk):
         since = diffs.fields(at_version(about.model, pk, clash.base_version) or {}, fields_of(clash.current))
         refused = Refused(words, since=since)
         return _show_entry(request, agent, about, pk, refused, HTTPStatus.CONFLICT)
-    messages.success(request, f"Removed: {row}. It can be restored.")
+    messages.success(request, f"Removed, and can be restored: {row}")
     return redirect(about.tab, agent.pk)
 
 

@@ -35,6 +35,20 @@ def title(page, words):
     return page.get_by_role("heading", level=1, name=words)
 
 
+def test_list_beside_a_proposal_can_be_skipped(assistant, owner, sign_in):
+    for n in range(12):
+        proposal = factories.proposal(assistant, change={"summary": f"Voucher {n} is sent by mail."})
+    page = sign_in(owner)
+    page.goto(f"/proposals/{proposal.pk}")
+
+    page.get_by_role("link", name="Skip the list").press("Enter")
+    for _ in range(4):  # the agent, when, what is served, Approve
+        page.keyboard.press("Tab")
+
+    expect(page.get_by_role("button", name="Approve", exact=False).last).to_be_focused()
+    assert_accessible(page)
+
+
 def test_queue_is_worked_through_by_keyboard_alone_from_opening_to_the_last(assistant, owner, sign_in):
     """Every key once: / finds, ? lists, j and k move, d and n read, r rejects with a reason, e edits, a approves, x and c
     decide several."""

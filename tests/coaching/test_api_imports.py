@@ -145,7 +145,7 @@ def test_import_that_was_taken_or_discarded_is_a_conflict(script, agent):
 
     for late in ("discard", "apply"):
         body = {"how": "proposals"} if late == "apply" else {}
-        assert problem(script.send(f"/imports/{made['id']}/{late}", body))[0] == (400 if late == "apply" else 409)
+        assert problem(script.send(f"/imports/{made['id']}/{late}", body))[0] == 409
 
 
 def test_same_key_plans_once(script, agent):

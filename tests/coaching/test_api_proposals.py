@@ -367,6 +367,8 @@ def test_proposal_of_another_release_is_read_and_cannot_be_decided(script, agent
     ("change", "words"),
     [
         ({"summary": "One. Two. Three."}, "A summary is one sentence"),
+        ({"summary": "返品は三十日以内です。返金は五日かかります。"}, "A summary is one sentence"),
+        ({"summary": "\u200b \u2060"}, "A memory needs a summary"),
         ({"summary": " "}, "A memory needs a summary"),
         ({"summary": "Fine.", "text": "x" * 50_001}, "50000"),
     ],

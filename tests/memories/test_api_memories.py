@@ -241,3 +241,10 @@ def test_search_for_nothing_finds_nothing(script, agent, owner):
     factories.memory(agent, owner)
 
     assert script.send(f"/agents/{agent.pk}/memories/search", {"query": ""}).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "summary", ["返品は30日以内です。", "「はい。」と答えたら返金します。", "本当ですか？！", "Refunds take 2.5 days."]
+)
+def test_one_sentence_of_any_script_is_one(agent, owner, summary):
+    assert factories.memory(agent, owner, summary=summary).summary == summary

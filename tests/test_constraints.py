@@ -355,7 +355,10 @@ def test_decision_log_misses_a_removed_row(workspace, owner, agent):
         factories.memory(agent, owner, summary=f"Fact {number}.")
     tampering.remove(workspace.decisions.get(number=2))
 
-    assert list(decisions.verify(workspace)) == ["Entries 2 to 2 are missing."]
+    assert list(decisions.verify(workspace)) == [
+        "Entry 2 is missing.",
+        f"Configuration 3 of {agent} has no entry.",
+    ]
 
 
 def test_agents_of_two_workspaces_do_not_meet(workspace, stranger, agent, owner):

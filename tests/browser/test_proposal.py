@@ -137,7 +137,7 @@ def test_hidden_tab_asks_for_nothing(memory, owner, sign_in):
     page.wait_for_load_state("networkidle")
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true})")
     asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: "/proposals/" in request.url and asked.append(request.url))
 
     look(page)
     page.wait_for_timeout(300)

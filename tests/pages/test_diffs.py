@@ -1,6 +1,7 @@
 """What changed between two texts: nothing lost, nothing invented, folded where nothing happens, quick on long prompts."""
 
 import random
+import re
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from coaching import diffs
 from coaching.diffs import Gap, Piece
+from coaching.templatetags.lines import diff_rows
 
 TEXTS = st.text(alphabet="ab \n.é", max_size=60)
 
@@ -128,3 +130,20 @@ def compared(change, characters):
 @pytest.mark.parametrize("change", ["edited", "moved", "rewritten", "one line"])
 def test_comparing_ten_times_the_text_takes_about_ten_times_as_long(change):
     assert compared(change, 50_000) < 40 * compared(change, 5_000)  # about 12; each line with each would be 100
+
+
+@pytest.mark.parametrize("side", [False, True])
+@pytest.mark.parametrize("opened", [False, True])
+def test_words_of_a_prompt_are_never_markup(side, opened):
+    same = "\n".join(f"<b>rule {n}</b>" for n in range(20))
+    change = diffs.field_diff(
+        "system_prompt", f"Say <i>hello</i> first.\n{same}", f"Say <u>hello</u> first.\n{same}\n<script>"
+    )
+
+    rows = diff_rows(change, side=side, opened=opened, fold_link='?context="all"&x')
+
+    assert re.findall(r"<(?!/?(?:tr|td|span|ins|del|a)\b)", rows) == []
+    assert "&lt;<del>i</del>&gt;" in rows
+    assert "&lt;script&gt;" in rows
+    assert ('href="?context=&quot;all&quot;&amp;x"' in rows) == (not opened)
+    assert rows.count("&lt;b&gt;rule") == (20 if opened else 6) * (2 if side else 1)

@@ -214,12 +214,14 @@ def _carry_out(owed):
             until = time.monotonic() + BATCH_SECONDS
             while step is not None:
                 step["outcome"] = _outcome(owed, step, by, asked["door"])
+                if step["outcome"]["state"] != "refused":
+                    step.pop("fields", None)  # they stand in what was made; the rest is stored again with each batch
                 step = next(waiting, None)
                 if time.monotonic() >= until:
                     break
             _store(owed)
     for left in owed.steps:
-        if left.get("outcome", {}).get("state") != "refused":
+        if "outcome" not in left:
             left.pop("fields", None)
     work.settle(owed, state=State.DONE, finished_at=timezone.now(), steps=owed.steps)
 

@@ -233,6 +233,7 @@ def test_the_whole_loop_without_scripts(talk, assistant, owner, sign_in):
 
     page.get_by_role("checkbox", name="Ask about turn 5").check()
     say(page, f"Add a memory that {FACT}")
+    expect(page.locator(".exchange")).to_have_count(1)  # a click does not wait for the page that it leads to
     work()
     page.reload()
     card(page).get_by_role("button", name="Approve").click()

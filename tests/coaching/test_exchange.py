@@ -1,6 +1,5 @@
 """Files of an exported configuration: exact there and back, and refused by file, line or field."""
 
-import contextlib
 import io
 import stat
 import zipfile
@@ -326,5 +325,12 @@ def test_damaged_archive_is_refused_in_words(noise, at):
     raw = bytearray(exchange.write(ABOUT, [memory(), procedure(id=str(UUID(int=5)))]))
     raw[at : at + len(noise)] = noise
 
-    with contextlib.suppress(Unreadable):  # nothing else is raised
-        exchange.read(bytes(raw))
+    try:
+        files = exchange.read(bytes(raw))
+    except Unreadable as refused:  # nothing else is raised
+        said = [str(refused)]
+    else:
+        said = [one.problem for one in files.refused]
+        assert len(files.entries) + len(said) == 2
+
+    assert [sentence for sentence in said if not sentence.endswith(".")] == []

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from agents import actions
+from agents import actions, members, workspaces
 from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button
 from agents.back_office.versioned import HistoryBack, VersionedBack
 from agents.models import (
@@ -109,6 +109,12 @@ class WorkspaceBack(Back):
     def has_add_permission(self, request, *args):
         return request.user.is_superuser
 
+    def save_model(self, request, obj, form, change):
+        if change:
+            workspaces.rename(Workspace.objects.get(pk=obj.pk), by=self.acting(request, obj), name=obj.name)
+        else:
+            super().save_model(request, obj, form, change)
+
 
 class MemberForm(RowForm):
     """Ownership is handed over by the owner, so a list of roles names it only for a workspace's first owner."""
@@ -151,6 +157,16 @@ class MemberBack(Back):
 
     def has_add_permission(self, request, *args):
         return request.user.is_superuser
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        by, member = self.acting(request, obj), Member.objects.get(pk=obj.pk)
+        if "role" in form.changed_data:
+            members.change_role(member, by=by, role=obj.role)
+        if "agent" in form.changed_data:
+            members.link(member, by=by, agent=obj.agent)
 
 
 @admin.register(Team)

@@ -15,6 +15,12 @@ class VersionHistory(HistoricalRecords):
         ]
         return options
 
+    def post_delete(self, instance, using=None, **kwargs):
+        """A row that goes without an action, with its workspace for one, claimed no number: its end is the next version."""
+        if instance.history.filter(version=instance.version).exists():
+            instance.version += 1
+        super().post_delete(instance, using=using, **kwargs)
+
 
 def save_next(row, *, by) -> bool:
     """Keep the one row that a workspace has of its kind as the version after the one that was read, with its author.
@@ -36,4 +42,21 @@ def save_next(row, *, by) -> bool:
         if row.pk is None and type(row).objects.filter(workspace=row.workspace_id).exists():
             return False
         raise
+    return True
+
+
+def change(row, rows, *, by, **values) -> bool:
+    """Give `row` new values as its next version, if it still is among the queryset `rows`; False where it is not.
+
+    For rows with `version` and a VersionHistory. `row` is read anew, so that what others changed meanwhile stays. `by` is the
+    member whose version it is, None for an operator.
+    """
+    with transaction.atomic():
+        if not rows.filter(pk=row.pk).update(version=F("version") + 1):
+            return False
+        row.refresh_from_db()
+        for field, value in values.items():
+            setattr(row, field, value)
+        row._history_user = by.user if by is not None else None
+        row.save()
     return True

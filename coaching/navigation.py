@@ -1,13 +1,21 @@
-"""The counts beside the links of the top bar."""
+"""The pages of the settings, and the counts beside the links of the top bar."""
 
 from functools import cached_property
 
 from coaching.models import Proposal
 from coaching.pages import todo
 
+SETTINGS = (
+    ("settings-flag-policy", "Flag policy"),
+    ("settings-model", "Model"),
+    ("decisions", "Decision log"),
+)
+
 
 class Navigation:
     """What waits for this member; counted only where a page shows it."""
+
+    settings = SETTINGS
 
     def __init__(self, member):
         self.member = member

@@ -1,6 +1,7 @@
 """The one settings file. The environment is read here and nowhere else; `.env.example` lists every variable."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -44,6 +45,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if SECURE_PUBLIC_URL else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_PUBLIC_URL else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "agents.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
@@ -57,7 +59,6 @@ INSTALLED_APPS = [
     "config.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -174,6 +175,13 @@ LOGIN_REDIRECT_URL = "team"
 LOGOUT_REDIRECT_URL = "sign-in"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 20
+# Whether mail reaches people: the console is for trying out, and whoever asks for a link there gets it on the page.
+MAIL_IS_CONFIGURED = EMAIL_CONFIG["EMAIL_BACKEND"].split(".")[-2] not in ("console", "dummy")
+_mail_user = EMAIL_CONFIG.get("EMAIL_HOST_USER") or ""
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = (
+    _mail_user if "@" in _mail_user else f"touchline@{urlsplit(PUBLIC_URL).hostname or 'localhost'}"
+)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

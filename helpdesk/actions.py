@@ -22,8 +22,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from agents import actions as agents
+from agents import history
 from agents.access import Right, require
-from agents.models import Agent, Door, ExternalId, Workspace, known_time_zone
+from agents.models import Agent, Door, ExternalId, Member, Workspace, known_time_zone
 from helpdesk.models import Conversation, Rating, RatingDay, StoredTranscript
 from helpdesk.rows import ConversationRow, RatingRow, Refused
 from helpdesk.transcripts import Transcript
@@ -418,15 +419,14 @@ def rebuild_days(workspace: Workspace) -> int:
     return len(days.deltas)
 
 
-def change_time_zone(workspace: Workspace, name: str) -> int:
+def change_time_zone(workspace: Workspace, name: str, *, by: Member | None = None) -> int:
     """Let the workspace live by another clock, and its daily table with it. Returns how many days differed.
 
     Nothing reads the one without the other: what was a rating of Monday night may be one of Tuesday now. Raises ValidationError.
     """
     known_time_zone(name)
     with transaction.atomic():
-        _enter(workspace)
-        Workspace.objects.filter(pk=workspace.pk).update(time_zone=name)
+        history.change(_enter(workspace), Workspace.objects.all(), by=by, time_zone=name)
         return rebuild_days(workspace)
 
 

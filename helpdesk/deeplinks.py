@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 
+from agents import history
 from agents.access import Right, require
 from helpdesk.models import Conversation, DeepLink
 
@@ -102,7 +104,22 @@ def save(workspace, *, source: str, conversation_pattern: str, account_pattern: 
     given = {"conversation_pattern": conversation_pattern, "account_pattern": account_pattern}
     if keys is not None:
         given["keys"] = keys
-    return DeepLink.objects.update_or_create(workspace=workspace, source=source, defaults=given)[0]
+    link = DeepLink(workspace=workspace, source=source, **given)
+    link._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
+    try:
+        with transaction.atomic():
+            link.save(force_insert=True)
+    except IntegrityError:
+        link = DeepLink.objects.get(workspace=workspace, source=source)
+        history.change(link, DeepLink.objects.all(), by=by, **given)
+    return link
+
+
+def remove(link, *, by) -> None:
+    """Forget the patterns of one source. Links that were rendered with them stay. Raises NotAllowed."""
+    require(by, Right.MANAGE_WORKSPACE)
+    link._history_user = by.user  # simple-history reads it
+    link.delete()
 
 
 def _authority(pattern):

@@ -9,7 +9,20 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from agents import decisions
-from agents.models import Agent, Configuration, Decision, ExternalId, IdempotentAnswer, Member, Procedure, Team, User
+from agents.models import (
+    Agent,
+    ApiToken,
+    Configuration,
+    Decision,
+    ExternalId,
+    IdempotentAnswer,
+    Invitation,
+    Member,
+    PasswordReset,
+    Procedure,
+    Team,
+    User,
+)
 from agents.tenancy import OURS, guarded_keys
 from coaching.models import (
     Backtest,
@@ -21,6 +34,7 @@ from coaching.models import (
     ModelTest,
     Note,
     Proposal,
+    Reminder,
     Sample,
     SessionConversation,
     Sweep,
@@ -28,7 +42,7 @@ from coaching.models import (
     TurnEvent,
     Viewing,
 )
-from helpdesk.models import DeepLink, Rating, RatingDay, StoredTranscript
+from helpdesk.models import DeepLink, Rating, RatingDay, StoredTranscript, TimeZoneChange
 from memories.models import KeptPair
 from tests import factories, tampering
 
@@ -77,6 +91,17 @@ class World:
     def note(self, **fields):
         defaults = {"workspace": self.workspace, "agent": self.agent, "author": self.owner, "body": "x"}
         return Note.objects.create(**defaults | fields)
+
+    def remind(self, note, **fields):
+        return Reminder.objects.create(workspace=self.workspace, note=note, follow_up_at=NOW, **fields)
+
+    def invite(self, **fields):
+        defaults = {"workspace": self.workspace, "email": "new@x.example", "expires_at": NOW}
+        return Invitation.objects.create(**defaults | fields)
+
+    def move_clock(self, **fields):
+        defaults = {"workspace": self.workspace, "time_zone": "Europe/Berlin", "asked_by": self.owner}
+        return TimeZoneChange.objects.create(**defaults | fields)
 
     def backtest(self, **fields):
         return Backtest.objects.create(**{"workspace": self.workspace, "asked_by": self.owner} | fields)
@@ -248,6 +273,33 @@ WRONG = {
     "import_is_carried_out_in_a_way": lambda w: w.bring_in(state="queued"),
     "import_plan_owes_nothing": lambda w: w.bring_in(next_try_at=NOW),
     "import_is_held_only_while_owed": lambda w: w.bring_in(claimed_until=NOW),
+    "note_acknowledged_at_and_by_go_together": lambda w: w.note(acknowledged_at=NOW),
+    "one_reminder_per_follow_up": lambda w: [w.remind(note) for note in [w.note()] for _ in "ab"],
+    "reminder_is_held_only_while_owed": lambda w: w.remind(w.note(), next_try_at=None, claimed_until=NOW),
+    "workspace_version_once": lambda w: _copy_history(w.workspace),
+    "member_version_once": lambda w: _copy_history(w.owner),
+    "deeplink_version_once": lambda w: _copy_history(
+        DeepLink.objects.create(workspace=w.workspace, source="desk", conversation_pattern="https://x/{id}")
+    ),
+    "one_waiting_invitation_per_email": lambda w: [w.invite(email=email) for email in ("a@x.example", "A@x.example")],
+    "invited_role_is_known": lambda w: w.invite(role="king"),
+    "invitation_is_accepted_by_somebody_or_revoked_or_neither": lambda w: w.invite(accepted_at=NOW),
+    "invitation_is_accepted_by_somebody_or_revoked_or_neither, both": lambda w: w.invite(
+        accepted_at=NOW, accepted_as=w.owner, revoked_at=NOW
+    ),
+    "only_revoked_invitations_say_who_did": lambda w: w.invite(revoked_by=w.owner),
+    "invitation_is_held_only_while_owed": lambda w: w.invite(next_try_at=None, claimed_until=NOW),
+    "only_revoked_tokens_say_who_did": lambda w: ApiToken.objects.create(
+        workspace=w.workspace, member=w.owner, name="x", hash="h", revoked_by=w.owner
+    ),
+    "one_owed_password_reset_per_user": lambda w: [PasswordReset.objects.create(user=w.owner.user) for _ in "ab"],
+    "password_reset_is_held_only_while_owed": lambda w: PasswordReset.objects.create(
+        user=w.owner.user, next_try_at=None, claimed_until=NOW
+    ),
+    "one_time_zone_change_at_a_time": lambda w: [w.move_clock() for _ in "ab"],
+    "done_time_zone_change_owes_nothing": lambda w: w.move_clock(done_at=NOW),
+    "time_zone_change_is_held_only_while_owed": lambda w: w.move_clock(next_try_at=None, claimed_until=NOW),
+    "an invitation to another workspace's agent": lambda w: w.invite(agent=w.foreign_agent),
     "a note on another workspace's agent": lambda w: w.note(agent=w.foreign_agent),
     "a note by another workspace's member": lambda w: w.note(author=w.stranger),
     "a member linked to another workspace's agent": lambda w: w.set(w.owner, agent=w.foreign_agent),
@@ -327,7 +379,9 @@ def test_every_model_belongs_to_a_workspace_or_says_why_not():
         if not any(f.name == "workspace" for f in model._meta.concrete_fields)
     }
 
-    assert free == {"SignInTries", "User", "Workspace"}  # who tries to sign in is not known to be of any
+    # A login, and what hangs on it, is good for every workspace that its person belongs to.
+    of_logins = {"BrowserSession", "PasswordReset", "SignInTries", "User"}
+    assert free == of_logins | {"Workspace", "HistoricalWorkspace"}
 
 
 def test_decision_log_is_append_only_and_names_the_row_that_was_tampered_with(workspace, owner, agent):

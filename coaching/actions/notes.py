@@ -1,10 +1,9 @@
 """What can be done to notes and their follow-ups."""
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
+from agents import history
 from agents.access import Refusal, Right, require
 from coaching.models import Note
 from coaching.models.notes import NOTE_LIMIT
@@ -83,14 +82,8 @@ def _tick(note, rows, asks, by, at):
 
 
 def _change(note, rows, by, **values):
-    with transaction.atomic():
-        if not rows.filter(pk=note.pk).update(version=F("version") + 1):
-            raise Archived("This note is archived. Restore it to change it.")
-        note.refresh_from_db()
-        for field, value in values.items():
-            setattr(note, field, value)
-        note._history_user = by.user
-        note.save()
+    if not history.change(note, rows, by=by, **values):
+        raise Archived("This note is archived. Restore it to change it.")
     return note
 
 

@@ -114,6 +114,10 @@ class Note(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     archived_by = models.ForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+")
+    acknowledged_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the person it is about said that they have read it."
+    )
+    acknowledged_by = models.ForeignKey(Member, models.PROTECT, null=True, blank=True, related_name="+")
 
     history = VersionHistory()
     objects = NoteQuerySet.as_manager()
@@ -125,6 +129,11 @@ class Note(models.Model):
                 condition=Q(archived_at=None, archived_by=None)
                 | Q(archived_at__isnull=False, archived_by__isnull=False),
                 name="note_archived_at_and_by_go_together",
+            ),
+            models.CheckConstraint(
+                condition=Q(acknowledged_at=None, acknowledged_by=None)
+                | Q(acknowledged_at__isnull=False, acknowledged_by__isnull=False),
+                name="note_acknowledged_at_and_by_go_together",
             ),
             models.CheckConstraint(
                 condition=Q(followed_up_at=None) | Q(follow_up_at__isnull=False), name="only_follow_ups_are_followed_up"
@@ -141,3 +150,59 @@ class Note(models.Model):
 
     def __str__(self):
         return self.body[:80]
+
+
+class NoteEffect(models.Model):
+    """What became of the agent's CSAT after a note, as the newest sweep measured it. Pages read this and measure nothing."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    note = models.OneToOneField(Note, models.CASCADE, related_name="effect")
+    day = models.DateField(help_text="The workspace's last day that was taken in.")
+    result = models.JSONField(help_text="Numbers and verdict, as coaching.effects gives them.")
+
+    objects = Scoped.as_manager()
+
+    def __str__(self):
+        return f"After {self.note}"
+
+
+class CalendarFeed(models.Model):
+    """A leader's private calendar address. Its key is signed from `number`; renewing counts that up, and the old address is dead.
+
+    Who never renewed theirs has no row and the number 1.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    member = models.OneToOneField(Member, models.CASCADE, related_name="calendar_feed")
+    number = models.PositiveIntegerField(default=1)
+    renewed_at = models.DateTimeField(default=timezone.now)
+
+    objects = Scoped.as_manager()
+
+    def __str__(self):
+        return f"Calendar of {self.member}"
+
+
+class ReminderQuerySet(Scoped, work.OwedQuerySet):
+    pass
+
+
+class Reminder(work.Owed):
+    """A mail that reminds a note's author of the follow-up that is due at `follow_up_at`."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    note = models.ForeignKey(Note, models.CASCADE, related_name="reminders")
+    follow_up_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReminderQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["note", "follow_up_at"], name="one_reminder_per_follow_up"),
+            work.owed_constraint("reminder_is_held_only_while_owed"),
+        ]
+        indexes = [work.owed_index("reminder_owed")]
+
+    def __str__(self):
+        return f"Reminder of {self.note}"

@@ -11,7 +11,6 @@ from agents.pages import page
 from coaching.api.decisions import export as exported
 from coaching.pages import decisions as decisions_page
 from coaching.views import taking_back
-from coaching.views.settings import TABS
 
 MOST_FAULTS = 50  # sentences; who tampers with a log at its beginning breaks all of it
 
@@ -24,7 +23,6 @@ def log(request):
     found = decisions_page.load(request.member, decisions_page.Question.parse(request.GET))
     context = {
         "section": "settings",
-        "tabs": TABS,
         "tab": "decisions",
         "log": found,
         "actions": decisions_page.ACTIONS.items(),

@@ -17,7 +17,6 @@ from coaching.forms import ModelForm
 from coaching.models import ModelTest
 from coaching.pages import models as models_page
 from coaching.tasks import run_model_test
-from coaching.views.settings import TABS
 
 
 @page("GET", "POST")
@@ -99,5 +98,5 @@ def _send_test(workspace):
 
 def _show(request, form, status=HTTPStatus.OK):
     shown = models_page.load(request.member.workspace)
-    context = {"section": "settings", "tabs": TABS, "tab": "settings-model", "form": form, "page": shown}
+    context = {"section": "settings", "tab": "settings-model", "form": form, "page": shown}
     return render(request, "coaching/settings_model.html", context | {"test": shown.test}, status=status)

@@ -14,17 +14,16 @@ from agents.pages import page, wants_fragment
 from coaching.actions import backtests, policies
 from coaching.forms import FlagPolicyForm
 from coaching.models import Backtest
+from coaching.navigation import SETTINGS
 from coaching.pages import policy as policy_page
 from coaching.tasks import run_backtest
-
-TABS = (("settings-flag-policy", "Flag policy"), ("settings-model", "Model"), ("decisions", "Decision log"))
 
 
 @page()
 def index(request):
     """The first of the pages."""
     require(request.member, Right.MANAGE_WORKSPACE)
-    return redirect(TABS[0][0])
+    return redirect(SETTINGS[0][0])
 
 
 @page("GET", "POST")
@@ -75,7 +74,7 @@ def stop_backtest(request, backtest_id):
 def _show(request, form, status=HTTPStatus.OK):
     workspace = request.member.workspace
     shown = policy_page.load(workspace, policy_page.Question.parse(request.GET))
-    context = {"section": "settings", "tabs": TABS, "tab": "settings-flag-policy", "form": form, "page": shown}
+    context = {"section": "settings", "tab": "settings-flag-policy", "form": form, "page": shown}
     return render(request, "coaching/settings_flag_policy.html", context | {"backtest": shown.backtest}, status=status)
 
 

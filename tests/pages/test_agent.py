@@ -142,7 +142,7 @@ def test_history_filters(query, found, agent, owner, signed_in):
 def test_history_filters_by_days_of_the_workspace(owner, agent, signed_in):
     workspace = owner.workspace
     workspace.time_zone = "Pacific/Auckland"
-    workspace.save()
+    workspace.save_without_historical_record()
     late = timezone.now().replace(hour=11, minute=30, second=0, microsecond=0) - timedelta(days=3)  # the next day there
     rated(agent, 1, 5, late)
     there = late.astimezone(workspace.zone).date()
@@ -172,7 +172,7 @@ def test_addresses_that_mean_nothing_are_taken_as_not_given(agent, owner, signed
 def test_days_at_the_ends_of_the_calendar_break_no_history(zone, name, day, rated_only, agent, owner, signed_in):
     workspace = owner.workspace
     workspace.time_zone = zone
-    workspace.save()
+    workspace.save_without_historical_record()
 
     for page in ("/conversations", f"/agents/{agent.pk}/history"):
         assert signed_in(owner).get(f"{page}?{name}={day}{rated_only}").status_code == 200
@@ -375,7 +375,7 @@ def test_refused_memory_names_the_field_and_stores_nothing(typed, field, words, 
 def test_expiry_is_typed_in_the_workspaces_time_zone(owner, agent, signed_in):
     workspace = owner.workspace
     workspace.time_zone = "Pacific/Auckland"
-    workspace.save()
+    workspace.save_without_historical_record()
     day = timezone.localdate() + timedelta(days=30)
 
     signed_in(owner).post(f"/agents/{agent.pk}/memory/new", {"summary": "Sale.", "expires_at": f"{day}T18:00"})

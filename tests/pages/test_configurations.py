@@ -268,7 +268,7 @@ def test_configuration_is_read_as_it_was_and_as_it_was_valid(tail, told, history
 
 def test_as_of_is_a_time_on_the_clock_of_the_workspace(history, owner, signed_in):
     owner.workspace.time_zone = "Europe/Berlin"
-    owner.workspace.save()
+    owner.workspace.save_without_historical_record()
 
     assert then(signed_in(owner), history, "as-of?asOf=2026-03-03T12:59")[0] == 4
     assert then(signed_in(owner), history, "as-of?asOf=2026-03-03T13:00")[0] == 6
@@ -288,7 +288,7 @@ def test_as_of_is_a_time_on_the_clock_of_the_workspace(history, owner, signed_in
 )
 def test_as_of_that_cannot_be_is_said_beside_its_field(as_of, words, history, owner, signed_in):
     owner.workspace.time_zone = "Europe/Berlin"
-    owner.workspace.save()
+    owner.workspace.save_without_historical_record()
 
     response = signed_in(owner).get(f"/agents/{history.pk}/configurations/as-of", {"asOf": as_of})
 

@@ -90,7 +90,7 @@ def test_filters_narrow_and_nonsense_is_taken_as_not_given(client, agent, owner,
 
 def test_days_are_those_of_the_workspace(client, agent, owner, time_machine):
     owner.workspace.time_zone = "Pacific/Auckland"
-    owner.workspace.save()
+    owner.workspace.save_without_historical_record()
     time_machine.move_to("2026-06-01T13:00Z")  # 1 am of the second there
     factories.memory(agent, owner)
 

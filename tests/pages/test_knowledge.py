@@ -512,7 +512,7 @@ def test_bringing_back_over_somebody_elses_change_shows_three_values(agent, owne
 
 def in_berlin(owner):
     owner.workspace.time_zone = "Europe/Berlin"
-    owner.workspace.save()
+    owner.workspace.save_without_historical_record()
 
 
 def test_rule_of_the_expiry_stands_in_the_form_with_the_time_zone(agent, owner, signed_in):

@@ -92,7 +92,7 @@ def test_deciders_of_another_workspace_are_not_offered(agent, stranger, client, 
 
 def test_days_are_those_of_the_workspace(agent, owner, client):
     owner.workspace.time_zone = "Pacific/Auckland"
-    owner.workspace.save()
+    owner.workspace.save_without_historical_record()
     evening = made_at(factories.proposal(agent), 2026, 3, 1, 10, 59)  # 23:59 on the first
     morning = made_at(factories.proposal(agent), 2026, 3, 1, 11, 0)  # midnight, on the second
 

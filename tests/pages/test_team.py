@@ -680,7 +680,7 @@ def test_note_with_htmx_answers_with_the_notes(owner, signed_in):
 
 def test_note_keeps_its_conversation_and_follows_up_in_the_morning(owner, signed_in):
     owner.workspace.time_zone = "America/New_York"
-    owner.workspace.save()
+    owner.workspace.save_without_historical_record()
     person = factories.human(owner.workspace)
     about = sample(person)
     day = timezone.localdate() + timedelta(days=40)

@@ -1,6 +1,7 @@
 """Mail to people: one message from a template, through Django's backend. Its errors become a sentence, permanent or not."""
 
 import smtplib
+from contextlib import suppress
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -22,10 +23,8 @@ def send(to: str, subject: str, template: str, context: dict) -> None:
     subject = " ".join(subject.split())  # a name with a line break must not begin a header of its own
     context = {"public_url": settings.PUBLIC_URL} | context
     message = EmailMultiAlternatives(subject, render_to_string(f"mail/{template}.txt", context), to=[to])
-    try:
+    with suppress(TemplateDoesNotExist):
         message.attach_alternative(render_to_string(f"mail/{template}.html", context), "text/html")
-    except TemplateDoesNotExist:
-        pass
     try:
         message.send()
     except smtplib.SMTPRecipientsRefused as error:

@@ -6,6 +6,7 @@ from coaching.models import Proposal
 from coaching.pages import todo
 
 SETTINGS = (
+    ("settings-members", "Members"),
     ("settings-flag-policy", "Flag policy"),
     ("settings-model", "Model"),
     ("decisions", "Decision log"),

@@ -2,6 +2,8 @@
 
 from celery import shared_task
 
+from agents.models import Invitation, PasswordReset
+from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Sample, Sweep, Turn
@@ -69,6 +71,8 @@ def find_owed_work():
     _send(run_backtest, Backtest.objects.unfinished().due())
     _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
+    _send(send_invitation, Invitation.objects.due())
+    _send(send_password_reset, PasswordReset.objects.due())
 
 
 @shared_task

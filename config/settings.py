@@ -158,6 +158,7 @@ CELERY_BEAT_SCHEDULE = {
     "note-served": {"task": "coaching.tasks.note_served", "schedule": 60.0},
     "flag-sweep": {"task": "coaching.tasks.find_due_sweeps", "schedule": 20.0},
     "retention": {"task": "helpdesk.tasks.delete_expired_transcripts", "schedule": 3600.0},
+    "reminders": {"task": "coaching.tasks.find_reminders", "schedule": 60.0},
     "viewings": {"task": "coaching.tasks.forget_viewings", "schedule": 86_400.0},
 }
 
@@ -171,7 +172,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "sign-in"
-LOGIN_REDIRECT_URL = "team"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)

@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from coaching.models import Proposal
-from coaching.pages import todo
+from coaching.pages import my_coaching, todo
 
 SETTINGS = (
     ("settings-members", "Members"),
@@ -29,6 +29,13 @@ class Navigation:
     def due(self):
         """Flags to coach on, and follow-ups whose day has come."""
         return todo.flags_to_coach(self.member).count() + todo.follow_ups_due(self.member).count()
+
+    @cached_property
+    def unread(self):
+        """Notes that were shared with this member and wait for "I have read this"."""
+        if self.member.agent_id is None:
+            return 0
+        return my_coaching.shared_notes(self.member).filter(acknowledged_at=None).count()
 
 
 def counts(request):

@@ -159,6 +159,7 @@ CELERY_BEAT_SCHEDULE = {
     "flag-sweep": {"task": "coaching.tasks.find_due_sweeps", "schedule": 20.0},
     "retention": {"task": "helpdesk.tasks.delete_expired_transcripts", "schedule": 3600.0},
     "sessions": {"task": "agents.tasks.forget_sessions", "schedule": 3600.0},
+    "reminders": {"task": "coaching.tasks.find_reminders", "schedule": 60.0},
     "viewings": {"task": "coaching.tasks.forget_viewings", "schedule": 86_400.0},
 }
 
@@ -172,7 +173,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "sign-in"
-LOGIN_REDIRECT_URL = "team"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
 PASSWORD_RESET_TIMEOUT = 2 * 3600
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

@@ -16,6 +16,7 @@ from agents import actions
 from agents.models import Door
 from agents.pages import FRAGMENT
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
+from coaching.pages import my_coaching
 from memories import actions as memories
 from tests import factories
 from tests.coaching import brought, talks
@@ -80,6 +81,18 @@ LINES = [
     ("todo/follow-ups/{note}/done", "POST", {}, DONE),
     ("todo/follow-ups/{note}/not-done", "POST", {}, DONE),
     ("todo/follow-ups/{shared}/done", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("todo/follow-ups/{note}/snooze", "POST", {"day": "{soon}"}, DONE),
+    ("todo/follow-ups/{shared}/snooze", "POST", {"day": "{soon}"}, (302, 404, 404, 403, 302, 302)),
+    ("todo/follow-ups/{note}/unsnooze", "POST", {"version": "2"}, DONE),
+    ("todo/follow-ups/{note}.ics", "GET", {}, SEEN),
+    ("todo/follow-ups/{shared}.ics", "GET", {}, SEEN),
+    ("todo/calendar", "GET", {}, LISTED),
+    ("todo/calendar/renew", "POST", {"number": "1"}, LED_ON),
+    ("my-coaching", "GET", {}, (302, 200, 200, 200, 200, 200)),
+    ("my-coaching/notes/{shared}/read", "POST", {"words": "{words}"}, (302, 404, 404, 302, 404, 404)),
+    ("my-coaching/notes/{note}/read", "POST", {"words": "{words}"}, (302, 404, 404, 404, 404, 404)),
+    ("my-coaching/notes/{shared}/unread", "POST", {}, (302, 404, 404, 302, 404, 404)),
+    ("my-coaching/notes/{note}/unread", "POST", {}, (302, 404, 404, 404, 404, 404)),
     ("decisions", "GET", {}, LISTED),
     ("decisions", "POST", {}, LISTED),
     ("decisions.csv", "GET", {}, LISTED),
@@ -247,7 +260,10 @@ def world(workspace, owner, agent, linked_member):
         ),
     }
     entry = workspace.decisions.get(proposal_id=applied.pk)
-    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number), "number": "2"}
+    told = {"entry": str(entry.number), "number": "2", "words": my_coaching.words_of(shared)}
+    return (
+        {name: str(row.pk) for name, row in rows.items()} | told | {"soon": f"{tomorrow + timedelta(days=9):%Y-%m-%d}"}
+    )
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What can be done to workspaces, the people in them and their tokens. Every door calls these."""
 
+import uuid
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -13,6 +15,10 @@ from agents.models import ApiToken, Member, User, Workspace
 
 class NotAMember(Refusal):
     """The person is no member of the workspace any more, or is its owner, whose place only handing over moves."""
+
+
+class AlreadyIssued(Refusal):
+    """A token with this id was made before."""
 
 
 def create_workspace(slug, *, owner_email, name="", password=None):
@@ -120,10 +126,11 @@ def revoke_token(token, *, by):
     token.refresh_from_db()
 
 
-def issue_token(member, *, name, scopes, expires_at=None):
+def issue_token(member, *, name, scopes, expires_at=None, id=None):
     """A new API token that speaks for `member`. Returns its secret, which is shown once and kept nowhere.
 
-    For operators and for the member themselves. Raises ValidationError.
+    For operators and for the member themselves. With an `id` of the caller's choice, asking twice makes one. Raises
+    ValidationError, AlreadyIssued.
     """
     unknown = sorted(set(scopes) - set(ApiToken.SCOPES))
     if unknown or not scopes:
@@ -132,6 +139,7 @@ def issue_token(member, *, name, scopes, expires_at=None):
         )
     secret = ApiToken.new_secret()
     token = ApiToken(
+        id=id or uuid.uuid4(),
         workspace_id=member.workspace_id,
         member=member,
         name=name,
@@ -140,7 +148,13 @@ def issue_token(member, *, name, scopes, expires_at=None):
         expires_at=expires_at,
     )
     token.clean_fields()
-    token.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+    except IntegrityError as error:
+        raise AlreadyIssued(
+            "This token was made already. Its secret was shown then and is kept nowhere; make another."
+        ) from error
     return secret
 
 

@@ -1,8 +1,10 @@
 from django.urls import path
 
-from agents import views
+from agents.views import signing_in, tokens
 
 urlpatterns = [
-    path("sign-in", views.sign_in, name="sign-in"),
-    path("sign-out", views.sign_out, name="sign-out"),
+    path("sign-in", signing_in.sign_in, name="sign-in"),
+    path("sign-out", signing_in.sign_out, name="sign-out"),
+    path("settings/tokens", tokens.tokens, name="settings-tokens"),
+    path("settings/tokens/<uuid:token_id>/revoke", tokens.revoke, name="settings-token-revoke"),
 ]

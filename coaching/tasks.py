@@ -5,6 +5,8 @@ from celery import shared_task
 from coaching.actions import backtests, hygiene, imports, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Sample, Sweep, Turn
+from helpdesk.models import TimeZoneChange
+from helpdesk.tasks import change_time_zone
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
@@ -69,6 +71,7 @@ def find_owed_work():
     _send(run_backtest, Backtest.objects.unfinished().due())
     _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
+    _send(change_time_zone, TimeZoneChange.objects.unfinished().due())
 
 
 @shared_task

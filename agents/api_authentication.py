@@ -53,6 +53,13 @@ class PageAuthentication(SessionAuthentication):
         return signed_in
 
 
+def scopes_asked(view, method: str) -> tuple[str, ...]:
+    """The scopes of which a token needs one for `method` on `view`."""
+    method = "GET" if method == "HEAD" else method
+    asked = getattr(view, "scopes", {}).get(method, "read" if method in READING else "write")
+    return (asked,) if isinstance(asked, str) else asked
+
+
 class ScopePermission(BasePermission):
     """Somebody is there, and a token has a scope that the view asks for.
 
@@ -65,9 +72,7 @@ class ScopePermission(BasePermission):
             return False
         if request.auth is None:
             return True
-        method = "GET" if request.method == "HEAD" else request.method
-        asked = getattr(view, "scopes", {}).get(method, "read" if method in READING else "write")
-        enough = (asked,) if isinstance(asked, str) else asked
+        enough = scopes_asked(view, request.method)
         if not set(enough) & set(request.auth.scopes):
             self.message = f"This token lacks the scope {' or '.join(enough)}."
             return False

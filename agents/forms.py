@@ -1,4 +1,4 @@
-"""What every form of the pages has in common."""
+"""What is typed into the pages about people. Forms read and name fields; rules stand in the actions."""
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS

@@ -166,6 +166,7 @@ def visible_samples(member):
 class Coaching(ApiView):
     """One agent's open flag, samples (worst first) and notes (newest first), at most 200 of each."""
 
+    for_members = ("GET",)
     parameters = {"GET": ("agent",)}
 
     @extend_schema(responses=CoachingShown)
@@ -191,6 +192,8 @@ class AgentTrajectory(ApiView):
     A week is seven days, the last one ends today. Flags are shown to leaders only.
     """
 
+    for_members = ("GET",)
+
     @extend_schema(responses=TrajectoryShown)
     def get(self, request, agent_id):
         agent = agent_or_404(request.member, agent_id)
@@ -215,6 +218,8 @@ class Notes(ApiView):
 
 
 class OneNote(ApiView):
+    for_members = ("GET",)
+
     @extend_schema(responses=NoteShown)
     def get(self, request, note_id):
         return Response(NoteShown(self.note(note_id)).data)
@@ -252,6 +257,8 @@ class Samples(ApiView):
 
 
 class OneSample(ApiView):
+    for_members = ("GET",)
+
     @extend_schema(responses=SampleShown)
     def get(self, request, sample_id):
         return Response(SampleShown(self.sample(sample_id)).data)

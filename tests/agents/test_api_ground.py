@@ -426,6 +426,10 @@ def test_description_names_every_parameter_and_closes_bodies(script):
         return {one["name"]: one.get("required", False) for one in told if one["in"] == "query"}
 
     assert parameters("/coaching", "get") == {"agent": True}
+    assert set(parameters("/flags", "get")) == {
+        *("agent", "kind", "status", "cause", "openedAfter", "openedBefore", "limit", "cursor")
+    }
+    assert set(parameters("/coaching/follow-ups", "get")) == {"agent", "limit", "cursor"}
     assert parameters("/agents/{agent_id}/configuration", "get") == {"version": False, "asOf": False}
     assert parameters("/memories/{row_id}", "delete") == {"baseVersion": False}
     assert parameters("/coach/sessions/{session_id}/events", "get") == {"after": False}

@@ -1,5 +1,7 @@
 """What can be done to the people of a workspace and to their tokens. Every door calls these."""
 
+import uuid
+
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -15,6 +17,10 @@ ROW_IS_TAKEN = "This agent is somebody else's row already."
 
 class NotAMember(Refusal):
     """The person is no member of the workspace any more, or is its owner, whose place only handing over moves."""
+
+
+class AlreadyIssued(Refusal):
+    """A token with this id was made before."""
 
 
 def add_member(workspace, email, *, by, role=Member.Role.MEMBER, agent=None, password=None):
@@ -158,10 +164,11 @@ def revoke_token(token, *, by):
     token.refresh_from_db()
 
 
-def issue_token(member, *, name, scopes, expires_at=None):
+def issue_token(member, *, name, scopes, expires_at=None, id=None):
     """A new API token that speaks for `member`. Returns its secret, which is shown once and kept nowhere.
 
-    For operators and for the member themselves. Raises ValidationError.
+    For operators and for the member themselves. With an `id` of the caller's choice, asking twice makes one. Raises
+    ValidationError, AlreadyIssued.
     """
     unknown = sorted(set(scopes) - set(ApiToken.SCOPES))
     if unknown or not scopes:
@@ -170,6 +177,7 @@ def issue_token(member, *, name, scopes, expires_at=None):
         )
     secret = ApiToken.new_secret()
     token = ApiToken(
+        id=id or uuid.uuid4(),
         workspace_id=member.workspace_id,
         member=member,
         name=name,
@@ -178,7 +186,13 @@ def issue_token(member, *, name, scopes, expires_at=None):
         expires_at=expires_at,
     )
     token.clean_fields()
-    token.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+    except IntegrityError as error:
+        raise AlreadyIssued(
+            "This token was made already. Its secret was shown then and is kept nowhere; make another."
+        ) from error
     return secret
 
 

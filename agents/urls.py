@@ -1,6 +1,6 @@
 from django.urls import path
 
-from agents.views import account, invitations, members, signing_in
+from agents.views import account, invitations, members, signing_in, tokens
 
 urlpatterns = [
     path("sign-in", signing_in.sign_in, name="sign-in"),
@@ -24,4 +24,6 @@ urlpatterns = [
     path("settings/invitations", members.waiting, name="settings-invitations"),
     path("settings/invitations/<uuid:invitation_id>/send", members.send_again, name="settings-invitation-send"),
     path("settings/invitations/<uuid:invitation_id>/revoke", members.revoke, name="settings-invitation-revoke"),
+    path("settings/tokens", tokens.tokens, name="settings-tokens"),
+    path("settings/tokens/<uuid:token_id>/revoke", tokens.revoke, name="settings-token-revoke"),
 ]

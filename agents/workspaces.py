@@ -1,5 +1,6 @@
 """What can be done to a workspace itself. Its clock is another matter: ratings hang on it (`helpdesk.actions`)."""
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from agents import history, invitations
@@ -8,11 +9,13 @@ from agents.models import Member, Workspace
 
 
 def rename(workspace, *, by, name):
-    """Call the workspace `name` from now on. Raises NotAllowed, ValidationError."""
+    """Call the workspace `name` from now on. False where it is called so already. Raises NotAllowed, ValidationError."""
     require(by, Right.MANAGE_WORKSPACE)
-    renamed = Workspace(name=name.strip())
+    renamed = Workspace(name=" ".join(name.split()))
+    if not renamed.name.isprintable():
+        raise ValidationError({"name": "A name has no control characters in it."})
     renamed.clean_fields(exclude=["slug", "time_zone"])
-    history.change(workspace, Workspace.objects.all(), by=by, name=renamed.name)
+    return history.change(workspace, Workspace.objects.exclude(name=renamed.name), by=by, name=renamed.name)
 
 
 def create(slug, *, owner_email, name="", password=None):

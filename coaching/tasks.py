@@ -7,6 +7,8 @@ from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
+from helpdesk.models import TimeZoneChange
+from helpdesk.tasks import change_time_zone
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
@@ -86,6 +88,7 @@ def find_owed_work():
     _send(send_invitation, Invitation.objects.due())
     _send(send_password_reset, PasswordReset.objects.due())
     _send(send_reminder, Reminder.objects.due())
+    _send(change_time_zone, TimeZoneChange.objects.unfinished().due())
 
 
 @shared_task

@@ -15,6 +15,7 @@ urlpatterns = [
     path("api/v1/", include("config.api")),
     re_path(r"^api(?:/.*)?$", UnknownRoute.as_view()),
     path("", include("agents.urls")),
+    path("", include("helpdesk.urls")),
     path("", include("coaching.urls")),
 ]
 

@@ -17,6 +17,7 @@ from agents.models import Door
 from agents.pages import FRAGMENT
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
 from coaching.pages import my_coaching
+from helpdesk import clocks, deeplinks
 from memories import actions as memories
 from tests import factories
 from tests.coaching import brought, talks
@@ -42,6 +43,8 @@ NEW = {"Date", "Content-Length"}  # headers that differ from answer to answer
 BACK = {"version": "1", "base_version": "2"}
 PAIR = {"first": "{memory}:2", "second": "{near}:1"}
 MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
+PATTERN = {"source": "chat", "conversation_pattern": "https://chat.example/{{id}}", "version": "0"}
+TOKEN = {"id": "6f1f1f9e-7c7e-4c3e-9a43-0b7d0c1d2e3f", "name": "Import", "scopes": "write", "expires": "30"}
 NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
 
 LINES = [
@@ -164,6 +167,20 @@ LINES = [
     ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
     ("agents/{ai}/configurations/{number}", "GET", {}, SEEN),
     ("settings", "GET", {}, LED_ON),
+    ("settings/workspace", "GET", {}, LISTED),
+    ("settings/workspace", "POST", {"name": "Harbour desk"}, LED_ON),
+    ("settings/workspace", "POST", {"time_zone": "Asia/Tokyo"}, (302, 302, 403, 403, 409, 409)),
+    ("settings/workspace/clock", "GET", {}, LED_ON),
+    ("settings/workspace/clock/{zone_change}/try-again", "POST", {}, DONE),
+    ("settings/deep-links", "GET", {}, LISTED),
+    ("settings/deep-links", "POST", PATTERN, LED_ON),
+    ("settings/deep-links/preview", "POST", PATTERN, LED_ON),
+    ("settings/deep-links/{deep_link}/remove", "POST", {}, DONE),
+    ("settings/tokens", "GET", {}, LISTED),
+    ("settings/tokens", "POST", TOKEN, LISTED),
+    ("settings/tokens/{token}/revoke", "POST", {}, DONE),
+    ("settings/retention", "GET", {}, LISTED),
+    ("settings/retention", "POST", {"all": "1", "all-storage_mode": "masked", "all-retention_days": "30"}, LED_ON),
     ("settings/flags", "GET", {}, LISTED),
     ("settings/flags?level=early&page=2", "GET", {}, LISTED),
     ("settings/flags", "POST", {"automatic": "on", "sensitivity": "early"}, LED_ON),
@@ -255,6 +272,11 @@ def world(workspace, owner, agent, linked_member):
         "proposal": factories.proposal(agent),
         "stale": stale,
         "applied": applied,
+        "zone_change": clocks.ask(workspace, by=owner, time_zone="Europe/Oslo"),
+        "deep_link": deeplinks.save(
+            workspace, source="desk", conversation_pattern="https://desk.example/{id}", by=owner
+        ),
+        "token": factories.token(owner) and workspace.tokens.get(),
         "import": brought.planned(
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
         ),

@@ -235,6 +235,7 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": "/"}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api_examples.complete"],
     "ENUM_NAME_OVERRIDES": {
         "AgentKind": "agents.models.Agent.Kind",
         "Door": "agents.models.Door",

@@ -21,6 +21,7 @@ from helpdesk.models import DeepLink, RatingDay
 
 WEEKS = 26
 MOST_SAMPLES = 20
+FIRST_SAMPLES = 5  # stand open; the note to be written should not be far below them
 MOST_SOURCES = 20
 RECENT_CONVERSATIONS = 200  # of an agent, looked through for where theirs come from
 MOST_CHANNELS = 8
@@ -131,6 +132,16 @@ class Drawer:
     def is_thin(self):
         """Whether hardly anything could be seen in the ratings of the last four weeks."""
         return self.csat.n < THIN
+
+    @property
+    def first_samples(self):
+        """Those that stand open."""
+        return self.samples[:FIRST_SAMPLES]
+
+    @property
+    def further_samples(self):
+        """Those behind a line."""
+        return self.samples[FIRST_SAMPLES:]
 
     @property
     def has_pinned(self):

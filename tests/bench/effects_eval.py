@@ -1,4 +1,4 @@
-"""Does "since the note" claim what is not there? Notes without effect, and with one, on simulated workspaces whose truth is known.
+"""Does "since the note" claim what is not there? Notes without effect, and with one, in simulated workspaces of known truth.
 
     python -m tests.bench.effects_eval [--shared DIR] [--quick] [--seeds 601,602,603]
 

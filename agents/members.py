@@ -129,7 +129,7 @@ def _change(member, by, *, rows=None, **values):
     rows = rows.filter(workspace_id=by.workspace_id)
     with transaction.atomic():
         roles = _hold(member, by)
-        if by.pk not in roles or by.pk != member.pk and roles[by.pk] not in LEADERS:
+        if by.pk not in roles or (by.pk != member.pk and roles[by.pk] not in LEADERS):
             raise NotAllowed("You may not do this any more: your own place here was changed meanwhile.")
         if rows.filter(pk=member.pk, **values).exists():
             return

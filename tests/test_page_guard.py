@@ -206,6 +206,7 @@ LINES = [
     ("agents/{ai}/configurations?from=1&to=2", "GET", {}, SEEN),
     ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
     ("agents/{ai}/configurations/{number}", "GET", {}, SEEN),
+    ("help/after-coaching", "GET", {}, LISTED),
     ("settings", "GET", {}, LED_ON),
     ("settings/workspace", "GET", {}, LISTED),
     ("settings/workspace", "POST", {"name": "Harbour desk"}, LED_ON),

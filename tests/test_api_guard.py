@@ -225,7 +225,8 @@ TOLD = [
 @pytest.mark.parametrize("role", ROLES)
 def test_what_is_somebody_elses_answers_as_what_is_not_there(world, elsewhere, people, role):
     script = Script(people.get(role))
-    mine = {"mine": world["own"], "my_ai": world["ai"]}
+    place = people[role if role in people else "owner"].workspace
+    mine = {"mine": str(factories.human(place).pk), "my_ai": str(factories.ai_agent(place).pk)}
     nothing = {name: str(uuid.uuid4()) for name in elsewhere}
     theirs = world if role == "stranger" else elsewhere
     named = [(method, route, body) for route, method, body, _ in LINES if "{" in route.partition("?")[0]]

@@ -104,9 +104,7 @@ class Schema(AutoSchema):
             yield from BODY_REFUSALS
 
     def _refusal(self, description):
-        component = ResolvedComponent(
-            name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="Problem"
-        )
+        component = ResolvedComponent(name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="Problem")
         self.registry.register_on_missing(component)
         return {"description": description, "content": {"application/problem+json": {"schema": component.ref}}}
 

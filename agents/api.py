@@ -139,6 +139,7 @@ class AgentFilters(StrictFilterSet):
 
 
 class Agents(ApiView):
+    for_members = ("GET",)
     rights = {"POST": Right.MANAGE_WORKSPACE}
     filterset_class = AgentFilters
     ordering = ("name", "id")
@@ -157,6 +158,8 @@ class Agents(ApiView):
 
 
 class OneAgent(ApiView):
+    for_members = ("GET",)
+
     @extend_schema(responses=AgentShown)
     def get(self, request, agent_id):
         return Response(_shown(agent_or_404(request.member, agent_id), self))
@@ -241,7 +244,7 @@ class ConfigurationMade(StrictSerializer):
     target_id = IdField()
     target_version = WholeField()
     memory_base_version = WholeField()
-    by = PersonField()
+    by = PersonField(allow_null=True, help_text="Null: nobody did, an operator's command or the product itself.")
     door = ChoiceField(choices=Door.choices)
     reason = TextField()
     proposal = IdField(source="proposal_id", allow_null=True)

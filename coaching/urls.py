@@ -1,5 +1,4 @@
 from django.urls import path
-from django.views.generic import RedirectView
 
 from coaching.views import (
     agent,
@@ -11,8 +10,11 @@ from coaching.views import (
     imports,
     knowledge,
     models,
+    my_coaching,
+    notes,
     proposals,
     queue,
+    samples,
     sets,
     settings,
     team,
@@ -34,10 +36,19 @@ def entry_paths(prefix, kind):
 
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="team")),
+    path("", my_coaching.home, name="home"),
     path("team", team.team, name="team"),
     path("team/<uuid:agent_id>", team.agent, name="team-agent"),
-    path("team/<uuid:agent_id>/notes", team.write_note, name="write-note"),
+    path("team/<uuid:agent_id>/notes", notes.of_agent, name="agent-notes"),
+    path("team/<uuid:agent_id>/samples", samples.of_agent, name="agent-samples"),
+    path("team/<uuid:agent_id>/samples/pin", samples.pin, name="sample-pin"),
+    path("samples/<uuid:sample_id>/unpin", samples.unpin, name="sample-unpin"),
+    path("samples/<uuid:sample_id>/bring-back", samples.bring_back, name="sample-bring-back"),
+    path("notes/<uuid:note_id>", notes.note, name="note"),
+    path("notes/<uuid:note_id>/edit", notes.edit, name="note-edit"),
+    path("notes/<uuid:note_id>/archive", notes.archive, name="note-archive"),
+    path("notes/<uuid:note_id>/restore", notes.restore, name="note-restore"),
+    path("notes/<uuid:note_id>/history", notes.history, name="note-history"),
     path("team/<uuid:agent_id>/flag", team.raise_by_hand, name="flag-by-hand"),
     path("flags/<uuid:flag_id>", flags.flag, name="flag"),
     path("flags/<uuid:flag_id>/ask", sets.ask_about_flag, name="flag-ask"),
@@ -52,6 +63,14 @@ urlpatterns = [
     path("todo/flags/<uuid:flag_id>/reopen", todo.flag_reopen, name="todo-flag-reopen"),
     path("todo/follow-ups/<uuid:note_id>/done", todo.follow_up_done, name="todo-follow-up-done"),
     path("todo/follow-ups/<uuid:note_id>/not-done", todo.follow_up_not_done, name="todo-follow-up-not-done"),
+    path("todo/follow-ups/<uuid:note_id>/snooze", todo.follow_up_snooze, name="todo-follow-up-snooze"),
+    path("todo/follow-ups/<uuid:note_id>/unsnooze", todo.follow_up_unsnooze, name="todo-follow-up-unsnooze"),
+    path("todo/follow-ups/<uuid:note_id>.ics", todo.follow_up_file, name="todo-follow-up-file"),
+    path("todo/calendar", todo.calendar_feed, name="todo-calendar"),
+    path("todo/calendar/renew", todo.renew_feed, name="todo-calendar-renew"),
+    path("my-coaching", my_coaching.my_coaching, name="my-coaching"),
+    path("my-coaching/notes/<uuid:note_id>/read", my_coaching.read, name="my-coaching-read"),
+    path("my-coaching/notes/<uuid:note_id>/unread", my_coaching.unread, name="my-coaching-unread"),
     path("agents/<uuid:agent_id>", agent.overview, name="agent"),
     path("agents/<uuid:agent_id>/history", agent.history, name="agent-history"),
     path("agents/<uuid:agent_id>/coaching", agent.coaching, name="agent-coaching"),

@@ -214,11 +214,16 @@ class ConversationShown(StrictSerializer):
         return Csat(conversation.counted[0]).data if conversation.counted else None
 
 
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
+class ScoreFilter(django_filters.NumberFilter):
+    """A score, 0 (worst) to 100 (best)."""
+
+
 class ConversationFilters(StrictFilterSet):
     agent = AgentFilter(field_name="agent")
     source = django_filters.CharFilter()
-    scoreBelow = django_filters.NumberFilter(method="narrow_to_lower", min_value=0, max_value=100)  # noqa: N815
-    scoreAbove = django_filters.NumberFilter(method="narrow_to_higher", min_value=0, max_value=100)  # noqa: N815
+    scoreBelow = ScoreFilter(method="narrow_to_lower", min_value=0, max_value=100)  # noqa: N815
+    scoreAbove = ScoreFilter(method="narrow_to_higher", min_value=0, max_value=100)  # noqa: N815
     closedAfter = InstantFilter(field_name="closed_at", lookup_expr="gte")  # noqa: N815
     closedBefore = InstantFilter(field_name="closed_at", lookup_expr="lt")  # noqa: N815
     flagged = YesNoFilter(method="narrow_to_flagged")

@@ -5,25 +5,19 @@ import re
 import pytest
 from django.urls import URLPattern
 
-from agents import actions
 from agents.models import ApiToken
-from coaching.actions import flags, notes, proposals, samples, sessions
 from config import api
-from helpdesk.actions import upsert_conversation
-from helpdesk.rows import ConversationRow
-from helpdesk.transcripts import Transcript, TranscriptTurn
-from tests import factories
 from tests.calls import Script
 from tests.coaching import brought
+from tests.everything import NEW, one_of_everything
 
 pytestmark = pytest.mark.django_db
 
 # Roles in the order of a line's answers: anonymous, stranger (owner elsewhere), member without an agent, member with one,
 # admin. `own` and `hers` are the linked member's agent and a colleague's.
 ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin")
-FREE = {"follow-ups.ics", "docs", "^.*$"}  # opened by a key of its own; a page; and what is no route
+FREE = {"follow-ups.ics", "docs", r"^[\s\S]*$"}  # opened by a key of its own; a page; and what is no route
 
-NEW = {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
 ZIP = brought.packed(NEW)
 
 LINES = [
@@ -124,39 +118,7 @@ WIDTH = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELE
 
 @pytest.fixture
 def world(workspace, owner, agent, linked_member):
-    """One row of everything, by the names that the lines use."""
-    own, hers = linked_member.agent, factories.human(workspace)
-    said = ConversationRow(
-        external_id="1", agent=str(agent.pk), transcript=Transcript([TranscriptTurn(role="customer", text="Hello?")])
-    )
-    pushed, _ = upsert_conversation(workspace, said)
-    gone = factories.procedure(agent, owner)
-    rows = {
-        "ai": agent,
-        "own": own,
-        "hers": hers,
-        "memory": factories.memory(agent, owner),
-        "procedure": factories.procedure(agent, owner),
-        "gone": gone,
-        "note": notes.write(own, by=owner, body="private"),
-        "shared": notes.write(own, by=owner, body="shared", shared_with_agent=True),
-        "sample": samples.pin(factories.conversation(own), by=owner),
-        "flag": flags.raise_manual(own, by=owner, reason="Talk."),
-        "dismissed": flags.dismiss(flags.raise_manual(hers, by=owner, reason="Talk."), by=owner, reason="Done."),
-        "session": factories.session(agent, owner),
-        "proposal": factories.proposal(agent),
-        "approved": proposals.approve(factories.proposal(agent), by=owner, door="page"),
-        "conversation": pushed,
-        "rated": factories.conversation(own),
-        "import": brought.planned(agent, owner, NEW),
-    }
-    actions.remove(gone, base_version=1, by=owner, door="page")
-    other = factories.procedure(agent, owner)
-    update = {"type": "procedure_update", "target_id": other.pk, "change": {"trigger": "Nobody asks."}}
-    rows["stale"] = factories.proposal(agent, **update)
-    actions.revise(other, changes={"content": "1. Wait."}, base_version=1, by=owner, door="page")
-    rows["turn"] = sessions.ask(rows["session"], by=owner, text="What went wrong?")
-    return {name: str(row.pk) for name, row in rows.items()}
+    return one_of_everything(workspace, owner, agent, linked_member.agent)
 
 
 def routes():

@@ -16,6 +16,8 @@ from agents import actions
 from agents.models import Door
 from agents.pages import FRAGMENT
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
+from coaching.pages import my_coaching
+from helpdesk import clocks, deeplinks
 from memories import actions as memories
 from tests import factories
 from tests.coaching import brought, talks
@@ -41,6 +43,8 @@ NEW = {"Date", "Expires", "Content-Length"}  # headers that differ from answer t
 BACK = {"version": "1", "base_version": "2"}
 PAIR = {"first": "{memory}:2", "second": "{near}:1"}
 MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
+PATTERN = {"source": "chat", "conversation_pattern": "https://chat.example/{{id}}", "version": "0"}
+TOKEN = {"id": "6f1f1f9e-7c7e-4c3e-9a43-0b7d0c1d2e3f", "name": "Import", "scopes": "write", "expires": "30"}
 NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
 
 LINES = [
@@ -62,6 +66,25 @@ LINES = [
     ("team/{own}/notes", "POST", {"body": "Well done."}, (302, 404, 404, 403, 302, 302)),
     ("team/{own}/notes", "POST", {"body": "x", "sample": "{her_sample}"}, (302, 404, 404, 404, 404, 404)),
     ("team/{hers}/notes", "POST", {"body": "Well done."}, DONE),
+    ("team/{own}/notes?older={shared}", "GET", {}, MINE),
+    ("team/{own}/notes?older={note}", "GET", {}, SEEN),
+    ("team/{own}/samples", "GET", {}, (302, 404, 404, 302, 302, 302)),
+    ("team/{hers}/samples", "GET", {}, DONE),
+    ("team/{hers}/samples/pin", "POST", {"source": "desk", "external_id": "4711"}, DONE),
+    ("team/{own}/samples/pin", "POST", {"source": "desk", "external_id": "4711"}, (302, 404, 404, 403, 302, 302)),
+    ("samples/{her_sample}/unpin", "POST", {}, DONE),
+    ("samples/{her_sample}/bring-back", "POST", {}, DONE),
+    ("notes/{note}", "GET", {}, DONE),
+    ("notes/{shared}", "GET", {}, (302, 404, 404, 302, 302, 302)),
+    ("notes/{note}/edit", "GET", {}, SEEN),
+    ("notes/{shared}/edit", "GET", {}, (302, 404, 404, 403, 200, 200)),
+    ("notes/{note}/edit", "POST", {"body": "Ask soon.", "base_version": "1"}, DONE),
+    ("notes/{shared}/edit", "POST", {"body": "Ask.", "base_version": "1"}, (302, 404, 404, 403, 302, 302)),
+    ("notes/{note}/archive", "POST", {}, DONE),
+    ("notes/{shared}/archive", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("notes/{note}/restore", "POST", {}, DONE),
+    ("notes/{note}/history", "GET", {}, SEEN),
+    ("notes/{shared}/history", "GET", {}, (302, 404, 404, 403, 200, 200)),
     ("team/{hers}/flag", "POST", {"reason": "Calls."}, DONE),
     ("team/{ai}/flag", "POST", {"reason": "Calls."}, DONE),
     ("flags/{flag}", "GET", {}, SEEN),
@@ -80,6 +103,18 @@ LINES = [
     ("todo/follow-ups/{note}/done", "POST", {}, DONE),
     ("todo/follow-ups/{note}/not-done", "POST", {}, DONE),
     ("todo/follow-ups/{shared}/done", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("todo/follow-ups/{note}/snooze", "POST", {"day": "{soon}"}, DONE),
+    ("todo/follow-ups/{shared}/snooze", "POST", {"day": "{soon}"}, (302, 404, 404, 403, 302, 302)),
+    ("todo/follow-ups/{note}/unsnooze", "POST", {"version": "2"}, DONE),
+    ("todo/follow-ups/{note}.ics", "GET", {}, SEEN),
+    ("todo/follow-ups/{shared}.ics", "GET", {}, SEEN),
+    ("todo/calendar", "GET", {}, LISTED),
+    ("todo/calendar/renew", "POST", {"number": "1"}, LED_ON),
+    ("my-coaching", "GET", {}, (302, 200, 200, 200, 200, 200)),
+    ("my-coaching/notes/{shared}/read", "POST", {"words": "{words}"}, (302, 404, 404, 302, 404, 404)),
+    ("my-coaching/notes/{note}/read", "POST", {"words": "{words}"}, (302, 404, 404, 404, 404, 404)),
+    ("my-coaching/notes/{shared}/unread", "POST", {}, (302, 404, 404, 302, 404, 404)),
+    ("my-coaching/notes/{note}/unread", "POST", {}, (302, 404, 404, 404, 404, 404)),
     ("decisions", "GET", {}, LISTED),
     ("decisions", "POST", {}, LISTED),
     ("decisions.csv", "GET", {}, LISTED),
@@ -151,6 +186,20 @@ LINES = [
     ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
     ("agents/{ai}/configurations/{number}", "GET", {}, SEEN),
     ("settings", "GET", {}, LED_ON),
+    ("settings/workspace", "GET", {}, LISTED),
+    ("settings/workspace", "POST", {"name": "Harbour desk"}, LED_ON),
+    ("settings/workspace", "POST", {"time_zone": "Asia/Tokyo"}, (302, 302, 403, 403, 409, 409)),
+    ("settings/workspace/clock", "GET", {}, LED_ON),
+    ("settings/workspace/clock/{zone_change}/try-again", "POST", {}, DONE),
+    ("settings/deep-links", "GET", {}, LISTED),
+    ("settings/deep-links", "POST", PATTERN, LED_ON),
+    ("settings/deep-links/preview", "POST", PATTERN, LED_ON),
+    ("settings/deep-links/{deep_link}/remove", "POST", {}, DONE),
+    ("settings/tokens", "GET", {}, LISTED),
+    ("settings/tokens", "POST", TOKEN, LISTED),
+    ("settings/tokens/{token}/revoke", "POST", {}, DONE),
+    ("settings/retention", "GET", {}, LISTED),
+    ("settings/retention", "POST", {"all": "1", "all-storage_mode": "masked", "all-retention_days": "30"}, LED_ON),
     ("settings/flags", "GET", {}, LISTED),
     ("settings/flags?level=early&page=2", "GET", {}, LISTED),
     ("settings/flags", "POST", {"automatic": "on", "sensitivity": "early"}, LED_ON),
@@ -242,12 +291,20 @@ def world(workspace, owner, agent, linked_member):
         "proposal": factories.proposal(agent),
         "stale": stale,
         "applied": applied,
+        "zone_change": clocks.ask(workspace, by=owner, time_zone="Europe/Oslo"),
+        "deep_link": deeplinks.save(
+            workspace, source="desk", conversation_pattern="https://desk.example/{id}", by=owner
+        ),
+        "token": factories.token(owner) and workspace.tokens.get(),
         "import": brought.planned(
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
         ),
     }
     entry = workspace.decisions.get(proposal_id=applied.pk)
-    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number), "number": "2"}
+    told = {"entry": str(entry.number), "number": "2", "words": my_coaching.words_of(shared)}
+    return (
+        {name: str(row.pk) for name, row in rows.items()} | told | {"soon": f"{tomorrow + timedelta(days=9):%Y-%m-%d}"}
+    )
 
 
 @pytest.fixture

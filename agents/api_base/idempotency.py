@@ -76,3 +76,8 @@ def forget(row) -> None:
 def _hash(request):
     said = json.dumps(request.data, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(f"{request.method} {request.get_full_path()}\n{said}".encode()).hexdigest()
+
+
+def forget_expired(now) -> None:
+    """Delete what was kept for requests that are too old to be repeated."""
+    IdempotentAnswer.objects.filter(created_at__lt=now - KEPT).delete()

@@ -230,7 +230,7 @@ def test_calendar_lines_are_folded_between_characters(owner, workspace):
     person = factories.human(workspace, name="Ünïcödé, " + "ü" * 120)
     notes.write(person, by=owner, body="x", follow_up_at=timezone.now() + timedelta(days=1))
 
-    feed = calendar.feed(owner)
+    feed = calendar.feed(owner).decode()
 
     assert all(len(line.encode()) <= 75 for line in feed.split("\r\n"))
     assert f"SUMMARY:Follow up with Ünïcödé\\, {'ü' * 120}\r\n" in feed.replace("\r\n ", "")

@@ -46,7 +46,7 @@ OWN_DONE = (302,) * 6  # done to oneself; nobody is asked to sign in
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 OWN = {"own", "shared"}  # what a linked member may know of
-NEW = {"Date", "Content-Length"}  # headers that differ from answer to answer
+NEW = {"Date", "Expires", "Content-Length"}  # headers that differ from answer to answer
 BACK = {"version": "1", "base_version": "2"}
 PAIR = {"first": "{memory}:2", "second": "{near}:1"}
 MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
@@ -432,10 +432,16 @@ def nowhere(world):
     return ids | {name: "987654" for name, value in world.items() if value.isdecimal()}
 
 
+def body_of(response):
+    """The bytes of an answer; none of a stream that would not end."""
+    if response.get("Content-Type", "").startswith("text/event-stream"):
+        return b""
+    return b"".join(response) if response.streaming else response.content
+
+
 def told(response, ids):
     """(status, headers, cookies, body) of an answer, with ids and tokens against forged forms left open."""
-    body = response.getvalue() if response.streaming else response.content
-    text = body.decode()
+    text = body_of(response).decode(errors="replace")
     headers = "\n".join(f"{name}: {value}" for name, value in sorted(response.headers.items()) if name not in NEW)
     cookies = {name: {**cookie, "expires": ""} for name, cookie in response.cookies.items()}
     for value in sorted(set(ids.values()), key=len, reverse=True):

@@ -215,7 +215,8 @@ def _curl(base: str, operation: Operation, values: list[tuple[Field, str]], body
             path = path.replace(f"{{{parameter.name}}}", quote(value, safe=""))
     query = [f"{each.name}={quote(value, safe='')}" for each, value in values if each.place == "query" and value]
     address = "?".join(filter(None, (base + path, "&".join(query))))
-    lines = [f"curl -X {operation.method} '{address}'", '-H "Authorization: Bearer $TOKEN"']
+    method = "" if operation.method == "GET" else f"-X {operation.method} "
+    lines = [f"curl {method}'{address}'", '-H "Authorization: Bearer $TOKEN"']
     if operation.media_type == "application/json":
         quoted = body.replace("'", "'\\''")
         lines += ["-H 'Content-Type: application/json'", f"-d '{quoted}'"]

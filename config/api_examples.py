@@ -395,7 +395,7 @@ def example(schema: dict[str, Any], components: dict[str, Any], now: datetime, n
         if schema.get("format") == "int64" or "epoch milliseconds" in schema.get("description", ""):
             return milliseconds(now + timedelta(days=7 if name in ("followUpAt", "expiresAt") else -1))
         return max(1, schema.get("minimum", 1))
-    plain = {"boolean": True, "number": 74.1, "object": {}}
+    plain: dict[Any, Any] = {"boolean": True, "number": 74.1, "object": {}}
     if kind == "string":
         return IDS.get(name, AN_ID) if schema.get("format") == "uuid" else "Text."
     return plain.get(kind)
@@ -420,7 +420,14 @@ def _fits(value, schema, components):
         return value in schema["enum"]
     if schema.get("format") == "uuid":
         return False
-    kinds = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "object": dict, "array": list}
+    kinds: dict[str, Any] = {
+        "string": str,
+        "boolean": bool,
+        "integer": int,
+        "number": (int, float),
+        "object": dict,
+        "array": list,
+    }
     kind = schema.get("type")
     if kind is None:
         return True

@@ -138,7 +138,10 @@ def ask_for_test(workspace, *, by) -> ModelTest:
 
 
 def give_up(test, *, by=None) -> ModelTest:
-    """Let a test that waits for its next try end without a result; `by` is None for operators. Raises NotAllowed, AlreadyTested."""
+    """Let a test that waits for its next try end without a result; `by` is None for operators.
+
+    Raises NotAllowed, AlreadyTested.
+    """
     if by is not None:
         require(by, Right.MANAGE_WORKSPACE)
     told = [test.checks[0] if test.checks else tried(test.workspace)]

@@ -244,7 +244,7 @@ class ConfigurationMade(StrictSerializer):
     target_id = IdField()
     target_version = WholeField()
     memory_base_version = WholeField()
-    by = PersonField()
+    by = PersonField(allow_null=True, help_text="Null: nobody did, an operator's command or the product itself.")
     door = ChoiceField(choices=Door.choices)
     reason = TextField()
     proposal = IdField(source="proposal_id", allow_null=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.permissions import BasePermission
 
 from agents.models import ApiToken
@@ -49,7 +49,7 @@ class PageAuthentication(SessionAuthentication):
     def authenticate(self, request):
         signed_in = super().authenticate(request)
         if signed_in and not request._request.member:
-            raise PermissionDenied("You are not a member of any workspace.")
+            raise NotFound("You are not a member of any workspace.")  # whoever was removed sees nothing here any more
         return signed_in
 
 

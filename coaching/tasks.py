@@ -2,9 +2,11 @@
 
 from celery import shared_task
 
-from coaching.actions import backtests, hygiene, imports, sessions, sweeps, viewings
+from agents.models import Invitation, PasswordReset
+from agents.tasks import send_invitation, send_password_reset
+from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
-from coaching.models import Backtest, ConfigurationImport, ModelTest, Sample, Sweep, Turn
+from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
 from helpdesk.models import TimeZoneChange
 from helpdesk.tasks import change_time_zone
 
@@ -48,6 +50,11 @@ def run_model_test(test_id):
 
 
 @shared_task
+def send_reminder(reminder_id):
+    reminders.send(reminder_id)
+
+
+@shared_task
 def note_served():
     """Let memories know of the conversations they were served in, so far as one look goes."""
     for _ in range(MOST_BATCHES):
@@ -63,6 +70,13 @@ def find_due_sweeps():
 
 
 @shared_task
+def find_reminders():
+    """Ask for which follow-ups a mail is owed, and send them out."""
+    reminders.owe_due()
+    _send(send_reminder, Reminder.objects.due())
+
+
+@shared_task
 def find_owed_work():
     """Send out everything that is due and held by nobody: new, put off, or left behind by a worker that died."""
     _send(run_turn, Turn.objects.unfinished().due())
@@ -71,6 +85,9 @@ def find_owed_work():
     _send(run_backtest, Backtest.objects.unfinished().due())
     _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
+    _send(send_invitation, Invitation.objects.due())
+    _send(send_password_reset, PasswordReset.objects.due())
+    _send(send_reminder, Reminder.objects.due())
     _send(change_time_zone, TimeZoneChange.objects.unfinished().due())
 
 

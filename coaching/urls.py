@@ -1,5 +1,4 @@
 from django.urls import path
-from django.views.generic import RedirectView
 
 from coaching.views import (
     agent,
@@ -7,10 +6,12 @@ from coaching.views import (
     conversation,
     decisions,
     flags,
+    help,
     hygiene,
     imports,
     knowledge,
     models,
+    my_coaching,
     notes,
     proposals,
     queue,
@@ -36,7 +37,7 @@ def entry_paths(prefix, kind):
 
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="team")),
+    path("", my_coaching.home, name="home"),
     path("team", team.team, name="team"),
     path("team/<uuid:agent_id>", team.agent, name="team-agent"),
     path("team/<uuid:agent_id>/notes", notes.of_agent, name="agent-notes"),
@@ -63,6 +64,14 @@ urlpatterns = [
     path("todo/flags/<uuid:flag_id>/reopen", todo.flag_reopen, name="todo-flag-reopen"),
     path("todo/follow-ups/<uuid:note_id>/done", todo.follow_up_done, name="todo-follow-up-done"),
     path("todo/follow-ups/<uuid:note_id>/not-done", todo.follow_up_not_done, name="todo-follow-up-not-done"),
+    path("todo/follow-ups/<uuid:note_id>/snooze", todo.follow_up_snooze, name="todo-follow-up-snooze"),
+    path("todo/follow-ups/<uuid:note_id>/unsnooze", todo.follow_up_unsnooze, name="todo-follow-up-unsnooze"),
+    path("todo/follow-ups/<uuid:note_id>.ics", todo.follow_up_file, name="todo-follow-up-file"),
+    path("todo/calendar", todo.calendar_feed, name="todo-calendar"),
+    path("todo/calendar/renew", todo.renew_feed, name="todo-calendar-renew"),
+    path("my-coaching", my_coaching.my_coaching, name="my-coaching"),
+    path("my-coaching/notes/<uuid:note_id>/read", my_coaching.read, name="my-coaching-read"),
+    path("my-coaching/notes/<uuid:note_id>/unread", my_coaching.unread, name="my-coaching-unread"),
     path("agents/<uuid:agent_id>", agent.overview, name="agent"),
     path("agents/<uuid:agent_id>/history", agent.history, name="agent-history"),
     path("agents/<uuid:agent_id>/coaching", agent.coaching, name="agent-coaching"),
@@ -92,6 +101,7 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/configurations", configurations.listed, name="agent-configurations"),
     path("agents/<uuid:agent_id>/configurations/as-of", configurations.as_of, name="agent-configuration-as-of"),
     path("agents/<uuid:agent_id>/configurations/<int:number>", configurations.one, name="agent-configuration"),
+    path("help/after-coaching", help.after_coaching, name="help-after-coaching"),
     path("settings", settings.index, name="settings"),
     path("settings/flags", settings.flag_policy, name="settings-flag-policy"),
     path("settings/flags/backtest", settings.backtest, name="settings-backtest"),

@@ -12,10 +12,11 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
-from agents import actions
-from agents.models import Door
+from agents import actions, invitations
+from agents.models import BrowserSession, Door
 from agents.pages import FRAGMENT
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
+from coaching.pages import my_coaching
 from helpdesk import clocks, deeplinks
 from memories import actions as memories
 from tests import factories
@@ -26,7 +27,12 @@ pytestmark = pytest.mark.django_db
 # Roles in the order of a line's answers: nobody, the owner of another workspace, a member without an agent, a member with
 # one (`own`), an admin, the owner. `hers` is a colleague's agent, `ai` one with a coach.
 ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin", "owner")
-BARE = {"", "admin", "health/live", "health/ready", "sign-in", "sign-out"}  # pages of nobody in particular
+# Pages of nobody in particular.
+BARE = {
+    "", "admin", "health/live", "health/ready", "sign-in", "sign-out", "forgot-password",
+    "reset-password/<str:uidb64>/<str:token>", "reset-password/{user}/{reset}", "invitations/<str:token>", "invitations/{link}",
+    "invitations/{used}",
+}  # fmt: skip
 ELSEWHERE = ("admin/", "api/v1/", "^api")  # guarded by the tests named above
 
 SEEN = (302, 404, 404, 404, 200, 200)  # leaders see it, for others it does not exist
@@ -35,10 +41,12 @@ MINE = (302, 404, 404, 200, 200, 200)  # a member's own
 LISTED = (302, 200, 403, 403, 200, 200)  # a list that members may not use; strangers see that of their own workspace
 LED_ON = (302, 302, 403, 403, 302, 302)  # what leaders do in their own workspace, strangers in theirs
 OPEN = (200,) * 6
+PERSONAL = (302, 200, 200, 200, 200, 200)  # about whoever asks
+OWN_DONE = (302,) * 6  # done to oneself; nobody is asked to sign in
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 OWN = {"own", "shared"}  # what a linked member may know of
-NEW = {"Date", "Content-Length"}  # headers that differ from answer to answer
+NEW = {"Date", "Expires", "Content-Length"}  # headers that differ from answer to answer
 BACK = {"version": "1", "base_version": "2"}
 PAIR = {"first": "{memory}:2", "second": "{near}:1"}
 MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
@@ -53,6 +61,20 @@ LINES = [
     ("sign-in", "GET", {}, (200, 302, 302, 302, 302, 302)),
     ("sign-in", "POST", {"username": "a@test.example", "password": "x"}, (200, 302, 302, 302, 302, 302)),
     ("sign-out", "POST", {}, (302,) * 6),
+    ("forgot-password", "GET", {}, OPEN),
+    ("forgot-password", "POST", {"email": "a@test.example"}, OPEN),
+    ("reset-password/{user}/{reset}", "GET", {}, (410,) * 6),
+    ("reset-password/{user}/{reset}", "POST", {"new_password1": "x", "new_password2": "x"}, (410,) * 6),
+    ("invitations/{link}", "GET", {}, OPEN),
+    ("invitations/{link}", "POST", {}, (400, 200, 200, 200, 200, 200)),
+    ("invitations/{used}", "GET", {}, (404,) * 6),
+    ("account", "GET", {}, PERSONAL),
+    ("account", "POST", {"name": "Ana"}, OWN_DONE),
+    ("account/password", "POST", {"old": "x", "password": "y", "again": "z"}, (302, 400, 400, 400, 400, 400)),
+    ("account/sessions/end-others", "POST", {}, OWN_DONE),
+    ("account/sessions/{her_session}/end", "POST", {}, (302, 404, 404, 404, 404, 302)),
+    ("account/leave", "POST", {}, OWN_DONE),
+    ("workspace", "POST", {"workspace": "{workspace}"}, (302, 404, 302, 302, 302, 302)),
     ("admin", "GET", {}, (302,) * 6),
     ("", "GET", {}, (302,) * 6),
     ("team", "GET", {}, (302, 200, 200, 200, 200, 200)),
@@ -65,6 +87,25 @@ LINES = [
     ("team/{own}/notes", "POST", {"body": "Well done."}, (302, 404, 404, 403, 302, 302)),
     ("team/{own}/notes", "POST", {"body": "x", "sample": "{her_sample}"}, (302, 404, 404, 404, 404, 404)),
     ("team/{hers}/notes", "POST", {"body": "Well done."}, DONE),
+    ("team/{own}/notes?older={shared}", "GET", {}, MINE),
+    ("team/{own}/notes?older={note}", "GET", {}, SEEN),
+    ("team/{own}/samples", "GET", {}, (302, 404, 404, 302, 302, 302)),
+    ("team/{hers}/samples", "GET", {}, DONE),
+    ("team/{hers}/samples/pin", "POST", {"source": "desk", "external_id": "4711"}, DONE),
+    ("team/{own}/samples/pin", "POST", {"source": "desk", "external_id": "4711"}, (302, 404, 404, 403, 302, 302)),
+    ("samples/{her_sample}/unpin", "POST", {}, DONE),
+    ("samples/{her_sample}/bring-back", "POST", {}, DONE),
+    ("notes/{note}", "GET", {}, DONE),
+    ("notes/{shared}", "GET", {}, (302, 404, 404, 302, 302, 302)),
+    ("notes/{note}/edit", "GET", {}, SEEN),
+    ("notes/{shared}/edit", "GET", {}, (302, 404, 404, 403, 200, 200)),
+    ("notes/{note}/edit", "POST", {"body": "Ask soon.", "base_version": "1"}, DONE),
+    ("notes/{shared}/edit", "POST", {"body": "Ask.", "base_version": "1"}, (302, 404, 404, 403, 302, 302)),
+    ("notes/{note}/archive", "POST", {}, DONE),
+    ("notes/{shared}/archive", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("notes/{note}/restore", "POST", {}, DONE),
+    ("notes/{note}/history", "GET", {}, SEEN),
+    ("notes/{shared}/history", "GET", {}, (302, 404, 404, 403, 200, 200)),
     ("team/{hers}/flag", "POST", {"reason": "Calls."}, DONE),
     ("team/{ai}/flag", "POST", {"reason": "Calls."}, DONE),
     ("flags/{flag}", "GET", {}, SEEN),
@@ -83,6 +124,18 @@ LINES = [
     ("todo/follow-ups/{note}/done", "POST", {}, DONE),
     ("todo/follow-ups/{note}/not-done", "POST", {}, DONE),
     ("todo/follow-ups/{shared}/done", "POST", {}, (302, 404, 404, 403, 302, 302)),
+    ("todo/follow-ups/{note}/snooze", "POST", {"day": "{soon}"}, DONE),
+    ("todo/follow-ups/{shared}/snooze", "POST", {"day": "{soon}"}, (302, 404, 404, 403, 302, 302)),
+    ("todo/follow-ups/{note}/unsnooze", "POST", {"version": "2"}, DONE),
+    ("todo/follow-ups/{note}.ics", "GET", {}, SEEN),
+    ("todo/follow-ups/{shared}.ics", "GET", {}, SEEN),
+    ("todo/calendar", "GET", {}, LISTED),
+    ("todo/calendar/renew", "POST", {"number": "1"}, LED_ON),
+    ("my-coaching", "GET", {}, (302, 200, 200, 200, 200, 200)),
+    ("my-coaching/notes/{shared}/read", "POST", {"words": "{words}"}, (302, 404, 404, 302, 404, 404)),
+    ("my-coaching/notes/{note}/read", "POST", {"words": "{words}"}, (302, 404, 404, 404, 404, 404)),
+    ("my-coaching/notes/{shared}/unread", "POST", {}, (302, 404, 404, 302, 404, 404)),
+    ("my-coaching/notes/{note}/unread", "POST", {}, (302, 404, 404, 404, 404, 404)),
     ("decisions", "GET", {}, LISTED),
     ("decisions", "POST", {}, LISTED),
     ("decisions.csv", "GET", {}, LISTED),
@@ -153,6 +206,7 @@ LINES = [
     ("agents/{ai}/configurations?from=1&to=2", "GET", {}, SEEN),
     ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
     ("agents/{ai}/configurations/{number}", "GET", {}, SEEN),
+    ("help/after-coaching", "GET", {}, LISTED),
     ("settings", "GET", {}, LED_ON),
     ("settings/workspace", "GET", {}, LISTED),
     ("settings/workspace", "POST", {"name": "Harbour desk"}, LED_ON),
@@ -174,6 +228,23 @@ LINES = [
     ("settings/flags/backtest", "GET", {}, LED_ON),
     ("settings/flags/backtest", "POST", {}, LED_ON),
     ("settings/flags/backtest/{backtest}/stop", "POST", {}, DONE),
+    ("settings/members", "GET", {}, LISTED),
+    ("settings/members?q=person&which=left&page=2", "GET", {}, LISTED),
+    ("settings/members", "POST", {"email": "n@test.example", "role": "member"}, LED_ON),
+    ("settings/members/free-rows?agent=a", "GET", {}, LISTED),
+    ("settings/members/{colleague}", "GET", {}, SEEN),
+    ("settings/members/{colleague}/role", "POST", {"role": "admin"}, DONE),
+    ("settings/members/{colleague}/agent", "POST", {"agent": ""}, DONE),
+    ("settings/members/{colleague}/remove", "POST", {}, DONE),
+    (
+        "settings/members/{colleague}/hand-over",
+        "POST",
+        {"confirmation": "{workspace_name}", "password": factories.PASSWORD},
+        (302, 404, 404, 404, 403, 302),
+    ),
+    ("settings/invitations", "GET", {}, LISTED),
+    ("settings/invitations/{invitation}/send", "POST", {}, DONE),
+    ("settings/invitations/{invitation}/revoke", "POST", {}, DONE),
     ("settings/model", "GET", {}, LISTED),
     ("settings/model", "POST", MODEL, LED_ON),
     ("settings/model/test", "GET", {}, LED_ON),
@@ -268,8 +339,31 @@ def world(workspace, owner, agent, linked_member):
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
         ),
     }
+    asked = invitations.invite(workspace, "new@test.example", by=owner)
+    named = {
+        "link": invitations.link(asked).rsplit("/", 1)[1],
+        "used": "forged",
+        "user": "MQ",
+        "reset": "0-0",
+        "workspace_name": workspace.name,
+        "her_session": str(signed_in_elsewhere(owner).id),
+    }
+    rows |= {
+        "colleague": factories.member(workspace),
+        "invitation": asked,
+        "workspace": workspace,
+    }
     entry = workspace.decisions.get(proposal_id=applied.pk)
-    return {name: str(row.pk) for name, row in rows.items()} | {"entry": str(entry.number), "number": "2"}
+    told = {"entry": str(entry.number), "number": "2", "words": my_coaching.words_of(shared)}
+    soon = {"soon": f"{tomorrow + timedelta(days=9):%Y-%m-%d}"}
+    return {name: str(row.pk) for name, row in rows.items()} | named | told | soon
+
+
+def signed_in_elsewhere(member):
+    """A browser session of theirs."""
+    browser = Client()
+    browser.force_login(member.user)
+    return BrowserSession.objects.get(pk=browser.session.session_key)
 
 
 @pytest.fixture
@@ -338,10 +432,16 @@ def nowhere(world):
     return ids | {name: "987654" for name, value in world.items() if value.isdecimal()}
 
 
+def body_of(response):
+    """The bytes of an answer; none of a stream that would not end."""
+    if response.get("Content-Type", "").startswith("text/event-stream"):
+        return b""
+    return b"".join(response) if response.streaming else response.content
+
+
 def told(response, ids):
     """(status, headers, cookies, body) of an answer, with ids and tokens against forged forms left open."""
-    body = response.getvalue() if response.streaming else response.content
-    text = body.decode()
+    text = body_of(response).decode(errors="replace")
     headers = "\n".join(f"{name}: {value}" for name, value in sorted(response.headers.items()) if name not in NEW)
     cookies = {name: {**cookie, "expires": ""} for name, cookie in response.cookies.items()}
     for value in sorted(set(ids.values()), key=len, reverse=True):

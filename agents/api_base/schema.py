@@ -1,5 +1,7 @@
 """How routes describe themselves in OpenAPI."""
 
+import inspect
+
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -129,8 +131,15 @@ class Schema(AutoSchema):
             own.append(IDEMPOTENCY_KEY)
         return super()._get_parameters() + own
 
+    def get_description(self):
+        """What the handler or its own view says of itself; what a base class says is for whoever writes views."""
+        handler = getattr(self.view, self.method.lower(), None)
+        return inspect.cleandoc(handler.__doc__ or type(self.view).__doc__ or "")
+
     def _map_basic_serializer(self, serializer, direction):
         schema = super()._map_basic_serializer(serializer, direction)
+        if type(force_instance(serializer)).__doc__ is None:
+            schema.pop("description", None)
         if direction == "request" and isinstance(force_instance(serializer), StrictSerializer):
             schema["additionalProperties"] = False
         return schema

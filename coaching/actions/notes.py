@@ -1,10 +1,12 @@
 """What can be done to notes and their follow-ups."""
 
+from datetime import timedelta
+
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from agents import history
-from agents.access import Refusal, Right, require
+from agents.access import NotAllowed, Refusal, Right, require
 from coaching.models import Note
 from coaching.models.notes import NOTE_LIMIT
 
@@ -149,3 +151,93 @@ def checked_sharing(agent, shared):
     if shared and agent.is_ai:
         raise ValidationError({"sharedWithAgent": "An AI agent reads no notes: there is nobody to share this with."})
     return shared
+
+
+# --- Follow-ups that are put off --------------------------------------------------------------------------------------
+
+
+def snooze(note, *, by, until):
+    """Ask for the follow-up at the instant `until` instead. Harmless where it is asked for then already.
+
+    Raises NotAllowed, Archived, NoFollowUp, ValidationError.
+    """
+    require(by, Right.COACH_PEOPLE)
+    checked_follow_up(until)
+    waiting = Note.objects.following_up()
+    if not history.change(note, waiting.exclude(follow_up_at=until), by=by, follow_up_at=until):
+        _still_waiting(note)
+    return note
+
+
+def unsnooze(note, *, by, version):
+    """Take back the snooze that made `version` of the note: it is asked for when it was before, overdue or not.
+
+    Harmless to repeat. Raises NotAllowed, Archived, NoFollowUp, ChangedMeanwhile.
+    """
+    require(by, Right.COACH_PEOPLE)
+    before = note.history.filter(version=version - 1).values_list("follow_up_at", flat=True).first()
+    rows = Note.objects.following_up().filter(version=version).exclude(follow_up_at=before)
+    if before is None or not history.change(note, rows, by=by, follow_up_at=before):
+        _still_waiting(note)
+        if note.follow_up_at != before:
+            raise ChangedMeanwhile(note)
+    return note
+
+
+def _still_waiting(note):
+    note.refresh_from_db()
+    if note.archived_at is not None:
+        raise Archived("This note is archived. Restore it to change it.")
+    if note.follow_up_at is None or note.followed_up_at is not None:
+        raise NoFollowUp("This note asks for no follow-up any more.")
+
+
+# --- Notes that were read by the person they are about ----------------------------------------------------------------
+
+UNREAD_WITHIN = timedelta(hours=1)  # for so long "I have read this" can be taken back
+
+
+class WordsChanged(Refusal):
+    """The note says something else than what was read."""
+
+
+class TooLate(Refusal):
+    """What was said stands for too long to be taken back."""
+
+
+def acknowledge(note, *, by, body):
+    """The person whom a shared note is about says that they have read its words, `body`. Harmless to repeat.
+
+    Raises NotAllowed, WordsChanged.
+    """
+    unread = _shared_with(by).filter(acknowledged_at=None, body=body)
+    if not history.change(note, unread, by=by, acknowledged_at=timezone.now(), acknowledged_by=by):
+        _still_shared(note, by)
+        if note.acknowledged_at is None:
+            raise WordsChanged("These words were changed a moment ago. Please read them again.")
+    return note
+
+
+def unacknowledge(note, *, by):
+    """Take it back, within the hour. Harmless where it was not said. Raises NotAllowed, TooLate."""
+    lately = _shared_with(by).filter(acknowledged_by=by, acknowledged_at__gte=timezone.now() - UNREAD_WITHIN)
+    if not history.change(note, lately, by=by, acknowledged_at=None, acknowledged_by=None):
+        _still_shared(note, by)
+        if note.acknowledged_at is not None:
+            raise TooLate("This can be taken back for an hour only.")
+    return note
+
+
+def _shared_with(member):
+    """The notes that were shared with the agent who is the member, as linked at this moment."""
+    return Note.objects.current().filter(
+        shared_with_agent=True, agent__member=member.pk, agent__member__left_at=None
+    )  # fmt: skip
+
+
+def _still_shared(note, member):
+    if not _shared_with(member).filter(pk=note.pk).exists():
+        raise NotAllowed(
+            "Only the person whom a note is about may say that they have read it, while it is shared with them."
+        )
+    note.refresh_from_db()

@@ -86,10 +86,21 @@ def pin_by_reference(source, external_id, *, by, agent=None):
         new = Conversation(workspace_id=by.workspace_id, source=source, external_id=external_id, agent=agent)
         if agent is None or new.is_ours:
             raise UnknownConversation(f"No conversation {external_id} of {source} is known here.")
-        new.clean_fields()
+        _check(new)
         Conversation.objects.bulk_create([new], ignore_conflicts=True)
         conversation = rows.get()
     return pin(conversation, by=by, agent=agent)
+
+
+def _check(conversation):
+    """Raise ValidationError, in words, unless a conversation can be known by this source and id."""
+    try:
+        conversation.clean_fields()
+    except ValidationError as error:
+        told = error.message_dict
+        if "source" in told:
+            told["source"] = ["A source is a short name of letters, digits, - and _ (at most 50)."]
+        raise ValidationError(told) from None
 
 
 def unpin(sample, *, by):

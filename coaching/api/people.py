@@ -1,11 +1,13 @@
 """Routes of coaching people: the drawer, notes, samples, follow-ups."""
 
+import hashlib
 from functools import partial
 
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
+from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -27,6 +29,7 @@ from agents.api_base import (
     UnknownRow,
     WholeField,
     YesNoField,
+    epoch_ms,
     find_agent,
 )
 from agents.api_versions import agent_or_404
@@ -36,7 +39,7 @@ from coaching.actions import notes, samples
 from coaching.api.flags import FlagShown, day_ms, visible_flags
 from coaching.models import Note, Sample
 from coaching.models.notes import NOTE_LIMIT
-from coaching.pages import drawer
+from coaching.pages import drawer, my_coaching
 from coaching.tasks import capture_sample
 from helpdesk import scales
 from helpdesk.models import Scale
@@ -56,6 +59,17 @@ class NoteShown(StrictSerializer):
     created_at = InstantField()
     updated_at = InstantField()
     archived_at = InstantField(allow_null=True)
+
+    def to_representation(self, note):
+        """To who it is shared with a note is as old as its being shared; when it is followed up is the leader's plan."""
+        shown = super().to_representation(note)
+        if hasattr(note, "shared_at"):
+            shown |= {
+                "followUpAt": None,
+                "createdAt": epoch_ms(note.shared_at),
+                "updatedAt": epoch_ms(note.words_at),
+            }
+        return shown
 
 
 class NoteSent(StrictSerializer):
@@ -156,7 +170,8 @@ class FollowUpFilters(StrictFilterSet):
 
 
 def visible_notes(member):
-    return Note.objects.visible_to(member).select_related("agent", "author__user")
+    rows = Note.objects.visible_to(member).select_related("agent", "author__user")
+    return rows if member.is_leader else my_coaching.as_shared(rows)
 
 
 def visible_samples(member):
@@ -181,7 +196,7 @@ class Coaching(ApiView):
             "agent": agent,
             "flag": visible_flags(request.member).open().filter(agent=agent).first(),
             "samples": kept.order_by("score_hundredths", "-closed_at", "pk")[:MOST],
-            "notes": written.order_by("-created_at", "pk")[:MOST],
+            "notes": written.order_by("-created_at" if request.member.is_leader else "-shared_at", "pk")[:MOST],
         }
         return Response(CoachingShown(answer).data)
 
@@ -294,12 +309,17 @@ class FollowUpFeed(ApiView):
     permission_classes = ()
     parameters = {"GET": ("key",)}
 
-    @extend_schema(responses={(200, "text/calendar"): OpenApiTypes.STR}, auth=[])
+    @extend_schema(responses={(200, "text/calendar"): OpenApiTypes.STR, 304: None}, auth=[])
     def get(self, request):
         member = calendar.reader_of(request.query_params.get("key", ""))
         if member is None:
             raise Http404
-        return HttpResponse(calendar.feed(member), content_type="text/calendar; charset=utf-8")
+        feed = calendar.feed(member)
+        response = HttpResponse(feed, content_type="text/calendar; charset=utf-8")
+        response["Content-Disposition"] = 'inline; filename="follow-ups.ics"'
+        response["Cache-Control"] = "private, no-cache"  # may be kept by who reads it, and is asked for again each time
+        response["ETag"] = etag = f'"{hashlib.sha256(feed).hexdigest()[:32]}"'
+        return get_conditional_response(request._request, etag=etag, response=response)
 
     def perform_content_negotiation(self, request, force=False):
         return super().perform_content_negotiation(request, force=True)  # calendar programs ask for anything

@@ -21,6 +21,7 @@ from helpdesk.models import DeepLink, RatingDay
 
 WEEKS = 26
 MOST_SAMPLES = 20
+FIRST_SAMPLES = 5  # stand open; the note to be written should not be far below them
 MOST_SOURCES = 20
 RECENT_CONVERSATIONS = 200  # of an agent, looked through for where theirs come from
 MOST_CHANNELS = 8
@@ -131,6 +132,16 @@ class Drawer:
     def is_thin(self):
         """Whether hardly anything could be seen in the ratings of the last four weeks."""
         return self.csat.n < THIN
+
+    @property
+    def first_samples(self):
+        """Those that stand open."""
+        return self.samples[:FIRST_SAMPLES]
+
+    @property
+    def further_samples(self):
+        """Those behind a line."""
+        return self.samples[FIRST_SAMPLES:]
 
     @property
     def has_pinned(self):
@@ -338,3 +349,35 @@ def _picture(own, team, flag, first, today):
 def _expected(flag, start):
     """The level the flag measured against: the agent's own before the review window, own and team's weather in it."""
     return flag.evidence.get("own_level" if start + timedelta(days=6) < flag.since else "expected")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An agent's CSAT without any flag: `csat` adds up the last four weeks, `before` the four before them.
+
+    `picture` is None where no rating came in 26 weeks.
+    """
+
+    csat: Csat
+    before: Csat
+    picture: picture.Trajectory | None
+    team_is_workspace: bool
+
+
+def standing(member, agent):
+    """How `agent` (one that is visible to `member`) stands."""
+    first, today = _span(member)
+    own, team, team_is_workspace = _timelines(member, agent, first, today)
+    last = today.toordinal()
+    return Standing(
+        csat=own.window(last - LEVEL_DAYS + 1, last),
+        before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
+        picture=_picture(own, team, None, first, today),
+        team_is_workspace=team_is_workspace,
+    )
+
+
+def sample_lines(samples):
+    """The worst of `samples`, read with their conversations."""
+    worst = samples.order_by(F("score_hundredths").asc(nulls_last=True), F("closed_at").desc(nulls_last=True), "pk")
+    return [_line(one) for one in worst[:MOST_SAMPLES]]

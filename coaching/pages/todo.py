@@ -93,12 +93,27 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Later:
+    """A day that a follow-up can be put off to, in the words of a button."""
+
+    words: str
+    day: date
+
+
+@dataclass(frozen=True)
 class FollowUp:
-    """One follow-up of a note; `waits` and `is_just` as for a card."""
+    """One follow-up of a note; `waits` and `is_just` as for a card.
+
+    `snoozed_from` is when it was asked for before, where that is what was just changed. `later` are days it can be put off to
+    with one press.
+    """
 
     note: Note
     waits: bool
     is_just: bool
+    snoozed_from: datetime | None
+    later: tuple[Later, ...]
+    first_day: date
 
 
 @dataclass(frozen=True)
@@ -212,11 +227,41 @@ def _groups(member, following, question, just):
     found = found.select_related("agent__team", "author__user").order_by("follow_up_at", "pk")
     spans = _spans(member)
     groups = {title: [] for title, _ in spans}
+    today, zone, before = _today(member), member.workspace.zone, _just_before(just)
     for note in found:
         title = next(title for title, end in spans if end is None or note.follow_up_at < end)
-        waits = note.followed_up_at is None and note.archived_at is None
-        groups[title].append(FollowUp(note, waits, note.pk == just))
+        groups[title].append(_follow_up(note, today, zone, just, before))
     return [Group(title, follow_ups) for title, follow_ups in groups.items() if follow_ups]
+
+
+def _just_before(just):
+    """When the note that was acted on was followed up before its newest version; None where it was not, or there is none."""
+    versions = Note.history.filter(id=just).order_by("-version").values_list("follow_up_at", flat=True)[:2]
+    return [*versions, None, None][1]
+
+
+def _follow_up(note, today, zone, just, before):
+    due, is_just = note.follow_up_at.astimezone(zone).date(), note.pk == just
+    waits = note.followed_up_at is None and note.archived_at is None
+    return FollowUp(
+        note,
+        waits=waits,
+        is_just=is_just,
+        snoozed_from=before if is_just and waits and before != note.follow_up_at else None,
+        later=_later(due, today),
+        first_day=today,
+    )
+
+
+def _later(due, today):
+    """Days after the one it is due on: what is overdue is put off from today."""
+    words = ("A day later", "A week later") if due > today else ("Tomorrow", "In a week")
+    return tuple(Later(said, max(due, today) + timedelta(days=days)) for said, days in zip(words, (1, 7), strict=True))
+
+
+def snoozed_to(note, day, zone):
+    """The instant on `day` that a follow-up is put off to: at the time of day it had, on the clock of `zone`."""
+    return datetime.combine(day, note.follow_up_at.astimezone(zone).time(), zone)
 
 
 def _spans(member):

@@ -159,9 +159,9 @@ def history(request, note_id):
 
 
 def _write(request, agent):
-    require(request.member, Right.COACH_PEOPLE)
     typed = TypedNote.of(request.POST)
     sample = _sample(request, agent, typed.sample)
+    require(request.member, Right.COACH_PEOPLE)
     if "back" in request.POST:
         return drawer.part(request, agent, "coaching/_notes.html", typed=typed, retyped=True)
     try:

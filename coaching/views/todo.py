@@ -1,19 +1,34 @@
 """The To do page: what waits for the leaders, ticked off, dismissed and taken back. Rules stand in the actions."""
 
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
-from django.core.exceptions import ValidationError
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import BadRequest, ValidationError
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from agents.access import Refusal, Right, require
+from agents.access import Refusal, Right, may, require
 from agents.models import Agent
 from agents.pages import page, wants_fragment
-from coaching.actions import flags, notes
+from coaching import calendar
+from coaching.actions import feeds, flags, notes
 from coaching.models import Flag, Note
-from coaching.pages import drawer
+from coaching.pages import days, drawer
 from coaching.pages import todo as todo_page
 from coaching.pages.queue import uuid_or_none
+
+LONGEST_VERSION = 9  # digits
+REFUSALS = (
+    flags.AlreadyClosed,
+    flags.AlreadyFlagged,
+    flags.NotDismissed,
+    notes.Archived,
+    notes.ChangedMeanwhile,
+    notes.NoFollowUp,
+)
 
 
 @page()
@@ -76,6 +91,81 @@ def follow_up_not_done(request, note_id):
     )  # fmt: skip
 
 
+@page("POST")
+def follow_up_snooze(request, note_id):
+    """Put a follow-up off to the day that was chosen or typed."""
+    note, typed = _note(request, note_id), request.POST.get("day", "").strip()
+
+    def snooze():
+        day = days.day_or_none(typed)
+        if day is None:
+            raise ValidationError("Give a day, as in 2027-01-31.")
+        if note.follow_up_at is None:
+            raise notes.NoFollowUp("This note asks for no follow-up any more.")
+        until = todo_page.snoozed_to(note, day, request.member.workspace.zone)
+        notes.snooze(note, by=request.member, until=until)
+
+    return _act(request, note, snooze, f"The follow-up with {note.agent} was put off.", day=typed)
+
+
+@page("POST")
+def follow_up_unsnooze(request, note_id):
+    """Take it back: the follow-up is asked for when it was before."""
+    note, version = _note(request, note_id), request.POST.get("version", "")
+    if not version.isdecimal() or len(version) > LONGEST_VERSION:
+        raise BadRequest("Which version is to be taken back is a number.")
+    return _act(
+        request, note, lambda: notes.unsnooze(note, by=request.member, version=int(version)),
+        f"The follow-up with {note.agent} stands where it stood.",
+    )  # fmt: skip
+
+
+@page()
+def follow_up_file(request, note_id):
+    """The follow-up as a file that calendar programs open. To others than leaders no note has one."""
+    if not may(request.member, Right.COACH_PEOPLE):
+        raise Http404
+    waiting = Note.objects.visible_to(request.member).following_up().select_related("agent")
+    note = get_object_or_404(waiting, pk=note_id)
+    response = HttpResponse(calendar.single(note), content_type="text/calendar; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="follow-up.ics"'
+    return response
+
+
+@page()
+def calendar_feed(request):
+    """The address of the reader's own calendar feed: how it is added, who can read it."""
+    require(request.member, Right.COACH_PEOPLE)
+    feed = feeds.of(request.member)
+    address = calendar.url_of(feed)
+    host = urlsplit(address).hostname or ""
+    context = {
+        "section": "todo",
+        "feed": feed,
+        "address": address,
+        "webcal": f"webcal:{address.partition(':')[2]}",
+        "host": host,
+        "is_local": host == "localhost" or host.startswith("127.") or host == "::1",
+        "reminders": settings.MAIL_IS_CONFIGURED,
+    }
+    return render(request, "coaching/todo_calendar.html", context)
+
+
+@page("POST")
+def renew_feed(request):
+    """Replace the address; the old one is dead from now on."""
+    number = request.POST.get("number", "")
+    if not number.isdecimal() or len(number) > LONGEST_VERSION:
+        raise BadRequest("Which address is to be replaced is a number.")
+    try:
+        feeds.renew(request.member, number=int(number))
+    except feeds.AlreadyRenewed as refusal:
+        messages.info(request, str(refusal))
+    else:
+        messages.success(request, "Renewed. The old address is dead: add the new one to your calendar.")
+    return redirect("todo-calendar")
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +175,7 @@ def _act(request, row, action, said, **typed):
         action()
     except ValidationError as refusal:
         return _show(request, row.pk, HTTPStatus.BAD_REQUEST, refused=" ".join(refusal.messages), typed=typed)
-    except (flags.AlreadyClosed, flags.AlreadyFlagged, flags.NotDismissed, notes.Archived, notes.NoFollowUp) as refusal:
+    except REFUSALS as refusal:
         return _show(request, row.pk, HTTPStatus.CONFLICT, refused=_words(refusal))
     if wants_fragment(request):
         return _show(request, row.pk, said=said)

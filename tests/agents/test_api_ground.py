@@ -119,7 +119,9 @@ def test_scopes_open_what_they_say(owner, agent, scopes, reads, writes, runs):
 # --- What is refused, and how ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/nothing", "", "/agents/", "/agents/not-an-id", "/memories", "/agents/%00"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "", "/agents/", "/agents/not-an-id", "/memories", "/agents/%00", "/agents/%0A", "/a%0Ab"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_unknown_route_is_a_problem(script, path, method):
     assert problem(script.call(method, path))[0] == 404

@@ -75,7 +75,7 @@ def open_browser(chromium, address):
 
 @pytest.fixture
 def sign_in(open_browser):
-    """A function: member, context options -> page, signed in by the form and showing the team."""
+    """A function: member, context options -> page, signed in by the form and showing the team, or what is a member's own."""
 
     def enter(member, **options):
         page = open_browser(**options)
@@ -83,7 +83,7 @@ def sign_in(open_browser):
         page.get_by_label("Email").fill(member.user.email)
         page.get_by_label("Password").fill(factories.PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/team")
+        page.wait_for_url("**/team" if member.is_leader else "**/my-coaching")
         return page
 
     return enter

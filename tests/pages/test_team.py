@@ -777,7 +777,7 @@ def test_signing_in_never_leads_elsewhere(owner):
         {"username": owner.user.email, "password": factories.PASSWORD, "next": "https://elsewhere.example/"},
     )
 
-    assert (response.status_code, response.url) == (302, "/team")
+    assert (response.status_code, response.url) == (302, "/")
 
 
 def test_wrong_password_and_unknown_address_read_the_same(owner):

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.utils import timezone
+from icalendar import Calendar
 
 from agents import actions as agents
-from coaching.actions import flags, notes
+from coaching import calendar
+from coaching.actions import feeds, flags, notes
 from coaching.models import Flag, FlagPolicy, Note
 from coaching.navigation import Navigation
 from tests import factories
@@ -425,3 +427,194 @@ def test_what_was_done_in_the_last_days_is_folded_below_with_its_undo(owner, sig
         assert f'action="/todo/{address}"' in body
     assert "Longago" not in body
     assert ('class="todo-done" open' in body, 'class="todo-done" open' in unfolded) == (False, True)
+
+
+# --- Putting off --------------------------------------------------------------------------------------------------------
+
+
+def snooze(client, note, day, **headers):
+    return client.post(f"/todo/follow-ups/{note.pk}/snooze", {"day": day}, headers=headers or {})
+
+
+@pytest.fixture
+def monday(owner):
+    """A Monday, noon, of a workspace in Berlin, a week before the clocks go forward; the follow-ups are at nine there."""
+    owner.workspace.time_zone = "Europe/Berlin"
+    owner.workspace.save_without_historical_record()
+    with time_machine.travel(datetime(2027, 3, 22, 11, 0, tzinfo=UTC), tick=False):
+        yield datetime(2027, 3, 22, 9, 0, tzinfo=owner.workspace.zone)
+
+
+def buttons(response):
+    """What the first follow-up can be put off to with one press: {day: words}."""
+    [group] = response.context["page"].groups
+    return {str(one.day): one.words for one in group.follow_ups[0].later}
+
+
+def test_follow_up_of_today_is_put_off_to_tomorrow_or_in_a_week_at_its_time_of_day(monday, owner, signed_in):
+    with time_machine.travel(monday - timedelta(days=3)):
+        note = follow_up(factories.human(owner.workspace, name="Sarah"), owner, monday)
+    client = signed_in(owner)
+    page = client.get("/todo")
+    assert buttons(page) == {"2027-03-23": "Tomorrow", "2027-03-29": "In a week"}
+
+    answer = snooze(client, note, "2027-03-29")
+
+    note.refresh_from_db()
+    assert (answer.status_code, answer.url) == (302, f"/todo?just={note.pk}")
+    assert note.follow_up_at == datetime(2027, 3, 29, 7, 0, tzinfo=UTC)  # summer time by then
+    again = client.get(answer.url)
+    assert asked(again) == {"Later": ["Sarah"]}
+    assert "Put off from 22 Mar to 29 Mar." in text_of(again)
+
+
+def test_what_is_ahead_is_put_off_from_its_own_day(monday, owner, signed_in):
+    follow_up(factories.human(owner.workspace), owner, monday + timedelta(days=3))
+
+    page = signed_in(owner).get("/todo")
+
+    assert buttons(page) == {"2027-03-26": "A day later", "2027-04-01": "A week later"}
+
+
+@BOTH
+def test_putting_off_is_taken_back_even_to_a_day_that_is_over(headers, monday, owner, admin, signed_in):
+    with time_machine.travel(monday - timedelta(days=9)):
+        note = follow_up(factories.human(owner.workspace, name="Sarah"), owner, monday - timedelta(days=5))
+    client = signed_in(admin)
+    snooze(client, note, "2027-03-23")
+
+    answer = client.post(f"/todo/follow-ups/{note.pk}/unsnooze", {"version": "2"}, headers=headers)
+
+    note.refresh_from_db()
+    assert (note.follow_up_at, note.version) == (monday - timedelta(days=5), 3)
+    assert asked(client.get("/todo")) == {"Overdue": ["Sarah"]}
+    if headers:
+        assert "The follow-up with Sarah stands where it stood." in text_of(answer)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("day", "why"),
+    [
+        ("2027-03-21", "A follow-up lies ahead."),
+        ("3000-01-01", "A follow-up lies within ten years."),
+        ("next week", "Give a day, as in 2027-01-31."),
+        ("2027-02-30", "Give a day, as in 2027-01-31."),
+        ("", "Give a day, as in 2027-01-31."),
+        ("1803254400000", "Give a day, as in 2027-01-31."),
+        ("9999-12-31", "Give a day, as in 2027-01-31."),
+    ],
+)
+def test_day_that_cannot_be_is_refused_where_it_was_typed_and_stays(headers, day, why, monday, owner, signed_in):
+    note = follow_up(factories.human(owner.workspace), owner, monday + timedelta(days=1))
+
+    answer = signed_in(owner).post(f"/todo/follow-ups/{note.pk}/snooze", {"day": day}, headers=headers)
+
+    note.refresh_from_db()
+    assert (answer.status_code, note.version) == (400, 1)
+    body = answer.content.decode()
+    assert f'role="alert">{why}</p>' in body
+    assert f'name="day" min="2027-03-22" value="{day}" aria-invalid="true"' in body
+
+
+def test_second_leader_who_presses_the_same_day_moves_nothing_further(monday, owner, admin, signed_in):
+    note = follow_up(factories.human(owner.workspace), owner, monday + timedelta(days=1))
+
+    for leader in (owner, admin):
+        snooze(signed_in(leader), note, "2027-03-24")
+
+    note.refresh_from_db()
+    assert (note.follow_up_at, note.version) == (monday + timedelta(days=2), 2)
+
+
+@BOTH
+def test_who_puts_off_what_is_done_or_archived_reads_so(headers, monday, owner, signed_in):
+    done, archived = (follow_up(factories.human(owner.workspace), owner, monday + timedelta(days=1)) for _ in range(2))
+    notes.follow_up_done(done, by=owner)
+    notes.archive(archived, by=owner)
+    client = signed_in(owner)
+
+    told = [
+        client.post(f"/todo/follow-ups/{note.pk}/snooze", {"day": "2027-03-26"}, headers=headers)
+        for note in (done, archived)
+    ]
+
+    assert [answer.status_code for answer in told] == [409, 409]
+    assert "This note asks for no follow-up any more. Nothing was changed." in text_of(told[0])
+    assert "This note is archived. Restore it to change it. Nothing was changed." in text_of(told[1])
+
+
+def test_what_was_changed_since_is_not_taken_back(monday, owner, signed_in):
+    note = follow_up(factories.human(owner.workspace), owner, monday + timedelta(days=1))
+    client = signed_in(owner)
+    snooze(client, note, "2027-03-24")
+    notes.edit(note, by=owner, body="Other words.")
+
+    answer = client.post(f"/todo/follow-ups/{note.pk}/unsnooze", {"version": "2"})
+
+    note.refresh_from_db()
+    assert (answer.status_code, note.follow_up_at) == (409, monday + timedelta(days=2))
+    assert "This note was changed since. Nothing was changed." in text_of(answer)
+    assert client.post(f"/todo/follow-ups/{note.pk}/unsnooze", {"version": "x"}).status_code == 400
+
+
+def test_note_without_a_follow_up_is_not_put_off(owner, signed_in):
+    note = notes.write(factories.human(owner.workspace), by=owner, body="x")
+
+    assert snooze(signed_in(owner), note, "2030-01-01").status_code == 409
+
+
+def test_snoozed_follow_up_takes_no_more_queries(owner, signed_in):
+    client = signed_in(owner)
+    note = follow_up(factories.human(owner.workspace, team="A"), owner)
+    snooze(client, note, (timezone.localdate() + timedelta(days=4)).isoformat())
+    few = queries(client, f"/todo?just={note.pk}")
+    for _ in range(3):
+        follow_up(factories.human(owner.workspace, team="B"), owner)
+
+    assert queries(client, f"/todo?just={note.pk}") == few
+
+
+# --- In a calendar ------------------------------------------------------------------------------------------------------
+
+
+def test_page_shows_the_address_and_renews_it(owner, signed_in):
+    client = signed_in(owner)
+    old = calendar.feed_url(owner)
+
+    shown = client.get("/todo/calendar").content.decode()
+    renewed = client.post("/todo/calendar/renew", {"number": "1"}, follow=True)
+    stale = client.post("/todo/calendar/renew", {"number": "1"}, follow=True)
+
+    assert f'value="{old}"' in shown
+    assert 'href="webcal://' in shown
+    assert "Renewed. The old address is dead" in renewed.content.decode()
+    assert old not in renewed.content.decode()
+    assert "The address was renewed before. Nothing was changed." in stale.content.decode()
+    assert feeds.of(owner).number == 2
+    assert client.post("/todo/calendar/renew", {"number": "x"}).status_code == 400
+
+
+def test_file_of_a_follow_up_is_downloaded_while_it_waits(owner, admin, signed_in):
+    note = follow_up(factories.human(owner.workspace), owner)
+    client = signed_in(admin)
+
+    answer = client.get(f"/todo/follow-ups/{note.pk}.ics")
+    notes.follow_up_done(note, by=owner)
+
+    assert (answer["Content-Type"], answer["Content-Disposition"]) == (
+        "text/calendar; charset=utf-8",
+        'attachment; filename="follow-up.ics"',
+    )
+    assert Calendar.from_ical(answer.content).walk("VEVENT")[0]["uid"] == f"{note.pk}@touchline"
+    assert client.get(f"/todo/follow-ups/{note.pk}.ics").status_code == 404
+
+
+def test_page_takes_as_many_queries_for_many_follow_ups_as_for_one(owner, signed_in):
+    client = signed_in(owner)
+    follow_up(factories.human(owner.workspace), owner)
+    few = queries(client, "/todo/calendar")
+    for _ in range(5):
+        follow_up(factories.human(owner.workspace), owner)
+
+    assert queries(client, "/todo/calendar") == few

@@ -11,10 +11,10 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.html import format_html
 
-from agents import actions, members, workspaces
+from agents import actions, invitations, members, workspaces
 from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack, Owes
-from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button
+from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button, led
 from agents.back_office.versioned import HistoryBack, VersionedBack, VersionsShown
 from agents.models import (
     Agent,
@@ -372,8 +372,41 @@ class InvitationBack(OwedBack):
     list_select_related = ("workspace", "invited_by__user")
     search_fields = ("email", "workspace__name")
     ordering = ("-created_at", "pk")
+    form = RowForm
     never_shown = (*OwedBack.never_shown, "number")
     giving_up = "The mail is not sent. The invitation stands, and can be sent again."
+
+    def has_add_permission(self, request, *args):
+        return self.may(request)
+
+    def get_fields(self, request, obj=None):
+        if obj:
+            return super().get_fields(request, obj)
+        asked = ["email", "role", "agent"]
+        return ["workspace", *asked] if request.user.is_superuser or len(led(request)) > 1 else asked
+
+    def get_readonly_fields(self, request, obj=None):
+        return super().get_readonly_fields(request, obj) if obj else ()
+
+    def save_model(self, request, obj, form, change):
+        by = self.acting_on_work(request, obj)
+        made = invitations.invite(obj.workspace, obj.email, by=by, role=obj.role, agent=obj.agent)
+        obj.pk, obj._state.adding = made.pk, False
+
+    def buttons_for(self, row):
+        if row.accepted_at or row.revoked_at:
+            return ()
+        return (*super().buttons_for(row), "send_again", "revoke")
+
+    @button("Send again")
+    def send_again(self, request, row, words):
+        invitations.send_again(row, by=self.acting(request, row))
+        return "Another seven days and a new link. Every earlier one is dead."
+
+    @button("Take back", danger=True)
+    def revoke(self, request, row, words):
+        invitations.revoke(row, by=self.acting(request, row))
+        return "Taken back. Its link is dead."
 
 
 @admin.register(PasswordReset)

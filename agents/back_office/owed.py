@@ -7,6 +7,7 @@ from agents import work
 from agents.access import Refusal
 from agents.back_office.rows import ReadOnly, acting, button
 from agents.models import Member
+from agents.templatetags import words
 
 
 class AtWork(Refusal):
@@ -27,17 +28,21 @@ class OwedBack(ReadOnly):
     Operators act on work without being members: a try carries nobody's name.
     """
 
-    owed_columns = ("owes_since", "attempts", "held_until", "last_error")
+    owed_columns = ("work_owed", "last_error")
     never_shown: tuple[str, ...] = ("claim",)
     giving_up = ""
 
-    @admin.display(description="Next try", ordering="next_try_at")
-    def owes_since(self, row):
-        return row.next_try_at
-
-    @admin.display(description="At work until", ordering="claimed_until")
-    def held_until(self, row):
-        return row.claimed_until
+    @admin.display(description="Work owed", ordering="next_try_at")
+    def work_owed(self, row):
+        """Since or from when, whether a worker is at it, and how often it was tried."""
+        if row.next_try_at is None:
+            return None
+        now = timezone.now()
+        if row.claimed_until and row.claimed_until >= now:
+            told = f"At work until {words.exact(row.claimed_until)}"
+        else:
+            told = f"{'Due since' if row.next_try_at <= now else 'Next try'} {words.exact(row.next_try_at)}"
+        return f"{told}, tried {row.attempts}×" if row.attempts else told
 
     def acting_on_work(self, request, row) -> Member | None:
         """The membership as which this person acts; None for an operator who is no member there. Raises NotAllowed."""
@@ -52,7 +57,7 @@ class OwedBack(ReadOnly):
         return () if row.next_try_at is None else ("try_again", "give_up")
 
     @button("Try again now")
-    def try_again(self, request, row, words):
+    def try_again(self, request, row, _):
         self.acting_on_work(request, row)
         if row.next_try_at is None:
             raise NothingOwed(SETTLED)
@@ -61,7 +66,7 @@ class OwedBack(ReadOnly):
         return "It is due now. A worker takes it within seconds."
 
     @button("Give up", danger=True)
-    def give_up(self, request, row, words):
+    def give_up(self, request, row, _):
         self.end(row, by=self.acting_on_work(request, row))
         return f"Given up. {self.giving_up}"
 

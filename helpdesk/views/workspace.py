@@ -176,15 +176,16 @@ def _send(change):
 
 def _show(request, *, name_form=None, zone_form=None, status=HTTPStatus.OK):
     workspace = Workspace.objects.get(pk=request.member.workspace_id)  # as it is stored, whatever was typed
-    changes = _changes(workspace)
+    changes, clock = _changes(workspace), _clock_of(workspace)
+    chosen = clock.change.time_zone if clock.is_owed else workspace.time_zone
     context = {
         "section": "settings",
         "tab": "settings-workspace",
         "workspace": workspace,
         "owner": Member.objects.filter(workspace=workspace, role=Member.Role.OWNER).select_related("user").first(),
         "name_form": name_form or NameForm(initial={"name": workspace.name}),
-        "zone_form": zone_form or TimeZoneForm(initial={"time_zone": workspace.time_zone}),
-        "clock": _clock_of(workspace),
+        "zone_form": zone_form or TimeZoneForm(initial={"time_zone": chosen}),
+        "clock": clock,
         "zones": zones(timezone.now().replace(minute=0, second=0, microsecond=0)),
         "changes": changes[:SHOWN_CHANGES],
         "more_changes": len(changes) > SHOWN_CHANGES,

@@ -52,7 +52,7 @@ def test_no_kind_is_missing_and_each_says_what_giving_up_means(model):
 
     assert isinstance(back, OwedBack)
     assert back.giving_up.endswith(".")
-    assert {"owes_since", "attempts", "last_error"} <= set(back.list_display)
+    assert {"work_owed", "last_error"} <= set(back.list_display)
 
 
 @pytest.mark.parametrize("model", KINDS)

@@ -80,14 +80,14 @@ def _said(code, words):
 
 def _unreached(error):
     host = settings.EMAIL_HOST
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib hides it in its own
+        return f"The mail server {host} did not answer in time."
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return f"The mail server {host} hung up."
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return f"The mail server {host} cannot do what EMAIL_URL asks for: {error}"
     if isinstance(error, ConnectionRefusedError):
         return f"Nothing answers at the mail server {host}."
-    if isinstance(error, TimeoutError):
-        return f"The mail server {host} did not answer in time."
     if isinstance(error, socket.gaierror):
         return f"The mail server {host} was not found."
     if isinstance(error, ssl.SSLError):

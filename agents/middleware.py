@@ -18,7 +18,7 @@ def current_member(get_response):
         request.memberships = SimpleLazyObject(lambda: memberships_of(request))
         request.member = SimpleLazyObject(lambda: member_of(request))
         response = get_response(request)
-        if request.session.accessed and request.user.is_authenticated:
+        if request.session.accessed:
             request.session.seen(place=place_of(request))
         return response
 

@@ -139,7 +139,8 @@ def load(workspace, question) -> People:
 def persons(members) -> list[Person]:
     """The same members with when they were last here, by one query."""
     here = BrowserSession.objects.filter(user__in=[member.user_id for member in members])
-    seen = here.values_list("user_id").annotate(Max("seen_at"), Count("pk", filter=Q(expire_date__gt=timezone.now())))
+    open_ones = Count("pk", filter=Q(expire_date__gt=timezone.now()))
+    seen = here.order_by().values_list("user_id").annotate(at=Max("seen_at"), n=open_ones)
     by_user = {user_id: (at, n) for user_id, at, n in seen}
     found = []
     for member in members:

@@ -52,8 +52,8 @@ class SessionStore(DatabaseSessions):
         BrowserSession.objects.filter(pk=self.session_key).update(started_at=now, seen_at=now, **told)
 
     def seen(self, *, place: str) -> None:
-        """The browser asked for something. Written every few minutes at most, for it is asked on every page."""
-        if self.row is None or self.row.pk != self.session_key:
+        """A browser that somebody is signed in with asked for something. Written every few minutes at most."""
+        if self.row is None or self.row.user_id is None or self.row.pk != self.session_key:
             return
         now = timezone.now()
         if self.row.seen_at <= now - SEEN_NOTED_EVERY:

@@ -26,6 +26,7 @@ import numpy as np
 from coaching.trajectory import LEVELS, MIN_TEAM, PEER_PRIOR, WEEKLY_CAP, Days, dispersion
 
 PAST_WEEKS = 9  # whose level is the agent's own
+EARLY_WEEKS = 4  # of these, the first half
 RECENT_WEEKS = 4  # just before the note: what the leader saw when they wrote it
 BEFORE_DAYS = 7 * (PAST_WEEKS + RECENT_WEEKS)
 FIRST_LOOK = 2  # weeks after the note
@@ -41,6 +42,7 @@ MIN_RECENT = 4  # under which the last four weeks are not known
 MIN_AFTER = 8  # under which nothing is said of what came
 MIN_CONTROLS = 20
 MOST_CONTROLS = 60
+MOST_RATINGS = 10_000  # nobody gets more in twelve weeks: asking for them would be saying never
 MIN_BEYOND = 5  # controls that stood out as much or more: further out nothing was learned
 ORDINARY_DIP = 1.0  # standard errors that need no controls further out
 LEVEL_PULL = 4.0  # ratings at the peers' level that an own level is drawn towards it by: keeps it off 0 and 1
@@ -48,8 +50,9 @@ WIDER = 3  # times as many are alike in their dip, of whom those alike in volume
 LEAST_NOISE = 0.7
 ENDS = ("chance", "none", "all", "deeper")
 DEEPEST = 2.0  # times a dip that stands out may be as deep as the mean of four weeks of it
-OWN_NOISE = 1.3  # how much wider than chance a range is drawn where no controls say
-SIZE = 5.0  # points: a smaller change is not asked for
+WEATHER = 0.15  # how far three months move a workspace, as a ratio of odds (its logarithm), where nobody tells
+OWN_NOISE = 1.4  # how much wider than chance a range is drawn where no controls say
+SIZES = (5.0, 10.0)  # points: the change looked for, the second where the first is never seen
 
 
 class Verdict(StrEnum):
@@ -76,8 +79,8 @@ class Effect:
 
     `change` is what came beyond what was expected, `low` to `high` its range that holds at all looks together 19 times in 20.
     `dip` is how far the last four weeks before the note lay under the own level (negative: above), `came_back` the points of it
-    that were to be expected back. `size` is the change that was looked for, `more` the ratings needed beside those that came to
-    see it 4 times in 5: None where no number of them would do.
+    that were to be expected back. `size` is the improvement that was looked for, `more` the ratings needed beside those
+    that came to see it 4 times in 5: None where no number of them would do.
     """
 
     verdict: Verdict
@@ -92,7 +95,7 @@ class Effect:
     low: float | None = None
     high: float | None = None
     dip: float | None = None
-    size: float = SIZE
+    size: float | None = None
     more: int | None = None
 
 
@@ -105,9 +108,10 @@ def weeks_since(on, day):
 def measure(days, team, written, agents, on, weeks):
     """The Effect of each note, in their order: on agent `agents[i]` (a row), written on day `on[i]`, `weeks[i]` after it.
 
-    `team` has one int an agent, -1 for none. `written` is every note of the workspace, put away or not, as two arrays (rows,
-    days): whoever has one in the months that are looked at is nobody's control. The day of a note counts neither as before nor
-    as after; days after the look are not read. Days before the first column of `days` count as days without ratings.
+    `team` has one int an agent, -1 for none. `written` is every note of the workspace as two arrays (rows, days), these among
+    them and put away or not: whoever has one in the months that are looked at is nobody's control. The day of a note counts
+    neither as before nor as after; days after the look are not read, and days before the first column of `days` count as days
+    without ratings.
     """
     team, agents, on, weeks = (np.asarray(x, np.int64) for x in (team, agents, on, weeks))
     rows, written_on = (np.asarray(x, np.int64) for x in written)
@@ -116,7 +120,6 @@ def measure(days, team, written, agents, on, weeks):
         near = (written_on >= day - BEFORE_DAYS) & (written_on <= day + 7 * k)
         coached = np.zeros(days.n_agents, bool)
         coached[rows[near]] = True
-        coached[agents[(on >= day - BEFORE_DAYS) & (on <= day + 7 * k)]] = True
         looked = np.flatnonzero((on == day) & (weeks == k))
         for at, effect in zip(looked.tolist(), _Look(days, team, coached, day, k).at(agents[looked]), strict=True):
             effects[at] = effect
@@ -138,7 +141,7 @@ class _Look:
 
         counted = ~coached & (n_past > 0)
         peers = _Peers(team, counted)
-        mean = _rate(peers.sums(u_past), peers.sums(n_past), 0.5)
+        mean = _kept(_rate(peers.sums(u_past), peers.sums(n_past), 0.5))
         self.level = _kept((u_past + LEVEL_PULL * mean) / (n_past + LEVEL_PULL))
         then = self._moved(peers, mean, self.n_recent, u_recent, RECENT_WEEKS)
         self.usual = self._moved(peers, mean, self.n_after, u_after, weeks)
@@ -146,13 +149,23 @@ class _Look:
         self.dip = _rate(u_recent, self.n_recent, np.nan) - then
         self.rest = self.came - self.usual
 
-        spread = self.phi * self.level * (1 - self.level)
-        self.noise_past = spread / _effective(n_past, PAST_WEEKS)
-        self.noise_recent = spread / _effective(self.n_recent, RECENT_WEEKS)
+        spread = self.spread = self.phi * self.level * (1 - self.level)
+        self.noise_past = spread / np.maximum(n_past, 1.0)
+        self.noise_recent = spread / np.maximum(self.n_recent, 1.0)
         self.stands_out = self.dip / np.sqrt(self.noise_past + self.noise_recent)
+        self.halves = []  # of the own level's weeks: how far each lay from all of them, its noise
+        middle = day - BEFORE_DAYS + 7 * EARLY_WEEKS
+        for first, last in ((day - BEFORE_DAYS, middle - 1), (middle, recent_from - 1)):
+            n, u = days.window(first, last)
+            noise = spread * (1 / np.maximum(n, 1.0) + 7 / (WEEKLY_CAP * (last - first + 1)))
+            self.halves.append((n, _rate(u, n, np.nan) - self.level, noise))
+
         usual = self.phi * self.usual * (1 - self.usual)
         self.spread_after = np.maximum(usual, self.phi * _spread_of(u_after, self.n_after, self.usual))
-        self.noise_after = self.spread_after / _effective(self.n_after, weeks)
+        self.noise_after = self.spread_after / np.maximum(self.n_after, 1.0)
+
+        heard = np.maximum(peers.all_sums(self.n_after * self.usual), 0.0) / self.phi
+        self.weather_noise = (self.usual * (1 - self.usual)) ** 2 / (1 / WEATHER**2 + heard)
 
         able = counted & self.known & (self.n_after >= MIN_AFTER)
         self.pool = np.flatnonzero(able)[np.argsort(self.stands_out[able], kind="stable")]
@@ -246,16 +259,27 @@ class _Look:
         sure = _with_few(SURE, n_controls) if n_controls else SURE
         stays, dip = of["stays"], self.dip[row]
         part = np.minimum(stays, 1.0)
-        before = (1 - part) ** 2 * self.noise_past[row] + part**2 * self.noise_recent[row] + of["unsure"] * dip**2
+        # Controls show how weeks differ beyond chance and how well the weather is known; without them it is allowed for.
+        alone = 0 if n_controls else 1
+        spread = alone * self.spread[row] / WEEKLY_CAP
+        past, recent = self.noise_past[row] + spread / PAST_WEEKS, self.noise_recent[row] + spread / RECENT_WEEKS
+        before = (1 - part) ** 2 * past + part**2 * recent + of["unsure"] * dip**2
         expected = self.usual[row] + stays * dip
+        if alone:  # nor would anybody know what a level that was no level does
+            for n, off, noise in self.halves:
+                if n[row] >= MIN_AFTER:
+                    expected, before = np.append(expected, self.usual[row] + off[row]), np.append(before, noise[row])
+            before = before + self.weather_noise[row] + self.spread_after[row] / (WEEKLY_CAP * self.weeks)
         change = expected - self.came[row]
         error = np.sqrt(of["noise"] * (self.noise_after[row] + before))
         low, high = (change - sure * error).min(), (change + sure * error).max()
 
-        size = max(SIZE / 100, dip)
-        gap = np.abs(expected - expected[0])
-        allowed = (np.maximum(size - gap, 0.0) / (sure + POWER)) ** 2 / of["noise"] - before
-        more = _more(self.spread_after[row], allowed.min(), n_after)
+        gap = np.maximum(expected[0] - expected, 0.0)  # what an improvement has to overcome besides chance
+        for size in (max(least / 100, dip) for least in SIZES):
+            allowed = (np.maximum(size - gap, 0.0) / (sure + POWER)) ** 2 / of["noise"] - before
+            more = _more(self.spread_after[row], allowed.min(), n_after)
+            if more is not None:
+                break
         if low > 0:
             verdict = Verdict.BETTER
         elif high < 0:
@@ -299,13 +323,9 @@ class _Peers:
 
 def _more(spread, allowed, n):
     """How many ratings beside the `n` that came bring their noise under `allowed`; 0 where they do already, None never."""
-    if allowed <= 0:
+    if allowed <= 0 or spread / allowed > MOST_RATINGS:
         return None
-    effective = spread / allowed
-    most = WEEKLY_CAP * LAST_LOOK
-    if effective >= most:
-        return None
-    return max(0, int(np.ceil(effective / (1 - effective / most))) - n)
+    return max(0, int(np.ceil(spread / allowed)) - n)
 
 
 def _with_few(sure, n):

@@ -1,8 +1,6 @@
 """The pages of the settings, and the counts beside the links of the top bar."""
 
-from functools import cache, cached_property
-
-from django.urls import NoReverseMatch, reverse
+from functools import cached_property
 
 from coaching.models import Proposal
 from coaching.pages import my_coaching, todo
@@ -19,29 +17,13 @@ SETTINGS = (
 )
 
 
-@cache
-def settings_pages():
-    """Those of SETTINGS that have an address here, as (name of the address, label)."""
-    return tuple((name, label) for name, label in SETTINGS if _resolves(name))
-
-
-def _resolves(name):
-    try:
-        reverse(name)
-    except NoReverseMatch:
-        return False
-    return True
-
-
 class Navigation:
     """What waits for this member; counted only where a page shows it."""
 
+    settings = SETTINGS
+
     def __init__(self, member):
         self.member = member
-
-    @property
-    def settings(self):
-        return settings_pages()
 
     @cached_property
     def pending_proposals(self):

@@ -76,6 +76,15 @@ def try_again(change, *, by) -> TimeZoneChange:
     return change
 
 
+def give_up(change, *, by=None) -> TimeZoneChange:
+    """Let a change that is owed not happen; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    if by is not None:
+        require(by, Right.MANAGE_WORKSPACE)
+    if not work.drop(change, last_error=GIVEN_UP):
+        raise NothingOwed("It has ended already, or a worker is at it this moment.")
+    return change
+
+
 def run(change_id) -> TimeZoneChange | None:
     """Carry out what is owed. Returns the change, or None where it is not due or another worker has it.
 

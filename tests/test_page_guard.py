@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
-from agents import actions
-from agents.models import Door
+from agents import actions, invitations
+from agents.models import BrowserSession, Door
 from agents.pages import FRAGMENT
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
 from coaching.pages import my_coaching
@@ -27,7 +27,12 @@ pytestmark = pytest.mark.django_db
 # Roles in the order of a line's answers: nobody, the owner of another workspace, a member without an agent, a member with
 # one (`own`), an admin, the owner. `hers` is a colleague's agent, `ai` one with a coach.
 ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin", "owner")
-BARE = {"", "admin", "health/live", "health/ready", "sign-in", "sign-out"}  # pages of nobody in particular
+# Pages of nobody in particular.
+BARE = {
+    "", "admin", "health/live", "health/ready", "sign-in", "sign-out", "forgot-password",
+    "reset-password/<str:uidb64>/<str:token>", "reset-password/{user}/{reset}", "invitations/<str:token>", "invitations/{link}",
+    "invitations/{used}",
+}  # fmt: skip
 ELSEWHERE = ("admin/", "api/v1/", "^api")  # guarded by the tests named above
 
 SEEN = (302, 404, 404, 404, 200, 200)  # leaders see it, for others it does not exist
@@ -36,6 +41,8 @@ MINE = (302, 404, 404, 200, 200, 200)  # a member's own
 LISTED = (302, 200, 403, 403, 200, 200)  # a list that members may not use; strangers see that of their own workspace
 LED_ON = (302, 302, 403, 403, 302, 302)  # what leaders do in their own workspace, strangers in theirs
 OPEN = (200,) * 6
+PERSONAL = (302, 200, 200, 200, 200, 200)  # about whoever asks
+OWN_DONE = (302,) * 6  # done to oneself; nobody is asked to sign in
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 OWN = {"own", "shared"}  # what a linked member may know of
@@ -55,6 +62,20 @@ LINES = [
     ("sign-in", "GET", {}, (200, 302, 302, 302, 302, 302)),
     ("sign-in", "POST", {"username": "a@test.example", "password": "x"}, (200, 302, 302, 302, 302, 302)),
     ("sign-out", "POST", {}, (302,) * 6),
+    ("forgot-password", "GET", {}, OPEN),
+    ("forgot-password", "POST", {"email": "a@test.example"}, OPEN),
+    ("reset-password/{user}/{reset}", "GET", {}, (410,) * 6),
+    ("reset-password/{user}/{reset}", "POST", {"new_password1": "x", "new_password2": "x"}, (410,) * 6),
+    ("invitations/{link}", "GET", {}, OPEN),
+    ("invitations/{link}", "POST", {}, (400, 200, 200, 200, 200, 200)),
+    ("invitations/{used}", "GET", {}, (404,) * 6),
+    ("account", "GET", {}, PERSONAL),
+    ("account", "POST", {"name": "Ana"}, OWN_DONE),
+    ("account/password", "POST", {"old": "x", "password": "y", "again": "z"}, (302, 400, 400, 400, 400, 400)),
+    ("account/sessions/end-others", "POST", {}, OWN_DONE),
+    ("account/sessions/{her_session}/end", "POST", {}, (302, 404, 404, 404, 404, 302)),
+    ("account/leave", "POST", {}, OWN_DONE),
+    ("workspace", "POST", {"workspace": "{workspace}"}, (302, 404, 302, 302, 302, 302)),
     ("admin", "GET", {}, (302,) * 6),
     ("", "GET", {}, (302,) * 6),
     ("team", "GET", {}, (302, 200, 200, 200, 200, 200)),
@@ -186,6 +207,7 @@ LINES = [
     ("agents/{ai}/configurations?from=1&to=2", "GET", {}, SEEN),
     ("agents/{ai}/configurations/as-of?asOf=2026-01-01T10:00", "GET", {}, (302, 404, 404, 404, 400, 400)),
     ("agents/{ai}/configurations/{number}", "GET", {}, SEEN),
+    ("help/after-coaching", "GET", {}, LISTED),
     ("settings", "GET", {}, LED_ON),
     ("settings/workspace", "GET", {}, LISTED),
     ("settings/workspace", "POST", {"name": "Harbour desk"}, LED_ON),
@@ -207,6 +229,23 @@ LINES = [
     ("settings/flags/backtest", "GET", {}, LED_ON),
     ("settings/flags/backtest", "POST", {}, LED_ON),
     ("settings/flags/backtest/{backtest}/stop", "POST", {}, DONE),
+    ("settings/members", "GET", {}, LISTED),
+    ("settings/members?q=person&which=left&page=2", "GET", {}, LISTED),
+    ("settings/members", "POST", {"email": "n@test.example", "role": "member"}, LED_ON),
+    ("settings/members/free-rows?agent=a", "GET", {}, LISTED),
+    ("settings/members/{colleague}", "GET", {}, SEEN),
+    ("settings/members/{colleague}/role", "POST", {"role": "admin"}, DONE),
+    ("settings/members/{colleague}/agent", "POST", {"agent": ""}, DONE),
+    ("settings/members/{colleague}/remove", "POST", {}, DONE),
+    (
+        "settings/members/{colleague}/hand-over",
+        "POST",
+        {"confirmation": "{workspace_name}", "password": factories.PASSWORD},
+        (302, 404, 404, 404, 403, 302),
+    ),
+    ("settings/invitations", "GET", {}, LISTED),
+    ("settings/invitations/{invitation}/send", "POST", {}, DONE),
+    ("settings/invitations/{invitation}/revoke", "POST", {}, DONE),
     ("settings/model", "GET", {}, LISTED),
     ("settings/model", "POST", MODEL, LED_ON),
     ("settings/model/test", "GET", {}, LED_ON),
@@ -301,11 +340,31 @@ def world(workspace, owner, agent, linked_member):
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
         ),
     }
+    asked = invitations.invite(workspace, "new@test.example", by=owner)
+    named = {
+        "link": invitations.link(asked).rsplit("/", 1)[1],
+        "used": "forged",
+        "user": "MQ",
+        "reset": "0-0",
+        "workspace_name": workspace.name,
+        "her_session": str(signed_in_elsewhere(owner).id),
+    }
+    rows |= {
+        "colleague": factories.member(workspace),
+        "invitation": asked,
+        "workspace": workspace,
+    }
     entry = workspace.decisions.get(proposal_id=applied.pk)
     told = {"entry": str(entry.number), "number": "2", "words": my_coaching.words_of(shared)}
-    return (
-        {name: str(row.pk) for name, row in rows.items()} | told | {"soon": f"{tomorrow + timedelta(days=9):%Y-%m-%d}"}
-    )
+    soon = {"soon": f"{tomorrow + timedelta(days=9):%Y-%m-%d}"}
+    return {name: str(row.pk) for name, row in rows.items()} | named | told | soon
+
+
+def signed_in_elsewhere(member):
+    """A browser session of theirs."""
+    browser = Client()
+    browser.force_login(member.user)
+    return BrowserSession.objects.get(pk=browser.session.session_key)
 
 
 @pytest.fixture

@@ -46,9 +46,11 @@ def begin(request):
                 workspace_id=member.workspace_id, member=member, key=key, request_hash=asked
             )
     except IntegrityError:
-        earlier = rows.get(key=key)
+        earlier = rows.filter(key=key).first()
     else:
         return row, None
+    if earlier is None:
+        raise KeyInUse("The first request with this Idempotency-Key failed just now. Send it again.")
     if earlier.request_hash != asked:
         raise KeyInUse("This Idempotency-Key was used for another request.")
     if earlier.status is None:

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from agents import work
 from agents.access import Refusal, Right, require
 from coaching.models import Sample
 from helpdesk import deeplinks
@@ -17,6 +18,10 @@ BEST = 10_000  # hundredths: a conversation rated as well as can be is no sample
 
 class UnknownConversation(Refusal):
     """No conversation is known by this source and id, and nobody said whose it is."""
+
+
+class NothingOwed(Refusal):
+    """The summary is not owed, or a worker is at it this moment."""
 
 
 def rated_within(agent, since, day):
@@ -125,6 +130,26 @@ def bring_back(sample, *, by):
 def _owe_summary(rows):
     """Let those of `rows` whose summary is still to come, and that nobody works at, owe it from now on."""
     rows.filter(summary_state=Sample.Summary.PENDING, next_try_at=None).update(next_try_at=timezone.now(), attempts=0)
+
+
+def give_up(sample, *, by=None):
+    """Leave a sample whose summary is owed without one; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    if by is not None:
+        require(by, Right.COACH_PEOPLE)
+    if not work.drop(sample, summary_state=Sample.Summary.FAILED):
+        raise NothingOwed("There is nothing to be done for it any more, or a worker is at it this moment.")
+    return sample
+
+
+def summarise_again(sample):
+    """Owe the summary of a sample anew, also of one that was given up. Raises NothingOwed."""
+    wanted = Sample.objects.kept().filter(pk=sample.pk, summary="")
+    with transaction.atomic():
+        if not work.owe_all_again(wanted):
+            raise NothingOwed("It has a summary, is put away, or a worker is at it this moment.")
+        Sample.objects.filter(pk=sample.pk).update(summary_state=Sample.Summary.PENDING)
+    sample.refresh_from_db()
+    return sample
 
 
 def _sample(conversation, agent, rating, **values):

@@ -101,7 +101,7 @@ def older(member, agent, than) -> Notes:
 def readable(member):
     """The notes that `member` may read, with whom a line of them names."""
     return Note.objects.visible_to(member).select_related(
-        "agent", "author__user", "acknowledged_by__user", "sample__conversation"
+        "agent", "author__user", "acknowledged_by__user", "sample__conversation", "effect"
     )
 
 

@@ -14,7 +14,7 @@ from agents.pages import page, wants_fragment
 from coaching.actions import backtests, policies
 from coaching.forms import FlagPolicyForm
 from coaching.models import Backtest
-from coaching.navigation import settings_pages
+from coaching.navigation import SETTINGS
 from coaching.pages import policy as policy_page
 from coaching.tasks import run_backtest
 
@@ -23,7 +23,7 @@ from coaching.tasks import run_backtest
 def index(request):
     """The first of the pages."""
     require(request.member, Right.MANAGE_WORKSPACE)
-    return redirect(settings_pages()[0][0])
+    return redirect(SETTINGS[0][0])
 
 
 @page("GET", "POST")

@@ -1,4 +1,4 @@
-"""Does "since the note" claim what is not there? Notes without effect, and with one, in simulated workspaces of known truth.
+"""Does "since the note" claim what is not there? Notes with and without effect, on simulated workspaces whose truth is known.
 
     python -m tests.bench.effects_eval [--shared DIR] [--quick] [--seeds 601,602,603]
 
@@ -252,8 +252,8 @@ def main(arguments=None):
     with ProcessPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         sizes = [(f"{AGENTS} agents", AGENTS, SHARE, seeds)]
         if not options.quick:
-            sizes.append((f"{SMALL} agents, all with a note", SMALL, 1.0, range(seeds[0], seeds[0] + 40)))
-            sizes.append((f"{5 * SMALL} agents", 5 * SMALL, SHARE, range(seeds[0], seeds[0] + 20)))
+            sizes.append((f"{SMALL} agents, all with a note", SMALL, 1.0, range(seeds[0], seeds[0] + 20)))
+            sizes.append((f"{5 * SMALL} agents", 5 * SMALL, SHARE, range(seeds[0], seeds[0] + 10)))
         for title, n_agents, share, of_seeds in sizes:
             head = ("notes", "better", "worse", "claimed", "plain, any", "plain, last", "controls")
             widths = (7, 9, 9, 9, 12, 12, 11)

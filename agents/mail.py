@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template import Context, TemplateDoesNotExist
-from django.template.loader import get_template, render_to_string
+from django.template import Context, Engine, TemplateDoesNotExist
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from agents import work
@@ -36,7 +36,7 @@ def send(to: str, subject: str, template: str, context: dict) -> None:
     """Send templates/mail/TEMPLATE.txt, and beside it TEMPLATE.html where there is one, to one address. Raises MailFailed."""
     subject = " ".join(subject.split())  # a name with a line break must not begin a header of its own
     context = {"public_url": settings.PUBLIC_URL} | context
-    plain = get_template(f"mail/{template}.txt").template.render(Context(context, autoescape=False))
+    plain = Engine.get_default().get_template(f"mail/{template}.txt").render(Context(context, autoescape=False))
     message = EmailMultiAlternatives(subject, plain, to=[to], headers={"Auto-Submitted": "auto-generated"})
     with suppress(TemplateDoesNotExist):
         message.attach_alternative(render_to_string(f"mail/{template}.html", context), "text/html")

@@ -91,7 +91,7 @@ def test_page_session_reads_and_needs_the_csrf_token_to_write(client, owner):
 def test_signed_in_user_without_a_workspace_is_refused(client):
     client.force_login(factories.user())
 
-    assert problem(client.get("/api/v1/agents"))[0] == 403
+    assert problem(client.get("/api/v1/agents"))[0] == 404
 
 
 @pytest.mark.parametrize(

@@ -318,8 +318,8 @@ def test_link_sets_a_password_once_and_ends_every_session(owner):
     done = set_new(client, page)
 
     assert "Your password is changed" in told(done)[0]
-    assert not is_in(inside)
     assert not BrowserSession.objects.filter(user=owner.user).exists()
+    assert not is_in(inside)
     assert is_in(browser(owner, password=NEW))
     assert set_new(*follow(link_of(sent))[:1], page).status_code == 410
     assert follow(link_of(sent))[1].status_code == 410

@@ -229,11 +229,14 @@ def test_leader_who_answers_customers_sees_what_was_shared_with_them_and_only_th
     admin.agent = factories.human(owner.workspace)
     admin.save_without_historical_record()
     share(admin, owner)
-    notes.write(admin.agent, by=owner, body="Private.")
+    private = notes.write(admin.agent, by=owner, body="Private.")
+    client = signed_in(admin)
 
-    response = signed_in(admin).get("/my-coaching")
+    response = client.get("/my-coaching")
 
     assert bodies(response) == ["Well done."]
+    assert (response.context["page"].n_notes, response.context["page"].n_unread) == (1, 1)
+    assert read(client, private).status_code == 404
     assert b'<a class="menu-item" href="/my-coaching">' in response.content
 
 

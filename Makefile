@@ -20,7 +20,7 @@ SERVICES := $(SCRATCH) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.
 	FIELD_KEYS="$$($(PY) -c '$(NEW_FIELD_KEY)')" &&
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-services lint bench bench-services flag-eval
+.PHONY: help up test test-services lint bench bench-services flag-eval effects-eval
 
 help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,14 +44,17 @@ lint: $(DEV) $(POSTGRES) ## check style, types, templates, direction of imports,
 	.venv/bin/lint-imports
 	@$(EMBEDDED) $(PY) manage.py makemigrations --check --dry-run
 
-bench: $(DEV) ## measure on SQLite, as ratios to a floor in the same run; ARGS="startup imports exchange sweep late team knowledge conversation queue streams tokens decisions" chooses
+bench: $(DEV) ## measure on SQLite, as ratios to a floor in the same run; ARGS="startup imports exchange sweep late team drawer knowledge conversation queue streams tokens decisions" chooses
 	@$(EMBEDDED) $(PY) -m tests.bench $(ARGS)
 
-bench-services: $(DEV) $(POSTGRES) ## measure imports, sweep, a late rating, the Team page, the Memory tab, the queue, streams and decisions on PostgreSQL
-	@$(SERVICES) $(PY) -m tests.bench $(or $(ARGS),imports sweep late team knowledge queue streams decisions)
+bench-services: $(DEV) $(POSTGRES) ## measure imports, sweep, a late rating, the Team page, the drawer, the Memory tab, the queue, streams and decisions on PostgreSQL
+	@$(SERVICES) $(PY) -m tests.bench $(or $(ARGS),imports sweep late team drawer knowledge queue streams decisions)
 
 flag-eval: $(DEV) ## measure the flag against its scenarios
 	@$(EMBEDDED) $(PY) -m tests.bench.flag_eval $(ARGS)
+
+effects-eval: $(DEV) ## measure how often "since the note" is wrong, and what it sees
+	@$(EMBEDDED) $(PY) -m tests.bench.effects_eval $(ARGS)
 
 $(PY):
 	@bin/make-environment

@@ -1,24 +1,32 @@
 """People, agents, what they are told, and the log, in the back office."""
 
 from django.contrib import admin
-from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import get_content_type_for_model
+from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
-from agents import actions, members, workspaces
-from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button
-from agents.back_office.versioned import HistoryBack, VersionedBack
+from agents import actions, invitations, members, workspaces
+from agents.back_office import owed_work
+from agents.back_office.owed import OwedBack, Owes
+from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button, led
+from agents.back_office.versioned import HistoryBack, VersionedBack, VersionsShown
 from agents.models import (
     Agent,
     ApiToken,
+    BrowserSession,
     Configuration,
     Decision,
     Door,
     ExternalId,
+    Invitation,
     Member,
+    PasswordReset,
     Procedure,
     Prompt,
     Team,
@@ -27,6 +35,7 @@ from agents.models import (
 )
 
 admin.site.unregister(Group)  # what people may do hangs on their role in a workspace
+admin.site.add_page("owed-work", owed_work.page, label="Owed work")
 
 OF_AGENT = ("configuration_version", "memory_base_version", "created_at")
 CHANGED_BY_ACTION = ("name", "active", "coaching", "storage_mode", "retention_days")
@@ -84,8 +93,9 @@ class UserBack(UserAdmin, Back):
 
 
 @admin.register(Workspace)
-class WorkspaceBack(Back):
+class WorkspaceBack(VersionsShown):
     group = "People"
+    version_fields = ("name", "slug", "time_zone")
     workspace_path = "pk"
     list_display = ("name", "slug", "time_zone", "decisions_made", "created_at")
     list_filter = ("created_at",)
@@ -103,8 +113,9 @@ class WorkspaceBack(Back):
 
     @admin.display(description="Time zone")
     def time_zone_kept(self, row):
-        """Where it is changed: with it change the days that every rating belongs to, in one go."""
-        return f"{row.time_zone}. To change it: manage.py rebuild_days --workspace {row.slug} --time-zone ZONE"
+        """Where it is changed: with it change the days that every rating belongs to, by a worker."""
+        address = reverse("admin:helpdesk_timezonechange_add")
+        return format_html('{} <a href="{}?workspace={}">Change it</a>', row.time_zone, address, row.pk)
 
     def has_add_permission(self, request, *args):
         return request.user.is_superuser
@@ -135,10 +146,11 @@ class MemberForm(RowForm):
 
 
 @admin.register(Member)
-class MemberBack(Back):
+class MemberBack(VersionsShown):
     """Memberships. Superusers put logins into workspaces; staff see to the roles and agents of their own people."""
 
     group = "People"
+    version_fields = ("role", "agent", "left_at")
     form = MemberForm
     list_display = ("user", "workspace", "role", "agent", "joined_at", "left_at")
     list_filter = ("role", ("workspace", admin.RelatedOnlyFieldListFilter))
@@ -160,13 +172,35 @@ class MemberBack(Back):
 
     def save_model(self, request, obj, form, change):
         if not change:
-            super().save_model(request, obj, form, change)
+            made = members.add_member(obj.workspace, obj.user.email, by=None, role=obj.role, agent=obj.agent)
+            obj.pk, obj._state.adding = made.pk, False
             return
         by, member = self.acting(request, obj), Member.objects.get(pk=obj.pk)
         if "role" in form.changed_data:
             members.change_role(member, by=by, role=obj.role)
         if "agent" in form.changed_data:
             members.link(member, by=by, agent=obj.agent)
+
+    def buttons_for(self, row):
+        if row.left_at:
+            return ("bring_back",)
+        return () if row.is_owner else ("hand_over", "remove")
+
+    @button("Bring back")
+    def bring_back(self, request, row, words):
+        by = self.acting(request, row)
+        members.add_member(row.workspace, row.user.email, by=by, role=row.role)
+        return "Back in the workspace, with the role from before and without an agent."
+
+    @button("Hand the workspace over to them")
+    def hand_over(self, request, row, words):
+        members.hand_over(row, by=self.acting(request, row))
+        return f"{row} owns the workspace now. You are an admin."
+
+    @button("Take out of the workspace", danger=True)
+    def remove(self, request, row, words):
+        members.remove(row, by=self.acting(request, row))
+        return "Taken out. What they wrote stays under their name; their tokens are dead."
 
 
 @admin.register(Team)
@@ -194,7 +228,7 @@ class ExternalIdInline(Scope, admin.StackedInline):
 class AgentBack(Back):
     group = "Agents"
     list_display = ("name", "kind", "team", "active", "coaching", "configuration_version", "workspace")
-    list_filter = ("kind", "active", "coaching", ("team", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("kind", "active", "coaching", "storage_mode", ("team", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("team", "workspace")
     search_fields = ("name", "external_ids__value")
     ordering = ("name", "pk")
@@ -314,7 +348,138 @@ class ApiTokenBack(ReadOnly):
 
     @button("Revoke", danger=True)
     def revoke(self, request, row, words):
-        self.acting(request, row)
-        if not ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        if row.revoked_at:
             return "It was revoked already."
+        members.revoke_token(row, by=self.acting(request, row))
         return "Revoked: the next request with this token is refused."
+
+    def view_on_site(self, obj):
+        return reverse("settings-tokens")
+
+
+@admin.register(Invitation)
+class InvitationBack(OwedBack):
+    """Who was asked in. The link is nowhere: it is signed anew when it is sent."""
+
+    group = "People"
+    list_display = ("email", "workspace", "role", "invited_by", "expires_at", "accepted_at", *OwedBack.owed_columns)
+    list_filter = (
+        Owes,
+        "role",
+        ("accepted_at", admin.EmptyFieldListFilter),
+        ("revoked_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("workspace", "invited_by__user")
+    search_fields = ("email", "workspace__name")
+    ordering = ("-created_at", "pk")
+    form = RowForm
+    never_shown = (*OwedBack.never_shown, "number")
+    giving_up = "The mail is not sent. The invitation stands, and can be sent again."
+
+    def has_add_permission(self, request, *args):
+        return self.may(request)
+
+    def get_fields(self, request, obj=None):
+        if obj:
+            return super().get_fields(request, obj)
+        asked = ["email", "role", "agent"]
+        return ["workspace", *asked] if request.user.is_superuser or len(led(request)) > 1 else asked
+
+    def get_readonly_fields(self, request, obj=None):
+        return super().get_readonly_fields(request, obj) if obj else ()
+
+    def save_model(self, request, obj, form, change):
+        by = self.acting_on_work(request, obj)
+        made = invitations.invite(obj.workspace, obj.email, by=by, role=obj.role, agent=obj.agent)
+        obj.pk, obj._state.adding = made.pk, False
+
+    def buttons_for(self, row):
+        if row.accepted_at or row.revoked_at:
+            return ()
+        return (*super().buttons_for(row), "send_again", "revoke")
+
+    @button("Send again")
+    def send_again(self, request, row, words):
+        invitations.send_again(row, by=self.acting(request, row))
+        return "Another seven days and a new link. Every earlier one is dead."
+
+    @button("Take back", danger=True)
+    def revoke(self, request, row, words):
+        invitations.revoke(row, by=self.acting(request, row))
+        return "Taken back. Its link is dead."
+
+
+@admin.register(PasswordReset)
+class PasswordResetBack(OwedBack):
+    """Who asked to set a new password. The link is nowhere: it is made while the mail is sent."""
+
+    group = "People"
+    workspace_path = "user__memberships__workspace"
+    list_display = ("user", "asked_at", "sent_at", *OwedBack.owed_columns)
+    list_filter = (Owes, "asked_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__name")
+    ordering = ("-asked_at", "-pk")
+    giving_up = "The mail is not sent. They can ask for another."
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        return rows if request.user.is_superuser else rows.distinct()
+
+    def acting_on_work(self, request, row):
+        """A login belongs to no workspace: whoever sees it may have its mail tried again."""
+        return None
+
+
+class SessionList(ChangeList):
+    """Rows are called by their `id`: what opens a session is its key, which stands in no address."""
+
+    def url_for_result(self, result):
+        return reverse("admin:agents_browsersession_change", args=[result.id])
+
+
+@admin.register(BrowserSession)
+class BrowserSessionBack(ReadOnly):
+    """Where people are signed in. Superusers see all of them; what is in a session, and what opens it, is shown to nobody."""
+
+    group = "People"
+    one, many = "Browser", "Browsers signed in"
+    workspace_path = "user__memberships__workspace"
+    list_display = ("browser", "user", "place", "started_at", "seen_at", "expire_date")
+    list_filter = ("started_at", "seen_at")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__name", "browser", "place")
+    ordering = ("-seen_at", "id")
+    never_shown = ("session_key", "session_data", "id", "pk")
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request).defer("session_data")
+        return rows if request.user.is_superuser else rows.distinct()
+
+    def get_changelist(self, request, **kwargs):
+        return SessionList
+
+    def get_object(self, request, object_id, from_field=None):
+        try:
+            return self.get_queryset(request).filter(id=unquote(object_id)).first()
+        except ValidationError:
+            return None
+
+    def buttons_for(self, row):
+        return ("end",)
+
+    @button("Sign out there", danger=True)
+    def end(self, request, row, words):
+        BrowserSession.objects.filter(id=row.id).delete()
+        return "Signed out there: the next request of that browser leads to the sign-in."
+
+    def log_change(self, request, obj, message):
+        """The log keeps what it is about by its key, which here would open the session."""
+        return LogEntry.objects.create(
+            user_id=request.user.pk,
+            content_type=get_content_type_for_model(obj),
+            object_id=str(obj.id),
+            object_repr=str(obj)[:200],
+            action_flag=CHANGE,
+            change_message=message,
+        )

@@ -139,6 +139,7 @@ class AgentFilters(StrictFilterSet):
 
 
 class Agents(ApiView):
+    for_members = ("GET",)
     rights = {"POST": Right.MANAGE_WORKSPACE}
     filterset_class = AgentFilters
     ordering = ("name", "id")
@@ -146,6 +147,7 @@ class Agents(ApiView):
 
     @extend_schema(responses=AgentShown(many=True))
     def get(self, request):
+        """By name. A member is told their own row; what an AI agent is told is for leaders."""
         agents = Agent.objects.visible_to(request.member).select_related("team", "prompt")
         return self.page(agents.prefetch_related("external_ids"), AgentShown)
 
@@ -157,12 +159,17 @@ class Agents(ApiView):
 
 
 class OneAgent(ApiView):
+    for_members = ("GET",)
+
     @extend_schema(responses=AgentShown)
     def get(self, request, agent_id):
         return Response(_shown(agent_or_404(request.member, agent_id), self))
 
     @extend_schema(request=AgentChange, responses=AgentShown)
     def patch(self, request, agent_id):
+        """Only the fields that are named change. `systemPrompt` needs the `baseVersion` it was written against, and answers 409
+        where the prompt has moved on.
+        """
         agent = agent_or_404(request.member, agent_id)
         values = _for_the_action(self.read(AgentChange))
         prompt, base_version = values.pop("system_prompt", None), values.pop("base_version", None)
@@ -241,7 +248,7 @@ class ConfigurationMade(StrictSerializer):
     target_id = IdField()
     target_version = WholeField()
     memory_base_version = WholeField()
-    by = PersonField()
+    by = PersonField(allow_null=True, help_text="Null: nobody did, an operator's command or the product itself.")
     door = ChoiceField(choices=Door.choices)
     reason = TextField()
     proposal = IdField(source="proposal_id", allow_null=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.permissions import BasePermission
 
 from agents.models import ApiToken
@@ -49,8 +49,15 @@ class PageAuthentication(SessionAuthentication):
     def authenticate(self, request):
         signed_in = super().authenticate(request)
         if signed_in and not request._request.member:
-            raise PermissionDenied("You are not a member of any workspace.")
+            raise NotFound("You are not a member of any workspace.")  # whoever was removed sees nothing here any more
         return signed_in
+
+
+def scopes_asked(view, method: str) -> tuple[str, ...]:
+    """The scopes of which a token needs one for `method` on `view`."""
+    method = "GET" if method == "HEAD" else method
+    asked = getattr(view, "scopes", {}).get(method, "read" if method in READING else "write")
+    return (asked,) if isinstance(asked, str) else asked
 
 
 class ScopePermission(BasePermission):
@@ -65,9 +72,7 @@ class ScopePermission(BasePermission):
             return False
         if request.auth is None:
             return True
-        method = "GET" if request.method == "HEAD" else request.method
-        asked = getattr(view, "scopes", {}).get(method, "read" if method in READING else "write")
-        enough = (asked,) if isinstance(asked, str) else asked
+        enough = scopes_asked(view, request.method)
         if not set(enough) & set(request.auth.scopes):
             self.message = f"This token lacks the scope {' or '.join(enough)}."
             return False

@@ -31,7 +31,7 @@ class Change(StrictSerializer):
 
     change = ChoiceField(choices=Configuration.Change.choices)
     configuration_version = WholeField(source="number", help_text="The agent's configuration number it made.")
-    by = PersonField()
+    by = PersonField(allow_null=True, help_text="Null: nobody did, an operator's command or the product itself.")
     door = ChoiceField(choices=Door.choices, help_text="From where it was made.")
     reason = TextField()
     proposal = IdField(source="proposal_id", allow_null=True)

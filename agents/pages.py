@@ -35,7 +35,7 @@ def page(*methods):
                     "A NUL character cannot be stored."
                 )  # no keyboard sends one; PostgreSQL refuses it late
             if not request.member:
-                return render(request, "agents/no_workspace.html", status=403)
+                return render(request, "agents/no_workspace.html", status=404)
             try:
                 with timezone.override(request.member.workspace.zone):
                     response = view(request, *args, **kwargs)

@@ -1,17 +1,30 @@
 """Browser sessions that know whose they are (Django's own way to extend them), so that people can see and end theirs."""
 
+from datetime import timedelta
+
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
+from django.utils import timezone
 
 from agents.models import BrowserSession
+
+SEEN_NOTED_EVERY = timedelta(minutes=5)
+BROWSER_LIMIT = BrowserSession._meta.get_field("browser").max_length
+PLACE_LIMIT = BrowserSession._meta.get_field("place").max_length
 
 
 class SessionStore(DatabaseSessions):
     """What SESSION_ENGINE names."""
 
+    row = None  # as it was read
+
     @classmethod
     def get_model_class(cls):
         return BrowserSession
+
+    def _get_session_from_db(self):
+        self.row = super()._get_session_from_db()
+        return self.row
 
     def create_model_instance(self, data):
         """The row to be stored. What else is known of a browser that was here before stays as it is."""
@@ -20,3 +33,32 @@ class SessionStore(DatabaseSessions):
         row.session_data, row.expire_date = new.session_data, new.expire_date
         row.user_id = data.get(SESSION_KEY)
         return row
+
+    def cycle_key(self):
+        """A new key for the same browser: since when it is here, and as what, is not forgotten with the old key."""
+        before = BrowserSession.objects.filter(pk=self.session_key).first() if self.session_key else None
+        super().cycle_key()
+        if before is not None:
+            BrowserSession.objects.filter(pk=self.session_key).update(
+                started_at=before.started_at, browser=before.browser, place=before.place
+            )
+
+    def begin(self, *, browser: str, place: str) -> None:
+        """Somebody has just signed in: with what (as it calls itself) and from which network address."""
+        if self.session_key is None:
+            self.create()
+        now = timezone.now()
+        told = {"browser": _printable(browser)[:BROWSER_LIMIT], "place": place[:PLACE_LIMIT]}
+        BrowserSession.objects.filter(pk=self.session_key).update(started_at=now, seen_at=now, **told)
+
+    def seen(self, *, place: str) -> None:
+        """A browser that somebody is signed in with asked for something. Written every few minutes at most."""
+        if self.row is None or self.row.user_id is None or self.row.pk != self.session_key:
+            return
+        now = timezone.now()
+        if self.row.seen_at <= now - SEEN_NOTED_EVERY:
+            BrowserSession.objects.filter(pk=self.row.pk).update(seen_at=now, place=place[:PLACE_LIMIT])
+
+
+def _printable(words):
+    return "".join(character for character in words if character.isprintable())

@@ -7,6 +7,8 @@ Counts stand in the database, where every web process sees them.
 import hashlib
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.contrib.auth import login
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -18,6 +20,8 @@ from agents.models import SignInTries
 WINDOW = timedelta(minutes=15)
 MOST_WITH_ONE_EMAIL = 10  # from one place
 MOST_FROM_ONE_PLACE = 100  # a whole office may share one address
+MOST_RESETS_OF_ONE_EMAIL = 3
+MOST_RESETS_FROM_ONE_PLACE = 20
 
 
 def take(email: str, place: str) -> bool:
@@ -25,6 +29,17 @@ def take(email: str, place: str) -> bool:
     SignInTries.objects.filter(since__lte=timezone.now() - WINDOW).delete()
     taken = [_take(key, most) for key, most in _limits(email, place)]  # both count, also where the first is full
     return all(taken)
+
+
+def take_reset_from(place: str) -> bool:
+    """Count one wish for a new password from a network address, whatever the email; False where there were too many."""
+    SignInTries.objects.filter(since__lte=timezone.now() - WINDOW).delete()
+    return _take(_key("reset", place), MOST_RESETS_FROM_ONE_PLACE)
+
+
+def take_reset_of(email: str) -> bool:
+    """Count one wish for a new password of one email, from wherever; False where that inbox has got enough of them."""
+    return _take(_key("reset of", email.strip().lower()), MOST_RESETS_OF_ONE_EMAIL)
 
 
 def _take(key, most):
@@ -40,6 +55,12 @@ def forgive(email: str, place: str) -> None:
     SignInTries.objects.filter(key=from_place, count__gt=0).update(count=F("count") - 1)
 
 
+def forget(email: str, place: str) -> None:
+    """They have a new password: what was mistyped of the old one from here is forgotten."""
+    (with_email, _), _ = _limits(email, place)
+    SignInTries.objects.filter(key=with_email).delete()
+
+
 def open_again_at(email: str, place: str) -> datetime | None:
     """When the next try will be looked at; None where it would be now."""
     full = Q()
@@ -51,9 +72,14 @@ def open_again_at(email: str, place: str) -> datetime | None:
 
 def _limits(email, place):
     """[(key, most)]: of this email from this place, and of this place whatever the email."""
-    with_email = hashlib.sha256(f"{place} {email.strip().lower()}".encode(errors="replace")).hexdigest()
-    from_place = hashlib.sha256(place.encode(errors="replace")).hexdigest()
-    return [(with_email, MOST_WITH_ONE_EMAIL), (from_place, MOST_FROM_ONE_PLACE)]
+    return [
+        (_key(place, email.strip().lower()), MOST_WITH_ONE_EMAIL),
+        (_key(place), MOST_FROM_ONE_PLACE),
+    ]
+
+
+def _key(*parts):
+    return hashlib.sha256(" ".join(parts).encode(errors="replace")).hexdigest()
 
 
 class ThrottledBackend(ModelBackend):
@@ -69,6 +95,12 @@ class ThrottledBackend(ModelBackend):
         if user is not None:
             forgive(username, place)
         return user
+
+
+def enter(request, user):
+    """Sign `user` in with this browser, and note which it is."""
+    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    request.session.begin(browser=request.headers.get("User-Agent", ""), place=place_of(request))
 
 
 def place_of(request):

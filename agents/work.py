@@ -28,6 +28,11 @@ class LeaseLost(Exception):
     """Another worker holds the row now; whatever was done here must not be stored."""
 
 
+def free(at) -> Q:
+    """The rows that no worker holds at that moment."""
+    return Q(claimed_until=None) | Q(claimed_until__lt=at)
+
+
 class OwedQuerySet(models.QuerySet):
     def owed(self):
         return self.filter(next_try_at__isnull=False)
@@ -35,7 +40,20 @@ class OwedQuerySet(models.QuerySet):
     def due(self, at=None):
         """Owed, its time has come, and nobody holds it."""
         at = at or timezone.now()
-        return self.filter(next_try_at__lte=at).filter(Q(claimed_until=None) | Q(claimed_until__lt=at))
+        return self.filter(next_try_at__lte=at).filter(free(at))
+
+    def put_off(self, at=None):
+        """Owed, but not before a later moment."""
+        at = at or timezone.now()
+        return self.filter(next_try_at__gt=at).filter(free(at))
+
+    def at_work(self, at=None):
+        """Held by a worker whose lease has not run out."""
+        return self.filter(claimed_until__gte=at or timezone.now())
+
+    def failing(self):
+        """Owed, and the last try went wrong."""
+        return self.owed().exclude(last_error="")
 
 
 class Owed(models.Model):
@@ -120,13 +138,24 @@ def give_up(row, *, error: str, **values) -> None:
 
 def owe_again(row) -> bool:
     """A person asks for another try now. False where the row is at work this very moment."""
+    return bool(owe_all_again(type(row)._default_manager.filter(pk=row.pk)))
+
+
+def owe_all_again(rows) -> int:
+    """Another try now of each of `rows` that nobody is at this very moment. Returns how many."""
     now = timezone.now()
-    free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-    return bool(
-        type(row)
-        ._default_manager.filter(free, pk=row.pk)
-        .update(next_try_at=now, attempts=0, claim=None, claimed_until=None, last_error="")
-    )
+    return rows.filter(free(now)).update(next_try_at=now, attempts=0, claim=None, claimed_until=None, last_error="")
+
+
+def drop(row, **values) -> bool:
+    """A person asks for no further try: owe nothing more, keep the error, store `values`. False where nothing is owed or the
+    row is at work this very moment.
+    """
+    owed = type(row)._default_manager.filter(free(timezone.now()), pk=row.pk, next_try_at__isnull=False)
+    dropped = owed.update(next_try_at=None, claim=None, claimed_until=None, **values)
+    if dropped:
+        row.refresh_from_db()
+    return bool(dropped)
 
 
 def owed_constraint(name):

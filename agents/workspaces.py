@@ -1,13 +1,30 @@
 """What can be done to a workspace itself. Its clock is another matter: ratings hang on it (`helpdesk.actions`)."""
 
-from agents import history
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from agents import history, invitations
 from agents.access import Right, require
-from agents.models import Workspace
+from agents.models import Member, Workspace
 
 
 def rename(workspace, *, by, name):
-    """Call the workspace `name` from now on. Raises NotAllowed, ValidationError."""
+    """Call the workspace `name` from now on. False where it is called so already. Raises NotAllowed, ValidationError."""
     require(by, Right.MANAGE_WORKSPACE)
-    renamed = Workspace(name=name.strip())
+    renamed = Workspace(name=" ".join(name.split()))
+    if not renamed.name.isprintable():
+        raise ValidationError({"name": "A name has no control characters in it."})
     renamed.clean_fields(exclude=["slug", "time_zone"])
-    history.change(workspace, Workspace.objects.all(), by=by, name=renamed.name)
+    return history.change(workspace, Workspace.objects.exclude(name=renamed.name), by=by, name=renamed.name)
+
+
+def create(slug, *, owner_email, name="", password=None):
+    """A new workspace. Returns its owner's Member; or an Invitation where they are new here and no `password` is given.
+
+    For operators: no right inside the product reaches across workspaces. Raises ValidationError.
+    """
+    workspace = Workspace(slug=slug, name=name or slug)
+    workspace.full_clean()
+    with transaction.atomic():
+        workspace.save(force_insert=True)
+        return invitations.add_or_invite(workspace, owner_email, role=Member.Role.OWNER, password=password)

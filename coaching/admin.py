@@ -1,32 +1,52 @@
 """Flags, samples, notes, sessions and proposals in the back office. Buttons call the actions of every other door."""
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from agents.back_office.owed import OwedBack, Owes
-from agents.back_office.rows import ReadOnly, button
+from agents.back_office.rows import ReadOnly, button, led
 from agents.back_office.versioned import VersionsShown, lines, readable
-from agents.models import Door
-from coaching.actions import backtests, connections, flags, imports, notes, proposals, samples, sessions
+from agents.models import Door, Workspace
+from coaching.actions import backtests, connections, flags, imports, notes, policies, proposals, samples, sessions
 from coaching.diffs import LABELS
 from coaching.models import (
     Backtest,
+    CalendarFeed,
     ConfigurationImport,
     Flag,
     FlagPolicy,
     ModelConnection,
     ModelTest,
     Note,
+    NoteEffect,
     Proposal,
+    Reminder,
     Sample,
     Session,
     Sweep,
     Turn,
 )
+from coaching.pages import connections as connections_page
 
 TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
 AGENT = ("agent", admin.RelatedOnlyFieldListFilter)
+
+
+def connections_shown(request):
+    """Which model answers each workspace, and when it last worked."""
+    workspaces = Workspace.objects.all() if request.user.is_superuser else Workspace.objects.filter(pk__in=led(request))
+    if not request.user.is_superuser and not led(request):
+        raise PermissionDenied("The back office shows the rows of workspaces that you lead, and you lead none.")
+    asked = request.GET.get("q", "").strip()[:200].replace("\0", "")
+    found, more = connections_page.load(workspaces.filter(name__icontains=asked) if asked else workspaces)
+    context = {"title": "Connections", "connections": found, "more": more, "asked": asked}
+    return TemplateResponse(request, "admin/connections.html", admin.site.each_context(request) | context)
+
+
+admin.site.add_page("connections", connections_shown, label="Connections")
 
 
 @admin.register(Proposal)
@@ -150,10 +170,11 @@ class SweepBack(OwedBack):
     list_select_related = ("workspace",)
     search_fields = ("workspace__name",)
     ordering = ("workspace__name",)
+    giving_up = "Flags stay as they are until the next look, tonight or soon after new ratings."
 
 
 @admin.register(FlagPolicy)
-class FlagPolicyBack(VersionsShown, ReadOnly):
+class FlagPolicyBack(VersionsShown):
     group = "Coaching"
     one, many = "Flag policy", "Flag policies"
     list_display = ("workspace", "sensitivity", "automatic", "version")
@@ -162,7 +183,13 @@ class FlagPolicyBack(VersionsShown, ReadOnly):
     search_fields = ("workspace__name",)
     ordering = ("workspace__name", "pk")
     fields = ("workspace", "sensitivity", "automatic", "version")
+    readonly_fields = ("version",)
     version_fields = ("sensitivity", "automatic")
+
+    def save_model(self, request, obj, form, change):
+        by, chosen = self.acting(request, obj), {"sensitivity": obj.sensitivity, "automatic": obj.automatic}
+        made = policies.choose(obj.workspace, by=by, **chosen)
+        obj.pk, obj._state.adding = made.pk, False
 
     def view_on_site(self, obj):
         return reverse("settings-flag-policy")
@@ -177,6 +204,7 @@ class BacktestBack(OwedBack):
     search_fields = ("workspace__name", "asked_by__user__name", "asked_by__user__email")
     ordering = ("-asked_at", "pk")
     never_shown = (*OwedBack.never_shown, "result")
+    giving_up = "The replay is stopped. What an earlier one found stays; anybody can ask for a new one."
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer("result")  # up to a megabyte each
@@ -200,11 +228,8 @@ class BacktestBack(OwedBack):
             return ("try_again", "stop") if row.state == Backtest.State.QUEUED else ("stop",)
         return ("ask_again",)
 
-    @button("Try again now")
-    def try_again(self, request, row, words):
-        if row.state not in Backtest.UNFINISHED:
-            raise backtests.NotRunning("This backtest has ended already.")
-        return super().try_again(request, row, words)
+    def end(self, row, *, by):
+        backtests.give_up(row, by=by)
 
     @button("Stop", danger=True)
     def stop(self, request, row, words):
@@ -227,6 +252,7 @@ class ConfigurationImportBack(OwedBack):
     search_fields = ("file_name", "agent__name", "uploaded_by__user__name", "uploaded_by__user__email")
     ordering = ("-uploaded_at", "pk")
     never_shown = (*OwedBack.never_shown, "steps")
+    giving_up = "What was brought in so far stays; the import is marked as failed, and can be gone on with."
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer("steps")  # up to the size of the file
@@ -239,13 +265,10 @@ class ConfigurationImportBack(OwedBack):
             return ("discard",)
         if row.state == ConfigurationImport.State.FAILED:
             return ("go_on",)
-        return ("try_again",) if row.state == ConfigurationImport.State.QUEUED else ()
+        return ("try_again", "give_up") if row.state == ConfigurationImport.State.QUEUED else ()
 
-    @button("Try again now")
-    def try_again(self, request, row, words):
-        if row.next_try_at is None:
-            raise imports.AlreadyBegun("There is nothing to be done for it.")
-        return super().try_again(request, row, words)
+    def end(self, row, *, by):
+        imports.give_up(row, by=by)
 
     @button("Discard", danger=True)
     def discard(self, request, row, words):
@@ -276,6 +299,19 @@ class ModelConnectionBack(VersionsShown, ReadOnly):
     def view_on_site(self, obj):
         return reverse("settings-model")
 
+    def buttons_for(self, row):
+        return ("test", "disconnect") if row.key_tail else ()
+
+    @button("Test it")
+    def test(self, request, row, words):
+        connections.ask_for_test(row.workspace, by=self.acting(request, row))
+        return "A test is asked for. A worker takes it within seconds."
+
+    @button("Disconnect", danger=True)
+    def disconnect(self, request, row, words):
+        connections.disconnect(row.workspace, by=self.acting(request, row), version=row.version)
+        return "Disconnected. The key is deleted here."
+
 
 @admin.register(ModelTest)
 class ModelTestBack(OwedBack):
@@ -287,6 +323,7 @@ class ModelTestBack(OwedBack):
     search_fields = ("workspace__name", "asked_by__user__name", "asked_by__user__email")
     ordering = ("-asked_at", "pk")
     never_shown = (*OwedBack.never_shown, "checks")
+    giving_up = "The test ends without a result. The connection stays as it is, and can be tested again."
 
     @admin.display(description="Came to")
     def came_to(self, row):
@@ -301,13 +338,10 @@ class ModelTestBack(OwedBack):
         return reverse("settings-model") + "#model-test"
 
     def buttons_for(self, row):
-        return ("try_again",) if row.finished_at is None else ("ask_again",)
+        return ("try_again", "give_up") if row.finished_at is None else ("ask_again",)
 
-    @button("Try again now")
-    def try_again(self, request, row, words):
-        if row.finished_at is not None:
-            raise connections.AlreadyTested("This test has ended already.")
-        return super().try_again(request, row, words)
+    def end(self, row, *, by):
+        connections.give_up(row, by=by)
 
     @button("Test again")
     def ask_again(self, request, row, words):
@@ -323,6 +357,10 @@ class SampleBack(OwedBack):
     list_select_related = ("conversation", "agent")
     search_fields = ("agent__name", "^conversation__external_id", "summary")
     ordering = ("-created_at", "pk")
+    giving_up = "The sample stays without a summary, and says that it could not be read."
+
+    def end(self, row, *, by):
+        samples.give_up(row, by=by)
 
     def view_on_site(self, obj):
         return reverse("team-agent", args=[obj.agent_id])
@@ -331,7 +369,15 @@ class SampleBack(OwedBack):
         if row.unpinned_at:
             return ()
         owed = row.next_try_at or row.summary_state == Sample.Summary.FAILED
-        return ("try_again", "unpin") if owed else ("unpin",)
+        given_up = ("give_up",) if row.next_try_at else ()
+        return ("try_again", *given_up, "unpin") if owed else ("unpin",)
+
+    @button("Try again now")
+    def try_again(self, request, row, words):
+        """Also of one that was given up: its summary is pending again."""
+        self.acting_on_work(request, row)
+        samples.summarise_again(row)
+        return "It is due now. A worker takes it within seconds."
 
     @button("Take out of the samples", danger=True)
     def unpin(self, request, row, words):
@@ -348,6 +394,10 @@ class TurnBack(OwedBack):
     list_select_related = ("session__agent", "asked_by__user")
     search_fields = ("session__agent__name", "error")
     ordering = ("-created_at", "pk")
+    giving_up = "The question stays without an answer, and can be asked again."
+
+    def end(self, row, *, by):
+        sessions.give_up(row, by=by)
 
     def view_on_site(self, obj):
         return reverse("coach-session", args=[obj.session_id])
@@ -408,3 +458,44 @@ class NoteBack(VersionsShown, ReadOnly):
     def restore(self, request, row, words):
         notes.restore(row, by=self.acting(request, row))
         return "Restored."
+
+
+@admin.register(NoteEffect)
+class NoteEffectBack(ReadOnly):
+    group = "Coaching"
+    one, many = "Effect of a note", "Effects of notes"
+    list_display = ("note", "agent", "day", "workspace")
+    list_filter = ("day", ("workspace", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("note__agent", "workspace")
+    search_fields = ("note__agent__name", "note__body")
+    ordering = ("-day", "-pk")
+
+    @admin.display(description="Agent", ordering="note__agent__name")
+    def agent(self, row):
+        return row.note.agent
+
+
+@admin.register(Reminder)
+class ReminderBack(OwedBack):
+    group = "Coaching"
+    one, many = "Reminder by mail", "Reminders by mail"
+    list_display = ("note", "follow_up_at", "sent_at", *OwedBack.owed_columns)
+    list_filter = (Owes, "follow_up_at", ("sent_at", admin.EmptyFieldListFilter))
+    list_select_related = ("note__agent", "note__author__user")
+    search_fields = ("note__agent__name", "note__body")
+    ordering = ("-follow_up_at", "-pk")
+    giving_up = "The mail is not sent. The follow-up stands on the To do page all the same."
+
+
+@admin.register(CalendarFeed)
+class CalendarFeedBack(ReadOnly):
+    """Who has renewed the address of their calendar, and when. What the address is made from is shown to nobody."""
+
+    group = "Coaching"
+    one, many = "Calendar address", "Calendar addresses"
+    list_display = ("member", "renewed_at", "workspace")
+    list_filter = ("renewed_at", ("workspace", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("member__user", "workspace")
+    search_fields = ("member__user__name", "member__user__email")
+    ordering = ("-renewed_at", "-pk")
+    never_shown = ("number",)

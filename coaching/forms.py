@@ -3,25 +3,13 @@
 from datetime import UTC, datetime
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils import timezone
 
+from agents.forms import Typed
 from agents.models import TEXT_LIMIT, Agent
 from coaching.llm import DEFAULT_MODEL
 from coaching.models import FlagPolicy, ModelConnection
 from memories.models import SUMMARY_LIMIT
-
-
-class Typed(forms.Form):
-    """A form whose refusals come from an action: `refuse` puts each beside its field."""
-
-    required_css_class = "field-required"
-
-    def refuse(self, error):
-        """Take over a ValidationError of an action; what names no field of this form is said above it."""
-        told = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
-        for name, sentences in told.items():
-            self.add_error(name if name in self.fields else None, sentences)
 
 
 class Versioned(Typed):

@@ -6,8 +6,13 @@ from coaching.models import Proposal
 from coaching.pages import my_coaching, todo
 
 SETTINGS = (
+    ("settings-workspace", "Workspace"),
+    ("settings-members", "Members"),
+    ("settings-deep-links", "Deep links"),
+    ("settings-tokens", "Tokens"),
     ("settings-flag-policy", "Flag policy"),
     ("settings-model", "Model"),
+    ("settings-retention", "Retention"),
     ("decisions", "Decision log"),
 )
 

@@ -2,9 +2,13 @@
 
 from celery import shared_task
 
+from agents.models import Invitation, PasswordReset
+from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
+from helpdesk.models import TimeZoneChange
+from helpdesk.tasks import change_time_zone
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
@@ -81,7 +85,10 @@ def find_owed_work():
     _send(run_backtest, Backtest.objects.unfinished().due())
     _send(run_import, ConfigurationImport.objects.due())
     _send(run_model_test, ModelTest.objects.unfinished().due())
+    _send(send_invitation, Invitation.objects.due())
+    _send(send_password_reset, PasswordReset.objects.due())
     _send(send_reminder, Reminder.objects.due())
+    _send(change_time_zone, TimeZoneChange.objects.unfinished().due())
 
 
 @shared_task

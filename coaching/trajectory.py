@@ -289,7 +289,7 @@ def scan(days, team, day):
     """
     team = _checked_team(team, days.n_agents)
     peers = _Peers(team)
-    phi = _dispersion(days, day)
+    phi = dispersion(days, day)
     windows = [_window(days, peers, phi, day, k) for k in WINDOW_WEEKS]
     stacked = {name: np.stack([w[name] for w in windows]) for name in windows[0]}
     statistic = stacked.pop("statistic")
@@ -502,7 +502,7 @@ def _bonus(weeks, ratings):
     return LONG_WINDOW_BONUS * (weeks - LONG_WINDOW_WEEKS) + MANY_RATINGS_BONUS * doublings
 
 
-def _dispersion(days, day):
+def dispersion(days, day):
     """phi, how far ratings spread against good/bad ones of the same mean: 1 for those, less for five stars."""
     n, u = (x.sum() for x in days.window(day - HISTORY_DAYS + 1, day))
     if n == 0:

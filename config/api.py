@@ -13,5 +13,5 @@ urlpatterns = [
     path("", include("memories.api")),
     path("", include("helpdesk.api")),
     path("", include("coaching.api")),
-    re_path(r"^.*$", UnknownRoute.as_view(), name="api-unknown"),
+    re_path(r"^[\s\S]*$", UnknownRoute.as_view(), name="api-unknown"),
 ]

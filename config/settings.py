@@ -158,6 +158,7 @@ CELERY_BEAT_SCHEDULE = {
     "note-served": {"task": "coaching.tasks.note_served", "schedule": 60.0},
     "flag-sweep": {"task": "coaching.tasks.find_due_sweeps", "schedule": 20.0},
     "retention": {"task": "helpdesk.tasks.delete_expired_transcripts", "schedule": 3600.0},
+    "sessions": {"task": "agents.tasks.forget_sessions", "schedule": 3600.0},
     "reminders": {"task": "coaching.tasks.find_reminders", "schedule": 60.0},
     "viewings": {"task": "coaching.tasks.forget_viewings", "schedule": 86_400.0},
 }
@@ -174,6 +175,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
+PASSWORD_RESET_TIMEOUT = 2 * 3600
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 20
@@ -233,6 +235,7 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": "/"}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api_examples.complete"],
     "ENUM_NAME_OVERRIDES": {
         "AgentKind": "agents.models.Agent.Kind",
         "Door": "agents.models.Door",

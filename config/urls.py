@@ -13,8 +13,9 @@ urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("config.api")),
-    re_path(r"^api(?:/.*)?$", UnknownRoute.as_view()),
+    re_path(r"^api(?:/[\s\S]*)?$", UnknownRoute.as_view()),
     path("", include("agents.urls")),
+    path("", include("helpdesk.urls")),
     path("", include("coaching.urls")),
 ]
 

@@ -569,8 +569,8 @@ def keep_storage_promises(now: datetime) -> int:
     """
     stored = StoredTranscript.objects.order_by("pk")
     gone, _ = stored.filter(delete_at__lte=now).delete()
-    dropped, _ = stored.filter(conversation__agent__storage_mode=Agent.Storage.SUMMARY_ONLY).delete()
-    unmasked = stored.filter(masked=False, conversation__agent__storage_mode=Agent.Storage.MASKED)
+    dropped, _ = stored.not_to_be_kept().delete()
+    unmasked = stored.to_be_masked()
     for pk in list(unmasked.values_list("pk", flat=True)):
         row = unmasked.filter(pk=pk).first()
         if row is not None:

@@ -1,11 +1,14 @@
 """Conversations, ratings and deep links in the back office. Transcripts are not shown here."""
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from agents.back_office.rows import Back, ReadOnly
-from helpdesk import deeplinks
-from helpdesk.models import Conversation, DeepLink, Rating, RatingDay
+from agents.back_office.owed import OwedBack, Owes
+from agents.back_office.rows import ReadOnly, RowForm, button, led
+from agents.back_office.versioned import VersionsShown
+from helpdesk import clocks, deeplinks
+from helpdesk.models import Conversation, DeepLink, Rating, RatingDay, TimeZoneChange
 
 TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
 
@@ -50,8 +53,9 @@ class RatingDayBack(ReadOnly):
 
 
 @admin.register(DeepLink)
-class DeepLinkBack(Back):
+class DeepLinkBack(VersionsShown):
     group = "Conversations"
+    version_fields = ("conversation_pattern", "account_pattern", "keys")
     list_display = ("source", "conversation_pattern", "workspace")
     list_filter = (("workspace", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("workspace",)
@@ -73,3 +77,54 @@ class DeepLinkBack(Back):
         )  # fmt: skip
         obj.pk = saved.pk
         obj._state.adding = False
+
+    def delete_model(self, request, obj):
+        deeplinks.remove(obj, by=self.acting(request, obj))
+
+    def view_on_site(self, obj):
+        return reverse("settings-deep-links")
+
+
+@admin.register(TimeZoneChange)
+class TimeZoneChangeBack(OwedBack):
+    """A new one is asked for by adding it; the rest happens by itself."""
+
+    group = "People"
+    one, many = "Change of the time zone", "Changes of the time zone"
+    form = RowForm
+    list_display = ("workspace", "time_zone", "asked_by", "asked_at", "done_at", *OwedBack.owed_columns)
+    list_filter = (Owes, ("done_at", admin.EmptyFieldListFilter))
+    list_select_related = ("workspace", "asked_by__user")
+    search_fields = ("workspace__name", "time_zone")
+    ordering = ("-asked_at", "-pk")
+    giving_up = "The clock and all days stay as they are."
+
+    def has_add_permission(self, request, *args):
+        return self.may(request)
+
+    def get_fields(self, request, obj=None):
+        if obj:
+            return super().get_fields(request, obj)
+        return ["workspace", "time_zone"] if request.user.is_superuser or len(led(request)) > 1 else ["time_zone"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return super().get_readonly_fields(request, obj) if obj else ()
+
+    def save_model(self, request, obj, form, change):
+        made = clocks.ask(obj.workspace, by=self.acting(request, obj), time_zone=obj.time_zone)
+        if made is None:
+            raise ValidationError({"time_zone": f"{obj.workspace} lives by this clock already."})
+        obj.pk, obj._state.adding = made.pk, False
+
+    def buttons_for(self, row):
+        if row.done_at:
+            return ()
+        return ("try_again", "give_up") if row.next_try_at else ("ask_again",)
+
+    def end(self, row, *, by):
+        clocks.give_up(row, by=by)
+
+    @button("Try again")
+    def ask_again(self, request, row, words):
+        clocks.try_again(row, by=self.acting(request, row))
+        return "It is due now. A worker takes it within seconds."

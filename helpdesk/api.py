@@ -102,6 +102,7 @@ class Ratings(ApiView):
 
     @extend_schema(request=RatingsSent, responses=RatingsTaken)
     def post(self, request):
+        """Up to 5,000 at once. Good rows land even where others are refused; the same row twice changes nothing."""
         items = _items(request.data)
         now, read, places, rejected = timezone.now(), [], [], []
         for index, item in enumerate(items):
@@ -214,11 +215,16 @@ class ConversationShown(StrictSerializer):
         return Csat(conversation.counted[0]).data if conversation.counted else None
 
 
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 100})
+class ScoreFilter(django_filters.NumberFilter):
+    """A score, 0 (worst) to 100 (best)."""
+
+
 class ConversationFilters(StrictFilterSet):
     agent = AgentFilter(field_name="agent")
     source = django_filters.CharFilter()
-    scoreBelow = django_filters.NumberFilter(method="narrow_to_lower", min_value=0, max_value=100)  # noqa: N815
-    scoreAbove = django_filters.NumberFilter(method="narrow_to_higher", min_value=0, max_value=100)  # noqa: N815
+    scoreBelow = ScoreFilter(method="narrow_to_lower", min_value=0, max_value=100)  # noqa: N815
+    scoreAbove = ScoreFilter(method="narrow_to_higher", min_value=0, max_value=100)  # noqa: N815
     closedAfter = InstantFilter(field_name="closed_at", lookup_expr="gte")  # noqa: N815
     closedBefore = InstantFilter(field_name="closed_at", lookup_expr="lt")  # noqa: N815
     flagged = YesNoFilter(method="narrow_to_flagged")
@@ -253,6 +259,7 @@ class Conversations(ApiView):
 
     @extend_schema(request=ConversationSent, responses={200: ConversationShown, 201: ConversationShown})
     def post(self, request):
+        """Known by source and externalId: 201 for a new one, 200 where it was known. What is not sent stays as it is."""
         row = rows.conversation_from_json(request.data, now=timezone.now())
         conversation, outcome = actions.upsert_conversation(request.member.workspace, row, by=request.member)
         shown = ConversationShown(_conversations(request.member).get(pk=conversation.pk))

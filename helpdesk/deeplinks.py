@@ -5,14 +5,15 @@ values are percent-encoded, so that none can leave its place in the address.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from agents import history
-from agents.access import Right, require
+from agents.access import Refusal, Right, require
+from agents.models import Workspace
 from helpdesk.models import Conversation, DeepLink
 
 LONGEST = 500  # characters of a pattern, and of a link
@@ -21,10 +22,17 @@ HOST_LABELS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 NOT_IN_AN_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f\\<>\"^`|]")
 ID = "id"
 MOST_KEYS = 20
+LONGEST_VALUE = 200  # characters of a further key's value
+NEWEST = 500  # conversations among which each source's newest id is looked for
+CHANGED = "Somebody changed this source's patterns while this page was open, so nothing was saved. Look at what is stored now."
 
 
 class NotAPattern(ValueError):
     """The pattern cannot be used; the message says why."""
+
+
+class ChangedMeanwhile(Refusal):
+    """Somebody else changed the patterns of this source since they were read."""
 
 
 def check(pattern: str, *, needs: str = "") -> None:
@@ -72,10 +80,64 @@ def conversation_url(conversation: Conversation) -> str:
     return render(link.conversation_pattern, link.keys | {ID: conversation.external_id})
 
 
-def save(workspace, *, source: str, conversation_pattern: str, account_pattern: str = "", keys=None, by) -> DeepLink:
+def keys_of(*patterns: str) -> list[str]:
+    """The names in the patterns whose values a workspace gives, in their order, each once: all but {id}."""
+    found = (name for pattern in patterns for name in PLACE.findall(pattern))
+    return [name for name in dict.fromkeys(found) if name != ID]
+
+
+def wrong_values(patterns: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the values of the further keys, as {name: sentence}; a pattern without them makes no link."""
+    in_host = {name for pattern in patterns for name in PLACE.findall(_authority(pattern))}
+    wrong = {}
+    for name in keys_of(*patterns):
+        value = values.get(name, "")
+        if not value:
+            wrong[name] = "Without it no link can be made."
+        elif len(value) > LONGEST_VALUE:
+            wrong[name] = f"A value has at most {LONGEST_VALUE} characters."
+        elif value in (".", ".."):
+            wrong[name] = "This is a step in an address, not a value."
+        elif name in in_host and not HOST_LABELS.fullmatch(value):
+            wrong[name] = "It is part of the host: letters, digits and - only, without dots."
+    return wrong
+
+
+def sources(workspace) -> dict[str, str]:
+    """Where the workspace's conversations come from, each with an id of one of them: {source: external id}.
+
+    The newest where it is among the last that came in. Two queries, which read no more than an index has, however many
+    conversations there are: the sources are found by leaping from one to the next.
+    """
+    table, pk = Conversation._meta.db_table, Workspace._meta.pk.get_db_prep_value(workspace.pk, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH RECURSIVE leaps(source) AS (
+                SELECT MIN(source) FROM {table} WHERE workspace_id = %s
+                UNION ALL
+                SELECT (SELECT MIN(source) FROM {table} WHERE workspace_id = %s AND source > leaps.source)
+                FROM leaps WHERE leaps.source IS NOT NULL
+            )
+            SELECT source, (SELECT MAX(external_id) FROM {table} WHERE workspace_id = %s AND source = leaps.source)
+            FROM leaps WHERE source IS NOT NULL
+            """,  # noqa: S608  # the table's name is ours
+            [pk, pk, pk],
+        )
+        found = dict(cursor.fetchall())
+    newest = Conversation.objects.filter(workspace=workspace, closed_at__isnull=False).order_by("-closed_at")
+    for source, external_id in reversed(list(newest.values_list("source", "external_id")[:NEWEST])):
+        found[source] = external_id
+    return found
+
+
+def save(
+    workspace, *, source: str, conversation_pattern: str, account_pattern: str = "", keys=None, by, version=None
+) -> DeepLink:
     """Set the patterns of one source; `keys` ({name: value}) stay as they are where none are given.
 
-    Raises NotAllowed, ValidationError.
+    `version` is the one that the change was typed against, 0 for none; without it the last word counts. Where everything is
+    so already, no version is made. Raises NotAllowed, ChangedMeanwhile, ValidationError.
     """
     require(by, Right.MANAGE_WORKSPACE)
     errors = {}
@@ -93,7 +155,8 @@ def save(workspace, *, source: str, conversation_pattern: str, account_pattern: 
     if keys is not None and (
         len(keys) > MOST_KEYS
         or not all(
-            PLACE.fullmatch(f"{{{name}}}") and name != ID and 0 < len(value) <= 200 for name, value in keys.items()
+            PLACE.fullmatch(f"{{{name}}}") and name != ID and 0 < len(value) <= LONGEST_VALUE
+            for name, value in keys.items()
         )
     ):
         errors["keys"] = (
@@ -106,13 +169,22 @@ def save(workspace, *, source: str, conversation_pattern: str, account_pattern: 
         given["keys"] = keys
     link = DeepLink(workspace=workspace, source=source, **given)
     link._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
-    try:
-        with transaction.atomic():
-            link.save(force_insert=True)
-    except IntegrityError:
-        link = DeepLink.objects.get(workspace=workspace, source=source)
-        history.change(link, DeepLink.objects.all(), by=by, **given)
-    return link
+    if not version:
+        try:
+            with transaction.atomic():
+                link.save(force_insert=True)
+            return link
+        except IntegrityError:
+            if version == 0:
+                raise ChangedMeanwhile(CHANGED) from None
+    found = DeepLink.objects.filter(workspace=workspace, source=source).first()
+    if found is None or version not in (None, found.version):
+        raise ChangedMeanwhile(CHANGED)
+    if any(getattr(found, name) != value for name, value in given.items()):
+        as_read = DeepLink.objects.all() if version is None else DeepLink.objects.filter(version=version)
+        if not history.change(found, as_read, by=by, **given):
+            raise ChangedMeanwhile(CHANGED)
+    return found
 
 
 def remove(link, *, by) -> None:

@@ -89,6 +89,20 @@ class Conversation(models.Model):
         return self.source == API_SOURCE
 
 
+class StoredTranscriptQuerySet(Scoped):
+    def not_to_be_kept(self):
+        """Those of agents whose transcripts are not stored any more."""
+        return self.filter(conversation__agent__storage_mode=Agent.Storage.SUMMARY_ONLY)
+
+    def to_be_masked(self):
+        """Those that were stored before masking was switched on."""
+        return self.filter(masked=False, conversation__agent__storage_mode=Agent.Storage.MASKED)
+
+    def to_be_deleted(self, at):
+        """What a clean-up at the moment `at` deletes."""
+        return self.filter(Q(delete_at__lte=at) | Q(conversation__agent__storage_mode=Agent.Storage.SUMMARY_ONLY))
+
+
 class StoredTranscript(models.Model):
     """The turns of a conversation that was pushed to our own API, as the agent's storage mode allows."""
 
@@ -98,7 +112,7 @@ class StoredTranscript(models.Model):
     masked = models.BooleanField()
     delete_at = models.DateTimeField(db_index=True)
 
-    objects = Scoped.as_manager()
+    objects = StoredTranscriptQuerySet.as_manager()
 
     def __str__(self):
         return f"Transcript of {self.conversation}"

@@ -91,31 +91,75 @@
     ready();
   });
 
-  document.addEventListener("click", (event) => {
-    const about = event.target.closest("[data-about]");
-    const body = document.getElementById("note-body");
-    if (!about || !body) return;
-    event.preventDefault();
-    const choice = document.getElementById("note-sample"); // there are no samples to choose from without one
-    if (choice) choice.value = about.dataset.about;
-    body.focus();
-  });
-
   /* ------------------------------------------------------------------ drafts */
 
-  function restoreDrafts() {
-    for (const field of document.querySelectorAll("[data-draft]")) {
-      if (!field.value) field.value = sessionStorage.getItem(DRAFT + field.dataset.draft) ?? "";
+  /* What was typed stays on this device until it is saved or thrown away, or somebody signs out: closing the drawer, a reload, a
+     lost connection and signing in again lose nothing. Nobody else who signs in here is shown it. */
+  const MINE = `${DRAFT}${document.body.dataset.member ?? ""}:`;
+  const KEPT_DAYS = 30;
+  const DAY = 86_400_000;
+
+  const drafted = (form) => [...form.querySelectorAll("[data-draft]")];
+  const keyOf = (field) => MINE + field.dataset.draft;
+
+  function draft(field) {
+    const stored = localStorage.getItem(keyOf(field));
+    return stored === null ? null : JSON.parse(stored).words;
+  }
+
+  function keep(form) {
+    for (const field of drafted(form)) {
+      const edited = form.matches("[data-edits]"); // of an edit its base is kept too: a draft of yesterday is one against yesterday's words
+      if (field.value || edited) localStorage.setItem(keyOf(field), JSON.stringify({ at: Date.now(), words: field.value }));
+      else localStorage.removeItem(keyOf(field));
     }
   }
 
+  function forget(form) {
+    for (const field of drafted(form)) localStorage.removeItem(keyOf(field));
+  }
+
+  function forgetDrafts(which) {
+    for (const key of Object.keys(localStorage)) if (key.startsWith(DRAFT) && which(key)) localStorage.removeItem(key);
+  }
+
+  function restoreDrafts() {
+    for (const form of document.querySelectorAll("form:has([data-draft])")) {
+      if (form.dataset.drafted) continue;
+      form.dataset.drafted = "yes";
+      if (form.matches("[data-typed]")) keep(form); // the server shows what was typed: that is the newest there is
+      else if (form.matches("[data-edits]")) restoreEdit(form);
+      else for (const field of drafted(form)) if (!field.value) field.value = draft(field) ?? "";
+      mirror(form);
+    }
+  }
+
+  /* The form of something that is there already begins with what is stored, unless other words were typed here before. */
+  function restoreEdit(form) {
+    const fields = drafted(form);
+    for (const field of fields) field.dataset.stored = field.value;
+    if (!fields.some((field) => field.type !== "hidden" && draft(field) !== null && draft(field) !== field.value)) return;
+    for (const field of fields) field.value = draft(field) ?? field.value;
+    form.querySelector("[data-draft-said]").hidden = false;
+  }
+
   document.addEventListener("input", ({ target }) => {
-    if (target.dataset?.draft) sessionStorage.setItem(DRAFT + target.dataset.draft, target.value);
+    if (target.dataset?.draft && target.form) keep(target.form);
+    if (target.dataset?.mirror) mirror(target.form);
   });
 
-  function forget(form) {
-    for (const field of form.querySelectorAll("[data-draft]")) sessionStorage.removeItem(DRAFT + field.dataset.draft);
-  }
+  document.addEventListener("click", ({ target }) => {
+    const away = target.closest("[data-draft-away]");
+    if (away) {
+      const { form } = away;
+      forget(form);
+      for (const field of drafted(form)) field.value = field.dataset.stored;
+      mirror(form);
+      form.querySelector("[data-draft-said]").hidden = true;
+      form.querySelector("textarea").focus();
+    }
+    if (target.closest("[data-forget]")) forget(target.closest("form"));
+  });
 
   document.addEventListener("htmx:before:response", ({ detail: { ctx } }) => {
     const { raw, status } = ctx.response;
@@ -124,14 +168,57 @@
       return;
     }
     const form = ctx.sourceElement.closest("form");
-    if (form && ctx.request.method !== "GET" && status < 300) forget(form);
+    if (!form || ctx.request.method === "GET" || status >= 300) return;
+    forget(form);
+    pause = FIRST_LOOK;
   });
 
   document.addEventListener("submit", ({ target }) => {
-    if (target.matches("[data-forget-drafts]")) {
-      for (const key of Object.keys(sessionStorage)) if (key.startsWith(DRAFT)) sessionStorage.removeItem(key);
-    }
+    if (target.matches("[data-forget-drafts]")) forgetDrafts(() => true);
   });
+
+  /* -------------------------------------------------- a note and its conversation */
+
+  /* What the person it is about would see of the note, word for word, while it is typed. */
+  function mirror(form) {
+    const field = form.querySelector("[data-mirror]");
+    const place = field && document.getElementById(field.dataset.mirror);
+    if (place) place.textContent = field.value || "Your words, as you type them.";
+  }
+
+  document.addEventListener("click", (event) => {
+    const about = event.target.closest("[data-about]");
+    const body = document.getElementById("note-body");
+    if (!about || !body) return;
+    event.preventDefault();
+    const choice = document.getElementById("note-sample");
+    const sample = about.dataset.about;
+    const isThere = [...choice.options].some((option) => option.value === sample);
+    if (!isThere) choice.add(new Option(about.dataset.aboutName, sample)); // pinned since the form was drawn
+    choice.value = sample;
+    keep(choice.form);
+    body.focus();
+  });
+
+  /* While summaries are being written the samples are asked for again, less and less often, unless somebody is at work there. */
+  const FIRST_LOOK = 2_000;
+  const LAST_LOOK = 60_000;
+  let pause = FIRST_LOOK;
+  let looking = null;
+
+  function awaitSummaries() {
+    clearTimeout(looking);
+    if (!document.querySelector("[data-summaries]")) pause = FIRST_LOOK;
+    else if (pause <= LAST_LOOK) looking = setTimeout(lookAgain, pause);
+  }
+
+  function lookAgain() {
+    const samples = document.querySelector("[data-summaries]");
+    const isBusy = document.hidden || samples?.contains(document.activeElement) || samples?.querySelector("details[open]");
+    pause *= 1.5;
+    if (isBusy || !samples) awaitSummaries();
+    else htmx.trigger(samples, "summaries-asked");
+  }
 
   /* ------------------------------------------------------------------ errors */
 
@@ -239,9 +326,11 @@
   function ready() {
     prepareDrawer();
     restoreDrafts();
+    awaitSummaries();
   }
 
   function begin() {
+    forgetDrafts((key) => Date.now() - JSON.parse(localStorage.getItem(key)).at > KEPT_DAYS * DAY);
     ready();
     showTab();
     showFault();

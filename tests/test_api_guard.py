@@ -1,29 +1,26 @@
 """Who gets what on every route under /api/v1: one line a route and method, asked as everybody."""
 
 import re
+import uuid
 
 import pytest
 from django.urls import URLPattern
+from drf_spectacular.generators import SchemaGenerator
 
-from agents import actions
 from agents.models import ApiToken
-from coaching.actions import flags, notes, proposals, samples, sessions
 from config import api
-from helpdesk.actions import upsert_conversation
-from helpdesk.rows import ConversationRow
-from helpdesk.transcripts import Transcript, TranscriptTurn
 from tests import factories
 from tests.calls import Script
 from tests.coaching import brought
+from tests.everything import NEW, one_of_everything
 
 pytestmark = pytest.mark.django_db
 
 # Roles in the order of a line's answers: anonymous, stranger (owner elsewhere), member without an agent, member with one,
-# admin. `own` and `hers` are the linked member's agent and a colleague's.
-ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin")
-FREE = {"follow-ups.ics", "docs", "^.*$"}  # opened by a key of its own; a page; and what is no route
+# admin, and the owner where they may more than an admin. `own` and `hers` are the linked member's agent and a colleague's.
+ROLES = ("anonymous", "stranger", "unlinked", "linked", "admin", "owner")
+FREE = {"follow-ups.ics", "docs", r"^[\s\S]*$"}  # opened by a key of its own; a page; and what is no route
 
-NEW = {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
 ZIP = brought.packed(NEW)
 
 LINES = [
@@ -46,7 +43,7 @@ LINES = [
     ("agents/{ai}/imports", "POST", ZIP, (401, 404, 403, 403, 201)),
     ("imports/{import}", "GET", None, (401, 404, 404, 404, 200)),
     ("imports/{import}/apply", "POST", {"how": "proposals"}, (401, 404, 404, 404, 202)),
-    ("imports/{import}/apply", "POST", {"how": "direct"}, (401, 404, 404, 404, 403)),
+    ("imports/{import}/apply", "POST", {"how": "direct"}, (401, 404, 404, 404, 403, 202)),
     ("imports/{import}/discard", "POST", {}, (401, 404, 404, 404, 200)),
     ("procedures/{procedure}", "GET", None, (401, 404, 404, 404, 200)),
     ("procedures/{procedure}", "PATCH", {"baseVersion": 1, "content": "2."}, (401, 404, 404, 404, 200)),
@@ -124,39 +121,7 @@ WIDTH = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELE
 
 @pytest.fixture
 def world(workspace, owner, agent, linked_member):
-    """One row of everything, by the names that the lines use."""
-    own, hers = linked_member.agent, factories.human(workspace)
-    said = ConversationRow(
-        external_id="1", agent=str(agent.pk), transcript=Transcript([TranscriptTurn(role="customer", text="Hello?")])
-    )
-    pushed, _ = upsert_conversation(workspace, said)
-    gone = factories.procedure(agent, owner)
-    rows = {
-        "ai": agent,
-        "own": own,
-        "hers": hers,
-        "memory": factories.memory(agent, owner),
-        "procedure": factories.procedure(agent, owner),
-        "gone": gone,
-        "note": notes.write(own, by=owner, body="private"),
-        "shared": notes.write(own, by=owner, body="shared", shared_with_agent=True),
-        "sample": samples.pin(factories.conversation(own), by=owner),
-        "flag": flags.raise_manual(own, by=owner, reason="Talk."),
-        "dismissed": flags.dismiss(flags.raise_manual(hers, by=owner, reason="Talk."), by=owner, reason="Done."),
-        "session": factories.session(agent, owner),
-        "proposal": factories.proposal(agent),
-        "approved": proposals.approve(factories.proposal(agent), by=owner, door="page"),
-        "conversation": pushed,
-        "rated": factories.conversation(own),
-        "import": brought.planned(agent, owner, NEW),
-    }
-    actions.remove(gone, base_version=1, by=owner, door="page")
-    other = factories.procedure(agent, owner)
-    update = {"type": "procedure_update", "target_id": other.pk, "change": {"trigger": "Nobody asks."}}
-    rows["stale"] = factories.proposal(agent, **update)
-    actions.revise(other, changes={"content": "1. Wait."}, base_version=1, by=owner, door="page")
-    rows["turn"] = sessions.ask(rows["session"], by=owner, text="What went wrong?")
-    return {name: str(row.pk) for name, row in rows.items()}
+    return one_of_everything(workspace, owner, agent, linked_member.agent)
 
 
 def routes():
@@ -173,7 +138,13 @@ def routes():
 
 @pytest.fixture
 def people(owner, stranger, unlinked_member, linked_member, admin):
-    return {"stranger": stranger, "unlinked": unlinked_member, "linked": linked_member, "admin": admin}
+    members = {"stranger": stranger, "unlinked": unlinked_member, "linked": linked_member}
+    return members | {"admin": admin, "owner": owner}
+
+
+def expected(answers, role):
+    """What the line says of the role; an owner is answered as an admin unless it says otherwise."""
+    return answers[min(ROLES.index(role), len(answers) - 1)]
 
 
 def ask(script, method, route, body, world):
@@ -195,7 +166,7 @@ def test_route_answers_each_role_as_its_line_says(world, people, role, route, me
 
     response = ask(script, method, route, body, world)
 
-    assert response.status_code == answers[ROLES.index(role)], response.content
+    assert response.status_code == expected(answers, role), response.content
 
 
 @pytest.mark.parametrize(
@@ -209,6 +180,106 @@ def test_route_needs_its_scope(world, owner, route, method, body):
 
     assert ask(with_others, method, route, body, world).status_code == 403
     assert ask(with_it, method, route, body, world).status_code not in (401, 403)
+
+
+# --- What is not there, and what is somebody else's ------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere():
+    """One row of everything in a workspace of other people."""
+    workspace = factories.workspace()
+    own = factories.human(workspace)
+    return one_of_everything(workspace, factories.owner(workspace), factories.ai_agent(workspace), own)
+
+
+# Routes that are told an id beside their path: method, route, body.
+TOLD = [
+    ("GET", "coaching?agent={own}", None),
+    ("GET", "flags?agent={own}", None),
+    ("GET", "conversations?agent={ai}", None),
+    ("GET", "proposals?agent={ai}", None),
+    ("GET", "proposals?session={session}", None),
+    ("GET", "decisions?agent={ai}", None),
+    ("GET", "decisions?proposal={approved}", None),
+    ("GET", "coach/sessions?agent={ai}", None),
+    ("GET", "coaching/follow-ups?agent={own}", None),
+    ("POST", "coaching/notes", {"agent": "{own}", "body": "x"}),
+    ("POST", "coaching/notes", {"agent": "{mine}", "body": "x", "sampleId": "{sample}"}),
+    ("POST", "coaching/samples", {"source": "desk", "externalId": "new", "agent": "{own}"}),
+    ("POST", "flags", {"agent": "{own}", "reason": "x"}),
+    ("POST", "coach/sessions", {"agent": "{ai}"}),
+    ("POST", "coach/sessions", {"agent": "{my_ai}", "conversation": "{conversation}"}),
+    ("POST", "coach/sessions", {"agent": "{my_ai}", "conversations": ["{conversation}"]}),
+    (
+        "POST",
+        "proposals",
+        {"agent": "{my_ai}", "type": "memory_entry_delete", "target": "{memory}", "rationale": "Why.", "change": {}},
+    ),
+    ("POST", "proposals/decide", {"verdict": "rejected", "ids": ["{proposal}"]}),
+    ("POST", "conversations", {"externalId": "new", "agent": "{ai}"}),
+    ("POST", "ratings", {"items": [{"externalId": "1", "agent": "{own}", "value": 1, "scale": "stars5"}]}),
+]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_somebody_elses_answers_as_what_is_not_there(world, elsewhere, people, role):
+    script = Script(people.get(role))
+    place = people[role if role in people else "owner"].workspace
+    mine = {"mine": str(factories.human(place).pk), "my_ai": str(factories.ai_agent(place).pk)}
+    nothing = {name: str(uuid.uuid4()) for name in elsewhere}
+    theirs = world if role == "stranger" else elsewhere
+    named = [(method, route, body) for route, method, body, _ in LINES if "{" in route.partition("?")[0]]
+
+    told_apart = [
+        (method, route)
+        for method, route, body in named + TOLD
+        if anonymised(ask(script, method, route, body, theirs | mine), theirs)
+        != anonymised(ask(script, method, route, body, nothing | mine), nothing)
+    ]
+
+    assert told_apart == []
+
+
+@pytest.mark.parametrize("role", ["unlinked", "linked"])
+def test_what_a_member_may_not_see_answers_as_what_is_not_there(world, people, role):
+    script = Script(people[role])
+    nothing = {name: str(uuid.uuid4()) for name in world}
+    hidden = [line for line in LINES if "{" in line[0] and expected(line[3], role) == 404]
+
+    told_apart = [
+        (method, route)
+        for route, method, body, _ in hidden
+        if anonymised(ask(script, method, route, body, world), world)
+        != anonymised(ask(script, method, route, body, nothing), nothing)
+    ]
+
+    assert len(hidden) > 30
+    assert told_apart == []
+
+
+def anonymised(response, ids):
+    """Status, headers and body to the byte, with the ids that the asker sent themselves taken out."""
+    told = response.content.decode()
+    for value in ids.values():
+        told = told.replace(value, "ID")
+    return response.status_code, sorted(response.headers.items()), told
+
+
+# --- The lines themselves --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_description_says_which_routes_answer_members(method):
+    told = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    answered = {shape(route) for route, m, _, answers in LINES if m == method and answers[3] < 300} - {"schema"}
+
+    described = {
+        shape(path.removeprefix("/api/v1/"))
+        for path, item in told.items()
+        if item.get(method.lower(), {}).get("x-for-members")
+    }
+    assert described == answered
 
 
 def test_every_route_and_method_has_its_line():

@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "agents": {"agents"},
 }
 PURE = [
+    "coaching/effects.py",
     "coaching/risk.py",
     "coaching/rules.py",
     "coaching/trajectory.py",

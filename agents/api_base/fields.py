@@ -127,7 +127,11 @@ class AgentField(serializers.Field):
 
 
 @extend_schema_field(
-    {"type": "object", "properties": {"id": {"type": "string", "format": "uuid"}, "name": {"type": "string"}}}
+    {
+        "type": "object",
+        "required": ["id", "name"],
+        "properties": {"id": {"type": "string", "format": "uuid"}, "name": {"type": "string"}},
+    }
 )
 class PersonField(serializers.Field):
     """A member as {id, name}; null where nobody acted or the product did."""

@@ -63,6 +63,7 @@ class AgentFilter(django_filters.CharFilter):
         return qs.filter(**{self.field_name: find_agent(self.parent.request.member, value)})
 
 
+@extend_schema_field({"type": "boolean"})
 class YesNoFilter(django_filters.TypedChoiceFilter):
     """`true` or `false`, nothing else."""
 

@@ -46,9 +46,11 @@ def begin(request):
                 workspace_id=member.workspace_id, member=member, key=key, request_hash=asked
             )
     except IntegrityError:
-        earlier = rows.get(key=key)
+        earlier = rows.filter(key=key).first()
     else:
         return row, None
+    if earlier is None:
+        raise KeyInUse("The first request with this Idempotency-Key failed just now. Send it again.")
     if earlier.request_hash != asked:
         raise KeyInUse("This Idempotency-Key was used for another request.")
     if earlier.status is None:
@@ -76,3 +78,8 @@ def forget(row) -> None:
 def _hash(request):
     said = json.dumps(request.data, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(f"{request.method} {request.get_full_path()}\n{said}".encode()).hexdigest()
+
+
+def forget_expired(now) -> None:
+    """Delete what was kept for requests that are too old to be repeated."""
+    IdempotentAnswer.objects.filter(created_at__lt=now - KEPT).delete()

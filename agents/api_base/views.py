@@ -30,12 +30,14 @@ class ApiView(GenericAPIView):
     `scopes`      {method: scope, or several of which one is enough}; default read and write.
     `rights`      {method: agents.access.Right}, asked before anything is looked up: for routes that a role may not use at
                   all. Rows are found with `visible_to` instead (404).
+    `for_members` methods that answer people without a leader's rights as well, about themselves; only for the description.
     `parameters`  {method: (names of query parameters)}; every other parameter is refused by its name.
     `filterset_class`, `ordering`, `queryset` for lists, which a GET handler answers with `self.page(rows, serializer)`.
     """
 
     scopes: ClassVar[dict[str, str | tuple[str, ...]]] = {}
     rights: ClassVar[dict[str, Right]] = {}
+    for_members: ClassVar[tuple[str, ...]] = ()
     parameters: ClassVar[dict[str, tuple[str, ...]]] = {}
     filterset_class: type[StrictFilterSet] | None = None
     ordering: tuple[str, ...] | None = None

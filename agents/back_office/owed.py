@@ -1,38 +1,85 @@
-"""Rows that owe work: what waits, what fails and why, and another try now."""
+"""Rows that owe work: what waits, what fails and why, another try now, and no further one."""
 
 from django.contrib import admin
 from django.utils import timezone
 
 from agents import work
 from agents.access import Refusal
-from agents.back_office.rows import ReadOnly, button
+from agents.back_office.rows import ReadOnly, acting, button
+from agents.models import Member
+from agents.templatetags import words
 
 
 class AtWork(Refusal):
     """A worker holds the row this very moment."""
 
 
+class NothingOwed(Refusal):
+    """The row owes nothing any more."""
+
+
+HELD = "A worker is at it this moment."
+SETTLED = "There is nothing to be done for it any more."
+
+
 class OwedBack(ReadOnly):
-    owed_columns = ("owes_since", "attempts", "held_until", "last_error")
+    """One kind of row that owes work. `giving_up` says what it means to try no more.
+
+    Operators act on work without being members: a try carries nobody's name.
+    """
+
+    owed_columns = ("work_owed", "last_error")
     never_shown: tuple[str, ...] = ("claim",)
+    giving_up = ""
 
-    @admin.display(description="Next try", ordering="next_try_at")
-    def owes_since(self, row):
-        return row.next_try_at
+    @admin.display(description="Work owed", ordering="next_try_at")
+    def work_owed(self, row):
+        """Since or from when, whether a worker is at it, and how often it was tried."""
+        if row.next_try_at is None:
+            return None
+        now = timezone.now()
+        if row.claimed_until and row.claimed_until >= now:
+            told = f"At work until {words.exact(row.claimed_until)}"
+        else:
+            told = f"{'Due since' if row.next_try_at <= now else 'Next try'} {words.exact(row.next_try_at)}"
+        return f"{told}, tried {row.attempts}×" if row.attempts else told
 
-    @admin.display(description="At work until", ordering="claimed_until")
-    def held_until(self, row):
-        return row.claimed_until
+    def acting_on_work(self, request, row) -> Member | None:
+        """The membership as which this person acts; None for an operator who is no member there. Raises NotAllowed."""
+        if request.user.is_superuser:
+            return Member.objects.current().filter(user=request.user, workspace=self.workspace_of(row)).first()
+        return acting(request, self.workspace_of(row))
+
+    def workspace_of(self, row):
+        return row.workspace
 
     def buttons_for(self, row):
-        return () if row.next_try_at is None else ("try_again",)
+        return () if row.next_try_at is None else ("try_again", "give_up")
 
     @button("Try again now")
-    def try_again(self, request, row, words):
-        self.acting(request, row)
+    def try_again(self, request, row, _):
+        self.acting_on_work(request, row)
+        if row.next_try_at is None:
+            raise NothingOwed(SETTLED)
         if not work.owe_again(row):
-            raise AtWork("A worker is at it this moment.")
+            raise AtWork(HELD)
         return "It is due now. A worker takes it within seconds."
+
+    @button("Give up", danger=True)
+    def give_up(self, request, row, _):
+        self.end(row, by=self.acting_on_work(request, row))
+        return f"Given up. {self.giving_up}"
+
+    def end(self, row, *, by) -> None:
+        """Try it no more. Kinds whose state changes with that call their own action. Raises a Refusal."""
+        drop(row)
+
+
+def drop(row, **values) -> None:
+    """Let a row owe nothing more, with `values` of its own. Raises AtWork, NothingOwed."""
+    if not work.drop(row, **values):
+        row.refresh_from_db()
+        raise AtWork(HELD) if row.next_try_at else NothingOwed(SETTLED)
 
 
 class Owes(admin.SimpleListFilter):
@@ -40,16 +87,24 @@ class Owes(admin.SimpleListFilter):
     parameter_name = "owes"
 
     def lookups(self, request, model_admin):
-        return [("now", "Due"), ("later", "Put off"), ("held", "At work"), ("failing", "Failing")]
+        return [
+            ("now", "Due"),
+            ("later", "Put off"),
+            ("held", "At work"),
+            ("failing", "Failing"),
+            ("given-up", "Ended with an error"),
+        ]
 
     def queryset(self, request, queryset):
         now = timezone.now()
         if self.value() == "now":
             return queryset.due(now)
         if self.value() == "later":
-            return queryset.filter(next_try_at__gt=now)
+            return queryset.put_off(now)
         if self.value() == "held":
-            return queryset.filter(claimed_until__gte=now)
+            return queryset.at_work(now)
         if self.value() == "failing":
-            return queryset.owed().exclude(last_error="")
+            return queryset.failing()
+        if self.value() == "given-up":
+            return queryset.filter(next_try_at=None).exclude(last_error="")
         return queryset

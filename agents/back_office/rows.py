@@ -262,7 +262,9 @@ class Back(Scope, admin.ModelAdmin):
         return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
     def history_view(self, request, object_id, extra_context=None):
+        # Pages call a row as their own address does, which for some is not its key (`BrowserSessionBack`).
         named = {"title": self.name_of(self.row(request, object_id)), "subtitle": "History", "many": self.many}
+        named["object_id"] = unquote(object_id)
         return super().history_view(request, object_id, named | (extra_context or {}))
 
     def row(self, request, object_id):

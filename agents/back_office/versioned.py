@@ -60,7 +60,10 @@ class VersionsShown(Back):
 
     def versions_of(self, row):
         """The newest versions first, each with what it changed as {label: [(sign, words, line)]}."""
-        rows = list(row.history.select_related("history_user").order_by("-version")[: SHOWN_VERSIONS + 1])
+        names = self.version_fields or self.model.FIELDS
+        related = [name for name in names if self.model._meta.get_field(name).is_relation]
+        versions = row.history.select_related("history_user", *related)
+        rows = list(versions.order_by("-version")[: SHOWN_VERSIONS + 1])
         befores = [*rows[1:], None]
         return [
             {"row": row, "changes": self.changes(before, row)}

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
+from agents import invitations
 from agents.models import Member, Workspace
 
 
@@ -23,6 +24,13 @@ def password_of(options) -> str | None:
     if not password:
         raise CommandError("There is no password on standard input.")
     return password
+
+
+def told_how_to_come_in(invitation) -> str:
+    """Until when the link works, whether it was mailed, and the link alone on the last line."""
+    mailed = "It is being mailed to them too. " if invitation.next_try_at else ""
+    until = f"{invitation.expires_at:%d %b %Y, %H:%M} UTC"
+    return f"{mailed}The link works until {until}, for that address only:\n{invitations.link(invitation)}"
 
 
 @contextmanager

@@ -74,6 +74,15 @@ def stop(backtest, *, by) -> Backtest:
     return backtest
 
 
+def give_up(backtest, *, by=None) -> Backtest:
+    """Let a backtest that waits not happen; `by` is None for operators. Raises NotAllowed, NotRunning."""
+    if by is not None:
+        require(by, Right.MANAGE_WORKSPACE)
+    if not work.drop(backtest, state=Backtest.State.STOPPED, finished_at=timezone.now()):
+        raise NotRunning("It has ended already, or a worker is at it this moment.")
+    return backtest
+
+
 def run(backtest_id) -> Backtest | None:
     """Replay what is owed and store its result. Returns the backtest, or None where it is not due or another worker has it.
 

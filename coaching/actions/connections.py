@@ -20,12 +20,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents import outbound
+from agents import outbound, work
 from agents.access import Refusal, Right, require
 from agents.history import save_next
 from coaching import llm
 from coaching.models import ModelConnection, ModelTest
 
+GIVEN_UP = "It was given up before it came to a result."
 CHECKS = ("address", "key", "model", "effort", "answer", "tools")
 KEY_LIMIT = 1000  # characters
 TAIL = 4
@@ -134,6 +135,20 @@ def ask_for_test(workspace, *, by) -> ModelTest:
         ModelTest.objects.unfinished().filter(pk=waiting.pk).update(**anew)
         waiting.refresh_from_db()
     return waiting
+
+
+def give_up(test, *, by=None) -> ModelTest:
+    """Let a test that waits for its next try end without a result; `by` is None for operators.
+
+    Raises NotAllowed, AlreadyTested.
+    """
+    if by is not None:
+        require(by, Right.MANAGE_WORKSPACE)
+    told = [test.checks[0] if test.checks else tried(test.workspace)]
+    fault = {"check": CHECKS[0], "state": "failed", "sentence": GIVEN_UP}
+    if not work.drop(test, finished_at=timezone.now(), checks=[*told, fault]):
+        raise AlreadyTested("This test has ended already, or a worker is at it this moment.")
+    return test
 
 
 def _asked(workspace, by):

@@ -25,6 +25,7 @@ BATCH_SECONDS = 0.3  # steps of one transaction; others wait for the database no
 ATTEMPTS = 3  # without a step being done in between
 
 BROKEN = "It broke off {times} times, the last time with {error}. What is done stands; go on with the rest."
+GIVEN_UP = "It was given up. What is done stands; go on with the rest."
 UNFINISHABLE = (
     "The worker that carried it out was lost several times at the same step. What is done stands; go on with the rest."
 )
@@ -145,6 +146,18 @@ def go_on(imported, *, by) -> ConfigurationImport:
     if not failed.update(**owed):
         raise NotFailed("Only an import that failed can be gone on with.")
     imported.refresh_from_db()
+    return imported
+
+
+def give_up(imported, *, by=None) -> ConfigurationImport:
+    """Carry out no further step of an import that waits for its next try; `by` is None for operators.
+
+    What was brought in stays, and it can be gone on with as after a failure. Raises NotAllowed, AlreadyBegun.
+    """
+    if by is not None:
+        _require(imported, by, Right.CONFIGURE)
+    if not work.drop(imported, state=State.FAILED, finished_at=timezone.now(), last_error=GIVEN_UP):
+        raise AlreadyBegun("It has ended already, or a worker is at it this moment.")
     return imported
 
 

@@ -16,6 +16,14 @@ class Archived(Refusal):
     """An archived note can be restored, not changed."""
 
 
+class ChangedMeanwhile(Refusal):
+    """Somebody changed the note after the version that an edit was typed against. `note` is as they left it."""
+
+    def __init__(self, note):
+        super().__init__("This note was changed meanwhile.")
+        self.note = note
+
+
 class NoFollowUp(Refusal):
     """The note asks for no follow-up, or not any more."""
 
@@ -27,22 +35,48 @@ def write(agent, *, by, body, sample=None, follow_up_at=None, shared_with_agent=
         raise ValidationError({"sampleId": "This sample belongs to another agent."})
     note = Note(
         workspace_id=agent.workspace_id, agent=agent, author=by, body=checked_body(body), sample=sample,
-        follow_up_at=checked_follow_up(follow_up_at), shared_with_agent=shared_with_agent,
+        follow_up_at=checked_follow_up(follow_up_at), shared_with_agent=checked_sharing(agent, shared_with_agent),
     )  # fmt: skip
     note._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
     note.save(force_insert=True)
     return note
 
 
-def edit(note, *, by, **changes):
-    """Change body, follow_up_at or shared_with_agent. Raises NotAllowed, Archived, ValidationError."""
+def edit(note, *, by, base_version=None, **changes):
+    """Change body, follow_up_at or shared_with_agent. What is already so makes no version.
+
+    Where somebody else changed the note after `base_version`, the edit is refused; without one it is put over theirs. New words
+    were not read by anybody, and what is private is not to be read: both take the acknowledgement away.
+    Raises NotAllowed, Archived, ChangedMeanwhile, ValidationError.
+    """
     require(by, Right.COACH_PEOPLE)
     if "body" in changes:
         changes["body"] = checked_body(changes["body"])
-    if "follow_up_at" in changes and changes["follow_up_at"] != note.follow_up_at:
-        checked_follow_up(changes["follow_up_at"])
-        changes["followed_up_at"] = None
-    return _change(note, Note.objects.current(), by, **changes)
+    if "shared_with_agent" in changes:
+        checked_sharing(note.agent, changes["shared_with_agent"])
+    while True:
+        new = {field: value for field, value in changes.items() if getattr(note, field) != value}
+        if (base_version in (None, note.version) or not new) and _edited(note, by, new):
+            return note
+        note.refresh_from_db()
+        if note.archived_at is not None:
+            raise Archived("This note is archived. Restore it to change it.")
+        if base_version not in (None, note.version):
+            raise ChangedMeanwhile(note)
+
+
+def _edited(note, by, new):
+    """Store the values `new` on the note as it was read; False where it has moved on since, or is archived."""
+    as_read = Note.objects.current().filter(pk=note.pk, version=note.version)
+    if not new:
+        return as_read.exists()
+    values = dict(new)
+    if "follow_up_at" in new:
+        checked_follow_up(new["follow_up_at"])
+        values["followed_up_at"] = None
+    if "body" in new or not new.get("shared_with_agent", True):
+        values |= {"acknowledged_at": None, "acknowledged_by": None}
+    return history.change(note, as_read, by=by, **values)
 
 
 def archive(note, *, by):
@@ -52,9 +86,12 @@ def archive(note, *, by):
 
 
 def restore(note, *, by):
-    """Bring an archived note back. Harmless where it was not archived. Raises NotAllowed."""
+    """Bring an archived note back as it was. Harmless where it was not archived. Raises NotAllowed."""
     require(by, Right.COACH_PEOPLE)
-    return _change(note, Note.objects.all(), by, archived_at=None, archived_by=None)
+    archived = Note.objects.filter(archived_at__isnull=False)
+    if not history.change(note, archived, by=by, archived_at=None, archived_by=None):
+        note.refresh_from_db()
+    return note
 
 
 def follow_up_done(note, *, by):
@@ -91,8 +128,8 @@ def _change(note, rows, by, **values):
 
 
 def checked_body(body):
-    """The body, trimmed. Raises ValidationError where it is empty or too long."""
-    body = (body or "").strip()
+    """The body, trimmed, with plain line feeds. Raises ValidationError where it is empty or too long."""
+    body = (body or "").replace("\r\n", "\n").strip()  # browsers send CR LF
     if not body:
         raise ValidationError({"body": "A note needs some words."})
     if len(body) > NOTE_LIMIT:
@@ -110,11 +147,14 @@ def checked_follow_up(at):
     return at
 
 
+def checked_sharing(agent, shared):
+    """Whether the note is shared. Raises ValidationError where there is nobody to share it with."""
+    if shared and agent.is_ai:
+        raise ValidationError({"sharedWithAgent": "An AI agent reads no notes: there is nobody to share this with."})
+    return shared
+
+
 # --- Follow-ups that are put off --------------------------------------------------------------------------------------
-
-
-class ChangedSince(Refusal):
-    """Somebody changed the note meanwhile, so what was done before cannot be taken back."""
 
 
 def snooze(note, *, by, until):
@@ -133,7 +173,7 @@ def snooze(note, *, by, until):
 def unsnooze(note, *, by, version):
     """Take back the snooze that made `version` of the note: it is asked for when it was before, overdue or not.
 
-    Harmless to repeat. Raises NotAllowed, Archived, NoFollowUp, ChangedSince.
+    Harmless to repeat. Raises NotAllowed, Archived, NoFollowUp, ChangedMeanwhile.
     """
     require(by, Right.COACH_PEOPLE)
     before = note.history.filter(version=version - 1).values_list("follow_up_at", flat=True).first()
@@ -141,7 +181,7 @@ def unsnooze(note, *, by, version):
     if before is None or not history.change(note, rows, by=by, follow_up_at=before):
         _still_waiting(note)
         if note.follow_up_at != before:
-            raise ChangedSince("This note was changed since.")
+            raise ChangedMeanwhile(note)
     return note
 
 

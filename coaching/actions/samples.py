@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from agents import work
 from agents.access import Refusal, Right, require
 from coaching.models import Sample
 from helpdesk import deeplinks
@@ -17,6 +18,10 @@ BEST = 10_000  # hundredths: a conversation rated as well as can be is no sample
 
 class UnknownConversation(Refusal):
     """No conversation is known by this source and id, and nobody said whose it is."""
+
+
+class NothingOwed(Refusal):
+    """The summary is not owed, or a worker is at it this moment."""
 
 
 def rated_within(agent, since, day):
@@ -65,9 +70,7 @@ def pin(conversation, *, by, agent=None):
         Sample.objects.bulk_create([sample], ignore_conflicts=True)
         rows = Sample.objects.filter(agent=agent, conversation=conversation)
         rows.filter(unpinned_at__isnull=False).update(unpinned_at=None, captured_by=by)
-        rows.filter(summary_state=Sample.Summary.PENDING, next_try_at=None).update(
-            next_try_at=timezone.now(), attempts=0
-        )
+        _owe_summary(rows)
         return rows.get()
 
 
@@ -83,10 +86,21 @@ def pin_by_reference(source, external_id, *, by, agent=None):
         new = Conversation(workspace_id=by.workspace_id, source=source, external_id=external_id, agent=agent)
         if agent is None or new.is_ours:
             raise UnknownConversation(f"No conversation {external_id} of {source} is known here.")
-        new.clean_fields()
+        _check(new)
         Conversation.objects.bulk_create([new], ignore_conflicts=True)
         conversation = rows.get()
     return pin(conversation, by=by, agent=agent)
+
+
+def _check(conversation):
+    """Raise ValidationError, in words, unless a conversation can be known by this source and id."""
+    try:
+        conversation.clean_fields()
+    except ValidationError as error:
+        told = error.message_dict
+        if "source" in told:
+            told["source"] = ["A source is a short name of letters, digits, - and _ (at most 50)."]
+        raise ValidationError(told) from None
 
 
 def unpin(sample, *, by):
@@ -95,6 +109,45 @@ def unpin(sample, *, by):
     Sample.objects.kept().filter(pk=sample.pk).update(
         unpinned_at=timezone.now(), next_try_at=None, claimed_until=None, claim=None
     )
+    sample.refresh_from_db()
+    return sample
+
+
+def bring_back(sample, *, by):
+    """Take the putting away back: the sample stands as it stood, and owes its summary again if that was still to come.
+
+    Harmless where it was not put away. Raises NotAllowed.
+    """
+    require(by, Right.COACH_PEOPLE)
+    with transaction.atomic():
+        rows = Sample.objects.filter(pk=sample.pk)
+        if rows.filter(unpinned_at__isnull=False).update(unpinned_at=None):
+            _owe_summary(rows)
+        sample.refresh_from_db()
+    return sample
+
+
+def _owe_summary(rows):
+    """Let those of `rows` whose summary is still to come, and that nobody works at, owe it from now on."""
+    rows.filter(summary_state=Sample.Summary.PENDING, next_try_at=None).update(next_try_at=timezone.now(), attempts=0)
+
+
+def give_up(sample, *, by=None):
+    """Leave a sample whose summary is owed without one; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    if by is not None:
+        require(by, Right.COACH_PEOPLE)
+    if not work.drop(sample, summary_state=Sample.Summary.FAILED):
+        raise NothingOwed("There is nothing to be done for it any more, or a worker is at it this moment.")
+    return sample
+
+
+def summarise_again(sample):
+    """Owe the summary of a sample anew, also of one that was given up. Raises NothingOwed."""
+    wanted = Sample.objects.kept().filter(pk=sample.pk, summary="")
+    with transaction.atomic():
+        if not work.owe_all_again(wanted):
+            raise NothingOwed("It has a summary, is put away, or a worker is at it this moment.")
+        Sample.objects.filter(pk=sample.pk).update(summary_state=Sample.Summary.PENDING)
     sample.refresh_from_db()
     return sample
 

@@ -172,6 +172,20 @@ def stop(turn, *, by):
     return turn
 
 
+def give_up(turn, *, by=None):
+    """Leave a question that waits for its next try without an answer; `by` is None for operators.
+
+    Raises NotAllowed, NotRunning.
+    """
+    if by is not None:
+        require(by, Right.COACH_AI)
+    with transaction.atomic():
+        if not work.drop(turn, state=Turn.State.STOPPED, ended_at=timezone.now()):
+            raise NotRunning("This turn has ended already, or a worker is at it this moment.")
+        append_event(turn, TurnEvent.Type.STOPPED)
+    return turn
+
+
 def claim(turn_id):
     """Take the turn to work on it: it is due, nobody holds it, and no earlier turn of its session is unfinished.
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from agents import work
 from agents.models import Agent, Workspace
 from coaching import daily, findings, trajectory
-from coaching.actions import corrections, flags, policies
+from coaching.actions import corrections, effects, flags, policies
 from coaching.models import Flag, Sweep
 
 MOST_NIGHTS = 14  # missed ones that are caught up one by one; what lies further back is in the windows of these
@@ -39,7 +39,8 @@ def sweep(workspace, day):
     flag was wrong then is free to be flagged for what is right now.
 
     Each flag changes in a transaction of its own, by compare-and-set: a sweep that runs twice, or beside a leader's click,
-    changes nothing twice. Manual flags stay as they are, and an agent who has one gets no other. Returns Swept.
+    changes nothing twice. Manual flags stay as they are, and an agent who has one gets no other. At the end what came after notes
+    is measured (`effects`). Returns Swept.
     """
     history = daily.load(workspace, day)
     if not history.agents:
@@ -62,6 +63,7 @@ def sweep(workspace, day):
     agents = Agent.objects.filter(workspace=workspace, pk__in=rows).select_related("workspace").order_by("name", "pk")
     raised = [flags.raise_flag(agent, findings.evidence_of(found, rows[agent.pk], history, h=h)) for agent in agents]
     n_raised = sum(flag is not None for flag in raised)
+    effects.measure(workspace, history, day)
     return Swept(
         day, n_active, n_raised, sum(cleared), sum(expired), corrected.taken_back, corrected.brought_up_to_date
     )

@@ -1,6 +1,5 @@
 """The decision log, page by page as JSON, or whole as CSV or JSON lines."""
 
-import csv
 import io
 import json
 
@@ -8,6 +7,7 @@ import django_filters
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
@@ -25,9 +25,9 @@ from agents.api_base import (
     WholeField,
 )
 from agents.models import Decision, Door
+from agents.sheets import Sheet
 
 PART = 1_000  # entries
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that starts so
 
 
 class Decider(StrictSerializer):
@@ -99,7 +99,7 @@ def _told(rows):
 def _csv(rows):
     names = [name for name in DecisionShown().fields if name != "by"]
     file = io.StringIO()
-    sheet = csv.DictWriter(file, [*names, "by", "byId"])
+    sheet = Sheet(file, [*names, "by", "byId"])
     sheet.writeheader()
     yield file.getvalue().encode()
     for part in _told(rows):
@@ -107,18 +107,13 @@ def _csv(rows):
         file.truncate()
         for row in part:
             by = row.pop("by")
-            told = {**row, "by": by["name"], "byId": by["id"]}
-            sheet.writerow({name: _cell(value) for name, value in told.items()})
+            sheet.writerow({**row, "by": by["name"], "byId": by["id"]})
         yield file.getvalue().encode()
 
 
 def _json_lines(rows):
     for part in _told(rows):
         yield "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in part).encode()
-
-
-def _cell(value):
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 class DecisionFilters(StrictFilterSet):
@@ -140,7 +135,13 @@ class Decisions(ApiView):
     ordering = ("-number",)
     queryset = Decision.objects.none()
 
-    @extend_schema(responses=DecisionShown(many=True))
+    @extend_schema(
+        responses={
+            (200, "application/json"): DecisionShown(many=True),
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+        }
+    )
     def get(self, request):
         rows = Decision.objects.visible_to(request.member)
         if isinstance(request.accepted_renderer, JSONRenderer):

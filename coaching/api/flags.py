@@ -26,6 +26,7 @@ from agents.api_base import (
     epoch_ms,
 )
 from agents.api_base.fields import camel
+from agents.api_versions import NothingMore
 from coaching.actions import flags
 from coaching.models import Flag
 
@@ -155,19 +156,23 @@ class ReopenFlag(ApiView):
 
     scopes = {"POST": "approve"}
 
-    @extend_schema(request=None, responses=FlagDetail)
+    @extend_schema(request=NothingMore, responses=FlagDetail)
     def post(self, request, flag_id):
-        return Response(FlagDetail(flags.reopen(found(request.member, flag_id), by=request.member)).data)
+        flag = found(request.member, flag_id)
+        self.read(NothingMore)
+        return Response(FlagDetail(flags.reopen(flag, by=request.member)).data)
 
 
 class CoachedFlag(ApiView):
     """The tick that the agent was coached on it: set it, or take it back."""
 
-    @extend_schema(request=None, responses=FlagDetail)
+    @extend_schema(request=NothingMore, responses=FlagDetail)
     def post(self, request, flag_id):
-        return Response(FlagDetail(flags.mark_coached(found(request.member, flag_id), by=request.member)).data)
+        flag = found(request.member, flag_id)
+        self.read(NothingMore)
+        return Response(FlagDetail(flags.mark_coached(flag, by=request.member)).data)
 
-    @extend_schema(responses=FlagDetail)
+    @extend_schema(responses={200: FlagDetail})
     def delete(self, request, flag_id):
         return Response(FlagDetail(flags.unmark_coached(found(request.member, flag_id), by=request.member)).data)
 

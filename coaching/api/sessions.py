@@ -76,25 +76,32 @@ class Usage(serializers.Serializer):
     latencyMs = WholeField(required=False)  # noqa: N815
 
 
+class Suggestions(serializers.ListField):
+    """What the coach says to ask next; told only where it says something."""
+
+    child = TextField()
+
+    def __init__(self):
+        super().__init__(source="*", required=False, help_text="What the coach says to ask next.")
+
+    def to_representation(self, turn):
+        said = self.context["messages"] if "messages" in self.context else turn.messages.all()
+        answers = (each for each in said if each.turn_id == turn.pk and each.role == Message.Role.COACH)
+        return list(sessions.suggestions(next(answers, None)))
+
+
 class TurnShown(StrictSerializer):
     id = IdField()
     state = ChoiceField(choices=Turn.State.choices)
     error = TextField(required=False, help_text="One plain sentence, where the turn failed.")
     usage = serializers.SerializerMethodField()
-    suggestions = serializers.SerializerMethodField()
+    suggestions = Suggestions()
     retry_of = IdField(source="retry_of_id", allow_null=True)
     created_at = InstantField()
 
     @extend_schema_field(Usage)
     def get_usage(self, turn):
         return turn.usage
-
-    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_suggestions(self, turn):
-        """What the coach says to ask next."""
-        said = self.context["messages"] if "messages" in self.context else turn.messages.all()
-        answers = (each for each in said if each.turn_id == turn.pk and each.role == Message.Role.COACH)
-        return list(sessions.suggestions(next(answers, None)))
 
     def to_representation(self, turn):
         shown = super().to_representation(turn)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import BigIntegerField, Count, F, Q, Sum
+from django.db.models import BigIntegerField, Case, Count, F, Q, Sum, When
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -13,15 +13,24 @@ from coaching import causes, mix, picture, sentences, trajectory
 from coaching.actions import flags, policies
 from coaching.actions.samples import rated_within
 from coaching.csat import Csat, Timeline, said, usual_by_week
-from coaching.models import Flag, Note, Proposal, Sample
+from coaching.models import Flag, Proposal, Sample
+from coaching.pages import notes as notes_page
 from coaching.pages.history import NO_CHANNEL, HistoryQuestion
 from coaching.pages.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS, THIN
-from helpdesk.models import RatingDay
+from helpdesk.models import DeepLink, RatingDay
 
 WEEKS = 26
 MOST_SAMPLES = 20
-MOST_NOTES = 50
+FIRST_SAMPLES = 5  # stand open; the note to be written should not be far below them
+MOST_SOURCES = 20
+RECENT_CONVERSATIONS = 200  # of an agent, looked through for where theirs come from
 MOST_CHANNELS = 8
+SAMPLE_ORDER = (  # what somebody pinned, then the lowest ratings; what is not known last, on every database
+    Case(When(captured_by=None, then=1), default=0),
+    F("score_hundredths").asc(nulls_last=True),
+    F("closed_at").desc(nulls_last=True),
+    "pk",
+)
 LOW = 50  # a rating under this is shown as a bad one
 
 
@@ -96,8 +105,9 @@ class Drawer:
     `sentence` is what the newest flag says: why it was raised or, without an open `flag`, how it ended. Flags are
     leaders' business until they talk: members see their numbers, not the claim and not what leaders wrote about it.
     `csat` adds up the last four weeks, `before` the four before them. `picture` is None where no rating came in 26
-    weeks. `automatic` says whether anything looks for falls, `cannot_see` which ones few ratings hide. `more_notes` counts those
-    that are not shown. `channels` is there for leaders while a flag is open.
+    weeks. `automatic` says whether anything looks for falls, `cannot_see` which ones few ratings hide. `samples` are some of
+    the `n_samples` that are kept, `put_away` the last ones that are not. `sources` are what a conversation to be pinned may come
+    from. `channels` is there for leaders while a flag is open.
     """
 
     agent: Agent
@@ -110,8 +120,10 @@ class Drawer:
     automatic: bool
     cannot_see: str
     samples: list[SampleLine]
-    notes: list[Note]
-    more_notes: int
+    n_samples: int
+    put_away: list[SampleLine]
+    sources: list[str]
+    notes: notes_page.Notes
     pending_proposals: int
     may_write: bool
     channels: ChannelMix | None
@@ -120,6 +132,37 @@ class Drawer:
     def is_thin(self):
         """Whether hardly anything could be seen in the ratings of the last four weeks."""
         return self.csat.n < THIN
+
+    @property
+    def first_samples(self):
+        """Those that stand open."""
+        return self.samples[:FIRST_SAMPLES]
+
+    @property
+    def further_samples(self):
+        """Those behind a line."""
+        return self.samples[FIRST_SAMPLES:]
+
+    @property
+    def has_pinned(self):
+        """Whether somebody chose one of the samples by hand."""
+        return any(line.sample.captured_by_id for line in self.samples)
+
+    @property
+    def usual_source(self):
+        """Where a conversation to be pinned comes from as long as there is but one place."""
+        return self.sources[0] if len(self.sources) == 1 else ""
+
+    @property
+    def waits_for_summaries(self):
+        """Whether a summary may come within moments, so that looking again is worth it."""
+        pending = (line for line in self.samples if line.sample.summary_state == Sample.Summary.PENDING)
+        return any(line.next_try_at is None for line in pending)
+
+    @property
+    def picks(self):
+        """The days that a follow-up is quickly put on."""
+        return notes_page.picks(timezone.localdate())
 
     @property
     def causes(self):
@@ -136,16 +179,11 @@ def load(member, agent):
     """The drawer of `agent` (one that is visible to `member`)."""
     first, today = _span(member)
     own, team, team_is_workspace = _timelines(member, agent, first, today)
-    newest = _newest_flag(agent) if may(member, Right.COACH_PEOPLE) else None
+    writes = may(member, Right.COACH_PEOPLE)
+    newest = _newest_flag(agent) if writes else None
     flag = newest if newest is not None and newest.status == Flag.Status.OPEN else None
-    samples = Sample.objects.visible_to(member).kept().filter(agent=agent).select_related("conversation")
-    notes = (
-        Note.objects.visible_to(member)
-        .current()
-        .filter(agent=agent)
-        .select_related("author__user", "sample__conversation")
-    )
-    n_notes = notes.count()
+    samples = Sample.objects.visible_to(member).filter(agent=agent).select_related("conversation", "captured_by__user")
+    kept, put_away = samples.kept(), samples.filter(unpinned_at__isnull=False)
     last = today.toordinal()
     policy = policies.of(member.workspace)
     n_agents = Agent.objects.filter(workspace_id=agent.workspace_id).active().count()
@@ -159,11 +197,13 @@ def load(member, agent):
         team_is_workspace=team_is_workspace,
         automatic=policy.automatic,
         cannot_see=sentences.cannot_see(trajectory.threshold(n_agents, policy.sensitivity)),
-        samples=[_line(one) for one in samples.order_by("score_hundredths", "-closed_at", "pk")[:MOST_SAMPLES]],
-        notes=list(notes.order_by("-created_at", "pk")[:MOST_NOTES]),
-        more_notes=max(0, n_notes - MOST_NOTES),
+        samples=[_line(one) for one in kept.order_by(*SAMPLE_ORDER)[:MOST_SAMPLES]],
+        n_samples=kept.count(),
+        put_away=[_line(one) for one in put_away.order_by("-unpinned_at", "pk")[:MOST_SAMPLES]] if writes else [],
+        sources=_sources(agent) if writes else [],
+        notes=notes_page.load(member, agent),
         pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
-        may_write=may(member, Right.COACH_PEOPLE),
+        may_write=writes,
         channels=channel_mix(flag) if flag is not None else None,
     )
 
@@ -224,6 +264,15 @@ def _timelines(member, agent, first, last):
 def _newest_flag(agent):
     """The open flag if there is one (no other is raised beside it), else the one that ended last, if any."""
     return agent.flags.select_related("agent__workspace", "closed_by__user").order_by("-opened_at").first()
+
+
+def _sources(agent):
+    """Where the workspace's deep links lead and where the agent's newest conversations came from, by name."""
+    recent = agent.conversations.order_by("-closed_at").values_list("source", flat=True)[:RECENT_CONVERSATIONS]
+    linked = (
+        DeepLink.objects.filter(workspace_id=agent.workspace_id).order_by("source").values_list("source", flat=True)
+    )
+    return sorted({*recent, *linked[:MOST_SOURCES]})[:MOST_SOURCES]
 
 
 def _line(sample):

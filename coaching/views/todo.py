@@ -26,7 +26,7 @@ REFUSALS = (
     flags.AlreadyFlagged,
     flags.NotDismissed,
     notes.Archived,
-    notes.ChangedSince,
+    notes.ChangedMeanwhile,
     notes.NoFollowUp,
 )
 

@@ -1,14 +1,16 @@
 """Staff of one workspace, an operator of the whole installation, and whole workspaces with one row of every kind."""
 
+import secrets
 from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.utils import timezone
 
-from agents.models import ApiToken, Door, ExternalId, Member
+from agents.models import ApiToken, BrowserSession, Door, ExternalId, Invitation, Member, PasswordReset
 from coaching.actions import backtests, connections, flags, hygiene, imports, notes, policies, sessions
-from coaching.models import Sample, Sweep
+from coaching.models import CalendarFeed, Note, NoteEffect, Reminder, Sample, Sweep
+from helpdesk import clocks
 from helpdesk.actions import record_ratings
 from helpdesk.models import DeepLink
 from memories import actions as memories
@@ -56,7 +58,28 @@ def furnish(word):
         "version": 0,
     }
     connections.connect(workspace, by=owner, **model)
+    rows_of_people(word, workspace, owner, person)
     return workspace
+
+
+def rows_of_people(word, workspace, owner, person):
+    """What is owed to people, where they are signed in, and what is measured of a note."""
+    tomorrow = timezone.now() + timedelta(days=1)
+    note = Note.objects.get(agent=person)
+    Reminder.objects.create(workspace=workspace, note=note, follow_up_at=tomorrow)
+    NoteEffect.objects.update_or_create(workspace=workspace, note=note, defaults={"day": tomorrow.date(), "result": {}})
+    CalendarFeed.objects.update_or_create(workspace=workspace, member=owner, defaults={"number": 7_340_117})
+    email = f"{word.lower().replace(' ', '-')}-new@test.example"
+    Invitation.objects.create(workspace=workspace, email=email, invited_by=owner, expires_at=tomorrow, number=7_340_118)
+    PasswordReset.objects.create(user=owner.user)
+    BrowserSession.objects.create(
+        session_key=secrets.token_hex(16),
+        expire_date=tomorrow,
+        user=owner.user,
+        browser=f"{word} browser",
+        place="192.0.2.7",
+    )
+    clocks.ask(workspace, by=owner, time_zone="Asia/Tokyo")
 
 
 @pytest.fixture

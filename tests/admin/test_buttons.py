@@ -179,7 +179,7 @@ def test_turn_is_stopped_and_asked_again(client, ours, staff, press):
     assert turn.state == "stopped"
     assert shown(client, turn) == ["ask_again"]
     assert press(turn, "ask_again") == ["Asked again as turn 2. A worker takes it within seconds."]
-    assert press(turn, "try_again") == ["It changed in this moment. Nothing was changed by this button."]
+    assert press(turn, "try_again") == ["There is nothing to be done for it any more. Nothing was changed."]
 
 
 def test_coach_that_is_off_is_asked_by_no_button(client, ours, staff, press):
@@ -197,7 +197,7 @@ def test_backtest_is_stopped_and_another_asked_for(client, ours, staff, press):
     assert press(waiting, "stop") == ["Stopped."]
     assert shown(client, waiting) == ["ask_again"]
     assert press(waiting, "stop") == ["This backtest has ended already. Nothing was changed."]
-    assert press(waiting, "try_again") == ["This backtest has ended already. Nothing was changed."]
+    assert press(waiting, "try_again") == ["There is nothing to be done for it any more. Nothing was changed."]
     assert press(waiting, "ask_again") == ["A new one is asked for. A worker takes it within seconds."]
     assert Backtest.objects.get(state="queued").asked_by == staff
 

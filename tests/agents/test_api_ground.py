@@ -119,7 +119,9 @@ def test_scopes_open_what_they_say(owner, agent, scopes, reads, writes, runs):
 # --- What is refused, and how ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/nothing", "", "/agents/", "/agents/not-an-id", "/memories", "/agents/%00"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "", "/agents/", "/agents/not-an-id", "/memories", "/agents/%00", "/agents/%0A", "/a%0Ab"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_unknown_route_is_a_problem(script, path, method):
     assert problem(script.call(method, path))[0] == 404
@@ -426,6 +428,10 @@ def test_description_names_every_parameter_and_closes_bodies(script):
         return {one["name"]: one.get("required", False) for one in told if one["in"] == "query"}
 
     assert parameters("/coaching", "get") == {"agent": True}
+    assert set(parameters("/flags", "get")) == {
+        *("agent", "kind", "status", "cause", "openedAfter", "openedBefore", "limit", "cursor")
+    }
+    assert set(parameters("/coaching/follow-ups", "get")) == {"agent", "limit", "cursor"}
     assert parameters("/agents/{agent_id}/configuration", "get") == {"version": False, "asOf": False}
     assert parameters("/memories/{row_id}", "delete") == {"baseVersion": False}
     assert parameters("/coach/sessions/{session_id}/events", "get") == {"after": False}

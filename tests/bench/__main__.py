@@ -11,6 +11,7 @@ django.setup()
 from tests.bench import (  # noqa: E402  models can be imported only now
     conversation,
     decisions,
+    drawer,
     exchange,
     imports,
     knowledge,
@@ -32,6 +33,7 @@ PARTS = {
         sweep,
         late,
         team,
+        drawer,
         knowledge,
         conversation,
         queue,

@@ -56,6 +56,11 @@ def test_every_kind_of_page_is_accessible_and_whole(colours, screen, staff, open
     agent = Agent.objects.get(kind=Agent.Kind.AI)
     for address in (
         "/admin/",
+        "/admin/owed-work/",
+        "/admin/connections/",
+        "/admin/agents/invitation/",
+        "/admin/agents/browsersession/",
+        "/admin/coaching/configurationimport/",
         "/admin/memories/memory/",
         "/admin/memories/memory/?q=nothing",
         "/admin/memories/memory/add/",

@@ -1,8 +1,15 @@
 """The drawer, notes, samples, follow-ups and flags through the API, field by field."""
 
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, time, timedelta
+from functools import partial
+from urllib.parse import urlencode
 
 import pytest
+from django.core import signing
+from django.db import connections
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -61,8 +68,19 @@ def test_note_is_written_and_read_field_by_field(script, owner, person):
         ({"body": "  "}, 400, "body"),
         ({"body": 5}, 400, "body"),
         ({"body": "x" * 20_001}, 400, "body"),
+        ({"body": "x" * 102_400}, 400, "body"),
+        ({"body": None}, 400, "body"),
         ({"followUpAt": 1_700_000_000_000}, 400, "followUpAt"),
+        ({"followUpAt": 1_900_000_000}, 400, "followUpAt"),
+        ({"followUpAt": 32_503_680_000_000}, 400, "followUpAt"),
         ({"followUpAt": "tomorrow"}, 400, "followUpAt"),
+        ({"followUpAt": "1900000000000"}, 400, "followUpAt"),
+        ({"followUpAt": 1_900_000_000_000.5}, 400, "followUpAt"),
+        ({"followUpAt": True}, 400, "followUpAt"),
+        ({"sharedWithAgent": None}, 400, "sharedWithAgent"),
+        ({"sampleId": "first"}, 400, "sampleId"),
+        ({"agent": ""}, 404, "agent"),
+        ({"archivedAt": None}, 400, "archivedAt"),
         ({"sharedWithAgent": "no"}, 400, "sharedWithAgent"),
         ({"agent": "Nobody"}, 404, "agent"),
         ({"agent": 5}, 400, "agent"),
@@ -75,6 +93,124 @@ def test_note_that_is_none_is_refused(script, person, values, status, field):
 
     assert (refused[0], list(refused[1])) == (status, [field])
     assert not Note.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"body": ""}, "body"),
+        ({"body": "x" * 102_400}, "body"),
+        ({"followUpAt": 1_700_000_000_000}, "followUpAt"),
+        ({"followUpAt": 1_900_000_000}, "followUpAt"),
+        ({"followUpAt": 32_503_680_000_000}, "followUpAt"),
+        ({"followUpAt": "tomorrow"}, "followUpAt"),
+        ({"sharedWithAgent": 1}, "sharedWithAgent"),
+        ({"body": "y", "agent": "Ana"}, "agent"),
+        ({"body": "y", "sampleId": None}, "sampleId"),
+        ({"body": "y", "shared_with_agent": True}, "shared_with_agent"),
+    ],
+)
+def test_change_of_a_note_that_is_none_is_refused_and_changes_nothing(script, owner, person, changes, field):
+    note = notes.write(person, by=owner, body="As it was.")
+
+    refused = problem(script.call("PATCH", f"/coaching/notes/{note.pk}", changes))
+
+    assert (refused[0], list(refused[1])) == (400, [field])
+    stored = Note.objects.get()
+    assert (stored.body, stored.shared_with_agent, stored.follow_up_at, stored.version) == (
+        "As it was.",
+        False,
+        None,
+        1,
+    )
+
+
+def test_seconds_are_recognised_and_the_milliseconds_named(script, person):
+    refused = script.send("/coaching/notes", {"agent": person.name, "body": "x", "followUpAt": 1_900_000_000})
+
+    assert "1900000000000" in refused.json()["errors"]["followUpAt"][0]
+
+
+def test_archived_note_is_not_changed_by_any_field(script, owner, person):
+    note = notes.archive(notes.write(person, by=owner, body="Gone."), by=owner)
+    path = f"/coaching/notes/{note.pk}"
+
+    for changes in ({"body": "y"}, {"sharedWithAgent": True}, {"followUpAt": None}):
+        refused = script.call("PATCH", path, changes)
+        assert (problem(refused)[0], refused.json()["title"]) == (409, "Archived")
+    assert problem(script.call("DELETE", path))[0] == 409
+    assert Note.objects.get().version == note.version
+    assert script.read(f"/coaching?agent={person.pk}").json()["notes"] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_editors_of_one_note_change_what_they_name_and_lose_nothing(owner, admin, person):
+    note = notes.write(person, by=owner, body="At first.")
+    path, rounds = f"/coaching/notes/{note.pk}", 8
+
+    def write():
+        return [Script(owner).call("PATCH", path, {"body": f"Words {n}."}).status_code for n in range(rounds)]
+
+    def share():
+        return [Script(admin).call("PATCH", path, {"sharedWithAgent": n % 2 == 1}).status_code for n in range(rounds)]
+
+    answers = at_once(write, share)
+
+    stored = Note.objects.get()
+    told = note.history.order_by("version")
+    assert answers == [[200] * rounds] * 2
+    assert (stored.body, stored.shared_with_agent) == (f"Words {rounds - 1}.", True)
+    assert [row.version for row in told] == list(range(1, 2 * rounds + 2))
+    for earlier, later in itertools.pairwise(told):
+        by_whom = {owner.user_id} if earlier.body != later.body else {admin.user_id}
+        if earlier.shared_with_agent != later.shared_with_agent:
+            by_whom &= {admin.user_id}
+        assert {later.history_user_id} == by_whom
+
+
+@pytest.mark.django_db(transaction=True)
+def test_same_key_sent_at_once_writes_one_note(owner, person):
+    body = {"agent": str(person.pk), "body": "Once."}
+    scripts = [Script(owner) for _ in range(6)]
+
+    def send(script):
+        return script.send("/coaching/notes", body, **{"Idempotency-Key": "k1"})
+
+    answers = at_once(*(partial(send, script) for script in scripts))
+
+    assert Note.objects.count() == 1
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert {answer.json()["id"] for answer in answers if answer.status_code == 201} == {str(Note.objects.get().pk)}
+    assert send(scripts[0])["Idempotent-Replayed"] == "true"
+
+
+def test_same_note_twice_is_two_notes_without_a_key_and_one_with(script, person):
+    body = {"agent": person.name, "body": "Again."}
+
+    plain = [script.send("/coaching/notes", body).json()["id"] for _ in range(2)]
+    keyed = [script.send("/coaching/notes", body, **{"Idempotency-Key": "k" * 255}) for _ in range(2)]
+    other = script.send("/coaching/notes", body | {"body": "Other."}, **{"Idempotency-Key": "k" * 255})
+    too_long = script.send("/coaching/notes", body, **{"Idempotency-Key": "k" * 256})
+
+    assert len(set(plain)) == 2
+    assert keyed[0].json() == keyed[1].json()
+    assert [problem(other)[0], problem(too_long)[0]] == [409, 400]
+    assert Note.objects.count() == 3
+
+
+def at_once(*works):
+    """What each of these returned, done in a thread with a connection of its own, all begun at the same instant."""
+    together = threading.Barrier(len(works))
+
+    def run(work):
+        try:
+            together.wait(timeout=10)
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
 
 
 def test_note_names_a_sample_of_the_same_agent(script, owner, person, workspace):
@@ -162,6 +298,85 @@ def test_drawer_needs_to_know_whose(script, workspace, person):
     twice = script.read(f"/coaching?agent={person.name}")
     assert problem(twice)[0] == 409
     assert len(twice.json()["candidates"]) == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'O\'Neil "Bob" <b>x</b>',
+        "Zoë 🚲 Müller",
+        "é" * 300,
+        "100 % & more; a=b #1 ?",
+        "../../etc",
+        "  spaced  out",
+        "null",
+        "12345678123456781234567812345678",
+    ],
+)
+def test_any_name_finds_its_agent(script, workspace, name):
+    person = factories.human(workspace, name=name)
+
+    told = script.read(f"/coaching?{urlencode({'agent': person.name})}")
+    note = script.send("/coaching/notes", {"agent": person.name, "body": "x"})
+
+    assert told.json()["agent"] == {"id": str(person.pk), "name": person.name, "kind": "human", "team": None}
+    assert note.json()["agentId"] == str(person.pk)
+
+
+def test_name_that_fits_two_is_refused_with_both_by_every_route(script, workspace, person):
+    twin = factories.human(workspace, name=person.name)
+    both = [{"id": str(one.pk), "name": person.name} for one in (person, twin)]
+
+    answers = [
+        script.read(f"/coaching?agent={person.name}"),
+        script.read(f"/coaching/follow-ups?agent={person.name}"),
+        script.read(f"/flags?agent={person.name}"),
+        script.send("/coaching/notes", {"agent": person.name, "body": "x"}),
+        script.send("/coaching/samples", {"source": "desk", "externalId": "1", "agent": person.name}),
+        script.send("/flags", {"agent": person.name, "reason": "x"}),
+    ]
+
+    for answer in answers:
+        assert (problem(answer)[0], answer.json()["title"]) == (409, "Ambiguous agent")
+        assert answer.json()["candidates"] == both
+    assert script.read(f"/coaching?agent={twin.pk}").json()["agent"]["id"] == str(twin.pk)
+    assert not Note.objects.exists()
+
+
+def test_name_that_fits_a_member_and_a_colleague_is_the_members_own_to_them(linked_member, person, workspace):
+    factories.human(workspace, name=person.name)
+
+    told = Script(linked_member).read(f"/coaching?agent={person.name}")
+
+    assert (told.status_code, told.json()["agent"]["id"]) == (200, str(person.pk))
+
+
+def test_member_cannot_tell_whether_private_or_archived_notes_exist(owner, linked_member, person):
+    script = Script(linked_member)
+    before = script.read(f"/coaching?agent={person.pk}").content
+    private = notes.write(person, by=owner, body="Private.", follow_up_at=timezone.now() + timedelta(days=1))
+    archived = notes.archive(notes.write(person, by=owner, body="Old.", shared_with_agent=True), by=owner)
+    unshared = notes.write(person, by=owner, body="Was shared.", shared_with_agent=True)
+    notes.edit(unshared, by=owner, shared_with_agent=False)
+
+    assert script.read(f"/coaching?agent={person.pk}").content == before
+    for note in (private, archived, unshared):
+        for method, body in (("GET", None), ("PATCH", {"body": "y"}), ("PATCH", {"nothing": 1}), ("DELETE", None)):
+            assert problem(script.call(method, f"/coaching/notes/{note.pk}", body))[0] == 404
+
+
+def test_cursor_of_follow_ups_cannot_be_forged(script, owner, person, workspace):
+    for days in (1, 2, 3):
+        notes.write(person, by=owner, body=f"{days}", follow_up_at=timezone.now() + timedelta(days=days))
+    first = script.read("/coaching/follow-ups?limit=1").json()
+    cursor = first["nextCursor"]
+
+    assert [note["body"] for note in first["items"]] == ["1"]
+    notes.write(person, by=owner, body="0", follow_up_at=timezone.now() + timedelta(hours=1))
+    assert [n["body"] for n in script.read(f"/coaching/follow-ups?cursor={cursor}").json()["items"]] == ["2", "3"]
+    for forged in (cursor[:-1] + ("A" if cursor[-1] != "A" else "B"), "x", signing.dumps(["t"]), cursor + cursor):
+        assert list(problem(script.read(f"/coaching/follow-ups?cursor={forged}"))[1]) == ["cursor"]
+    assert list(problem(script.read(f"/flags?cursor={cursor}"))[1]) == ["cursor"]
 
 
 def test_drawer_asks_the_same_number_of_queries_for_any_number_of_rows(

@@ -64,6 +64,19 @@ def test_who_would_have_been_flagged_and_why(tmp_path):
     assert flag["reason"] in said
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "＝", "＠"])
+def test_written_flags_have_no_formula_and_numbers_stay_numbers(tmp_path, sign):
+    rows = ((agent.replace("agent-", f"{sign}agent"), *rest) for agent, *rest in rows_with_a_fall())
+    path = file_of(tmp_path, (f"{agent},{day}T09:00:00Z,{score}" for agent, day, score in rows))
+    out = tmp_path / "flags.csv"
+
+    backtest(path, "--out", str(out))
+
+    [flag] = csv.DictReader(out.open())
+    assert flag["agent"] == f"'{sign}agent0"
+    assert float(flag["observed"]) < float(flag["expected"])
+
+
 def test_json_is_the_flags_and_nothing_else(tmp_path):
     path = file_of(tmp_path, (f"{agent},{day},{score}" for agent, day, score in rows_with_a_fall()))
 

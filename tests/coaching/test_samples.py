@@ -186,6 +186,42 @@ def test_a_reference_into_another_workspace_is_unknown(noor, stranger):
         samples.pin_by_reference("desk", "4711", by=stranger)
 
 
+def test_what_cannot_be_a_source_is_said_in_words(noor, owner):
+    with pytest.raises(ValidationError) as refused:
+        samples.pin_by_reference("zen desk", "1", by=owner, agent=noor)
+
+    assert refused.value.message_dict == {
+        "source": ["A source is a short name of letters, digits, - and _ (at most 50)."]
+    }
+
+
+def test_sample_put_away_is_brought_back_as_it_stood_and_owes_its_summary_again(noor, owner, admin):
+    sample = samples.pin(factories.conversation(noor), by=owner)
+    samples.unpin(sample, by=owner)
+    assert (sample.next_try_at, sample.unpinned_at is None) == (None, False)
+
+    samples.bring_back(sample, by=admin)
+
+    assert (sample.unpinned_at, sample.captured_by, sample.summary_state) == (None, owner, "pending")
+    assert sample.next_try_at is not None
+
+
+def test_bringing_back_leaves_a_written_summary_and_what_was_never_put_away(noor, owner):
+    sample = samples.pin(factories.conversation(noor), by=owner)
+    Sample.objects.update(summary="The parcel was late.", summary_state="captured", next_try_at=None, captured_by=None)
+    samples.unpin(sample, by=owner)
+
+    for _ in range(2):
+        samples.bring_back(sample, by=owner)
+
+    assert (sample.summary, sample.next_try_at, sample.unpinned_at, sample.captured_by) == (
+        "The parcel was late.",
+        None,
+        None,
+        None,
+    )
+
+
 def test_members_pin_nothing(noor, linked_member, owner):
     sample = samples.pin(factories.conversation(noor), by=owner)
 
@@ -195,6 +231,8 @@ def test_members_pin_nothing(noor, linked_member, owner):
         samples.pin_by_reference("desk", "1", by=linked_member, agent=noor)
     with pytest.raises(NotAllowed):
         samples.unpin(sample, by=linked_member)
+    with pytest.raises(NotAllowed):
+        samples.bring_back(sample, by=linked_member)
 
 
 # --- Summaries -------------------------------------------------------------------------------------------------------

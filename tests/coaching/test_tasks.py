@@ -11,6 +11,7 @@ from coaching import tasks
 from coaching.actions import backtests, samples, sessions
 from coaching.models import Backtest, Sample, Sweep, Turn, TurnEvent
 from config.celery import app
+from helpdesk import clocks
 from helpdesk.models import StoredTranscript
 from tests import factories, model_server
 from tests.processes import until, worker
@@ -88,6 +89,16 @@ def test_the_clock_sends_out_backtests_that_are_due(owner):
     tasks.find_owed_work()
 
     assert waiting() == [("coaching.tasks.run_backtest", [str(due.pk)])]
+
+
+def test_the_clock_sends_out_changes_of_the_time_zone_that_are_due(owner):
+    done = clocks.run(clocks.ask(owner.workspace, by=owner, time_zone="Asia/Tokyo").pk)
+    due = clocks.ask(owner.workspace, by=owner, time_zone="Europe/Oslo")
+
+    tasks.find_owed_work()
+
+    assert done.done_at is not None
+    assert waiting() == [("helpdesk.tasks.change_time_zone", [str(due.pk)])]
 
 
 def test_a_worker_runs_the_backtest_that_the_page_asked_for(owner, client):

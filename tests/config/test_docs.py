@@ -1,11 +1,15 @@
 """The API's description as a page."""
 
+import html
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft4Validator, FormatChecker
 
-from config import docs
+from config import api_examples, docs
 
 ROOT = Path(__file__).resolve().parents[2]
 KIND = re.compile(r'\bkind="([a-z-]+)"')
@@ -18,7 +22,7 @@ def test_page_lists_every_route_with_its_fields(client, owner):
 
     text = page.content.decode()
     assert page.status_code == 200
-    assert "POST /api/v1/proposals/{proposal_id}/approve" in text
+    assert '<code class="api-path">/api/v1/proposals/{proposal_id}/approve</code>' in text
     assert "<code>change.expiresAt</code>" in text
     assert "<script" not in text.partition("<body")[2]
     assert page["Content-Security-Policy"].startswith("default-src 'self'")
@@ -38,3 +42,69 @@ def test_every_kind_of_refusal_is_explained():
     used = {kind for source in sources if "Problem(" in source for kind in KIND.findall(source)}
 
     assert used == set(docs.PROBLEMS)
+
+
+def test_member_is_shown_the_routes_that_answer_them(client, owner, linked_member):
+    client.force_login(linked_member.user)
+    member = client.get("/api/v1/docs").content.decode()
+    client.force_login(owner.user)
+    leader = client.get("/api/v1/docs").content.decode()
+
+    shown = re.findall(r'<details class="api-operation" id="([^"]+)"', member)
+    assert set(shown) == {
+        *("agents_list", "agents_retrieve", "agents_trajectory_retrieve"),
+        *("coaching_retrieve", "coaching_notes_retrieve", "coaching_samples_retrieve"),
+    }
+    assert 'id="proposals_approve_create"' in leader
+
+
+def test_forms_start_with_what_the_workspace_has(client, owner, agent, linked_member):
+    client.force_login(owner.user)
+
+    text = html.unescape(client.get("/api/v1/docs").content.decode())
+
+    assert f'"agent": "{linked_member.agent.name}"' in text
+    assert f"/api/v1/agents/{agent.pk}/memories" in text
+    assert f"/api/v1/coaching?agent={quote(linked_member.agent.name)}" in text
+
+
+def test_every_operation_has_a_title_and_its_noun():
+    named = {operation.anchor for group in docs.groups() for operation in group.operations}
+
+    assert named == set(api_examples.SUMMARIES)
+    assert {group.name for group in docs.groups()} == set(docs.GROUPS)
+
+
+def test_every_body_and_answer_has_an_example_that_fits_its_schema():
+    told = SchemaGenerator().get_schema(request=None, public=True)
+    components = with_null(told["components"])
+    faults = []
+    for path, item in told["paths"].items():
+        for method, operation in item.items():
+            for where, content in json_contents(operation):
+                schema = with_null(content["schema"]) | {"components": components}
+                found = Draft4Validator(schema, format_checker=FormatChecker()).iter_errors(content.get("example"))
+                faults += [f"{method} {path} {where}: {error.message}" for error in found]
+
+    assert faults == []
+
+
+def json_contents(operation):
+    """(where, {schema, example}) of every JSON body that the operation takes or answers."""
+    yield from (
+        (kind, told) for kind, told in operation.get("requestBody", {}).get("content", {}).items() if "json" in kind
+    )
+    for status, answer in operation["responses"].items():
+        for media_type, content in answer.get("content", {}).items():
+            if media_type in ("application/json", "application/problem+json"):
+                yield status, content
+
+
+def with_null(schema):
+    """The schema with OpenAPI 3.0's `nullable` in the words of JSON Schema."""
+    if isinstance(schema, list):
+        return [with_null(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    told = {key: value if key in ("enum", "example") else with_null(value) for key, value in schema.items()}
+    return {"anyOf": [told, {"type": "null"}]} if told.pop("nullable", False) is True else told

@@ -2,13 +2,15 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from agents import members
-from agents.management.operators import add_password_option, password_of, refusals, workspace_of
+from agents import invitations
+from agents.management.operators import add_password_option, password_of, refusals, told_how_to_come_in, workspace_of
 from agents.models import Agent, Member
 
 
 class Command(BaseCommand):
-    help = "Give a person a place in a workspace. An account is made if new; then --password-stdin is needed."
+    help = (
+        "Give a person a place in a workspace. Who is new here gets an account by --password-stdin, else an invitation."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("email")
@@ -22,8 +24,12 @@ class Command(BaseCommand):
         own = None if agent is None else agent_called(workspace, agent)
         password = password_of(options)
         with refusals():
-            made = members.add_member(workspace, email, by=None, role=role, agent=own, password=password)
-        self.stdout.write(f"{made.user.email} is {made.role} of {workspace.slug}.")
+            made = invitations.add_or_invite(workspace, email, role=role, agent=own, password=password)
+        if isinstance(made, Member):
+            self.stdout.write(f"{made.user.email} is {made.role} of {workspace.slug}.")
+        else:
+            self.stdout.write(f"{made.email} is invited to {workspace.slug} as {made.role}.")
+            self.stdout.write(told_how_to_come_in(made))
 
 
 def agent_called(workspace, name):

@@ -2,12 +2,13 @@
 
 from django.core.management.base import BaseCommand
 
-from agents import members
-from agents.management.operators import add_password_option, password_of, refusals
+from agents import workspaces
+from agents.management.operators import add_password_option, password_of, refusals, told_how_to_come_in
+from agents.models import Member
 
 
 class Command(BaseCommand):
-    help = "Make a workspace. The owner's account is made if new; then --password-stdin is needed."
+    help = "Make a workspace. An owner who is new here gets an account by --password-stdin, else the link of an invitation."
 
     def add_arguments(self, parser):
         parser.add_argument("slug")
@@ -18,5 +19,9 @@ class Command(BaseCommand):
     def handle(self, *args, slug, owner, name, **options):
         password = password_of(options)
         with refusals():
-            made = members.create_workspace(slug, owner_email=owner, name=name, password=password)
-        self.stdout.write(f"Workspace {made.workspace.slug} belongs to {made.user.email}.")
+            made = workspaces.create(slug, owner_email=owner, name=name, password=password)
+        if isinstance(made, Member):
+            self.stdout.write(f"Workspace {made.workspace.slug} belongs to {made.user.email}.")
+        else:
+            self.stdout.write(f"Workspace {made.workspace.slug} waits for its owner, {made.email}.")
+            self.stdout.write(told_how_to_come_in(made))

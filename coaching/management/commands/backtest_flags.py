@@ -1,6 +1,5 @@
 """Whom the flag would have named in a file of past ratings, before it is switched on."""
 
-import csv
 import json
 import sys
 from dataclasses import asdict, fields
@@ -9,6 +8,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from agents.sheets import Sheet
 from coaching import backtests
 from coaching.trajectory import Sensitivity, threshold
 from helpdesk import files
@@ -125,7 +125,7 @@ class Command(BaseCommand):
     def _write(self, path, found):
         try:
             with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, COLUMNS)
+                writer = Sheet(file, COLUMNS)
                 writer.writeheader()
                 writer.writerows(asdict(flag) for flag in found)
         except OSError as error:

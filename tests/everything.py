@@ -1,0 +1,47 @@
+"""One row of everything that has an address, so that every route can be asked."""
+
+from agents import actions
+from coaching.actions import flags, notes, proposals, samples, sessions
+from helpdesk.actions import upsert_conversation
+from helpdesk.rows import ConversationRow
+from helpdesk.transcripts import Transcript, TranscriptTurn
+from tests import factories
+from tests.coaching import brought
+
+NEW = {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
+
+
+def one_of_everything(workspace, owner, agent, own):
+    """{name: id}. `agent` is an AI agent, `own` the agent row of a linked member, `hers` a colleague's."""
+    hers = factories.human(workspace)
+    said = ConversationRow(
+        external_id="1", agent=str(agent.pk), transcript=Transcript([TranscriptTurn(role="customer", text="Hello?")])
+    )
+    pushed, _ = upsert_conversation(workspace, said)
+    gone = factories.procedure(agent, owner)
+    rows = {
+        "ai": agent,
+        "own": own,
+        "hers": hers,
+        "memory": factories.memory(agent, owner),
+        "procedure": factories.procedure(agent, owner),
+        "gone": gone,
+        "note": notes.write(own, by=owner, body="private"),
+        "shared": notes.write(own, by=owner, body="shared", shared_with_agent=True),
+        "sample": samples.pin(factories.conversation(own), by=owner),
+        "flag": flags.raise_manual(own, by=owner, reason="Talk."),
+        "dismissed": flags.dismiss(flags.raise_manual(hers, by=owner, reason="Talk."), by=owner, reason="Done."),
+        "session": factories.session(agent, owner),
+        "proposal": factories.proposal(agent),
+        "approved": proposals.approve(factories.proposal(agent), by=owner, door="page"),
+        "conversation": pushed,
+        "rated": factories.conversation(own),
+        "import": brought.planned(agent, owner, NEW),
+    }
+    actions.remove(gone, base_version=1, by=owner, door="page")
+    other = factories.procedure(agent, owner)
+    update = {"type": "procedure_update", "target_id": other.pk, "change": {"trigger": "Nobody asks."}}
+    rows["stale"] = factories.proposal(agent, **update)
+    actions.revise(other, changes={"content": "1. Wait."}, base_version=1, by=owner, door="page")
+    rows["turn"] = sessions.ask(rows["session"], by=owner, text="What went wrong?")
+    return {name: str(row.pk) for name, row in rows.items()}

@@ -1,0 +1,306 @@
+"""Nobody's words, number or existence reach somebody who may not know of them: every text column holds a word that is found
+again in no byte of any answer but those to people who may read it, and what is private can be added without a trace."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import models, transaction
+from django.test import Client
+from django.utils import timezone
+
+from agents.models import Agent, Door, User
+from agents.pages import FRAGMENT
+from coaching.actions import flags, notes, proposals, samples, sessions
+from coaching.models import Flag, Note
+from tests import factories, test_api_guard, test_page_guard
+from tests.calls import Script
+from tests.full_of_words import fill, models_of_ours, texts_of
+from tests.test_page_guard import body_of, told
+
+pytestmark = pytest.mark.django_db
+
+WORD = re.compile(r"zq\d+qz")
+api_world, people = test_page_guard.world, test_api_guard.world, test_page_guard.people
+PAGES = [line[:3] for line in test_page_guard.LINES if not line[0].startswith("health/")]
+ROUTES = [line[:3] for line in test_api_guard.LINES]
+
+
+@pytest.fixture
+def page_world(world_of_pages, people, owner):
+    """That of the guard of the pages, with a sample of the linked member's own."""
+    samples.pin(factories.conversation(people["linked"].agent), by=owner)
+    return world_of_pages
+
+
+def fill_with_words() -> dict[str, tuple]:
+    """A word of its own in every text there is; {word: (model, field, pk)}."""
+    where: dict[str, tuple] = {}
+
+    def word(*place):
+        made = f"zq{len(where)}qz"
+        where[made] = place
+        return made
+
+    fill(word)
+    return where
+
+
+@pytest.fixture
+def known(people, workspace):
+    """A function: words as fill_with_words gives them -> {role: those of them that somebody in this role may read}."""
+
+    def of(where):
+        def words(*places):
+            return {word for word, place in where.items() if place in places}
+
+        def every(row, *fields):
+            return words(*((type(row).__name__, field, row.pk) for field in fields))
+
+        own = people["linked"].agent
+        theirs = {role: every(member.user, "name", "email") for role, member in people.items() if member is not None}
+        here = every(workspace, "name", "slug")
+        for team in workspace.teams.all():
+            here |= every(team, "name")  # their totals are everybody's
+        record = every(own, "name")
+        shared = own.notes.current().filter(shared_with_agent=True)
+        for note in shared:
+            record |= every(note, "body") | every(note.author.user, "name")
+        for sample in own.samples.kept():
+            record |= every(sample, "summary", "url") | every(sample.conversation, "source", "external_id", "channel")
+            record |= every(sample.captured_by.user, "name")
+        elsewhere = people["stranger"].workspace
+        return {
+            "stranger": theirs["stranger"] | every(elsewhere, "name", "slug"),
+            "unlinked": theirs["unlinked"] | here,
+            "linked": theirs["linked"] | here | record,
+        }
+
+    return of
+
+
+def bytes_of(response) -> str:
+    """Everything that went over the wire."""
+    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
+    return f"{headers}\n{response.cookies.output()}\n{body_of(response).decode(errors='replace')}"
+
+
+def ask_page(member, line, ids, **client):
+    address, method, form = line
+    return test_page_guard.ask(member, address, method, form, ids, **client)
+
+
+def ask_api(member, line, ids):
+    route, method, body = line
+    before = transaction.savepoint()
+    response = test_api_guard.ask(Script(member), method, route, body, ids)
+    transaction.savepoint_rollback(before)
+    return response
+
+
+def test_every_text_column_of_a_full_workspace_has_its_word(page_world):
+    filled = {(model, field) for model, field, _ in fill_with_words().values()}
+
+    there = {
+        (model.__name__, field.name)
+        for model in models_of_ours()
+        for field in texts_of(model)
+        if models.QuerySet(model).exists()
+    }
+    assert there - filled == set()
+    models_told = {model for model, _ in filled}
+    assert {"Note", "Sample", "Memory", "Prompt", "Procedure", "Proposal", "Decision", "Flag", "User"} <= models_told
+    assert {"HistoricalNote", "HistoricalFlag", "HistoricalMemory", "StoredTranscript"} <= models_told
+
+
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
+def test_no_page_tells_words_that_one_may_not_read(page_world, people, known, role):
+    where = fill_with_words()
+    may_read = known(where)[role]
+    User.objects.filter(name="").update(name="Somebody")
+
+    read, leaked = set(), []
+    for line in PAGES:
+        for headers in ({}, {FRAGMENT: "partial"}):
+            seen = set(WORD.findall(bytes_of(ask_page(people[role], line, page_world, headers=headers))))
+            read |= seen
+            leaked += [(line[:2], where[word]) for word in seen - may_read]
+
+    assert leaked == []
+    assert role != "linked" or {where[word][:2] for word in read} >= {("Note", "body"), ("Sample", "summary")}
+
+
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
+def test_no_route_tells_words_that_one_may_not_read(api_world, people, known, role):
+    where = fill_with_words()
+    may_read = known(where)[role]
+
+    read, leaked = set(), []
+    for line in ROUTES:
+        seen = set(WORD.findall(bytes_of(ask_api(people[role], line, api_world))))
+        read |= seen
+        leaked += [(line[:2], where[word]) for word in seen - may_read]
+
+    assert leaked == []
+    assert role != "linked" or {where[word][:2] for word in read} >= {("Note", "body"), ("Sample", "summary")}
+
+
+def test_owner_reads_the_words_that_others_may_not(page_world, people):
+    """So that the tests above would see them."""
+    where = fill_with_words()
+
+    seen = set()
+    for line in PAGES:
+        if line[1] == "GET":
+            seen |= set(WORD.findall(bytes_of(ask_page(people["owner"], line, page_world))))
+
+    assert {where[word][:2] for word in seen} >= {
+        ("Note", "body"), ("Sample", "summary"), ("Memory", "text"), ("Prompt", "system_prompt"), ("Proposal", "title"),
+        ("Flag", "reason"), ("Flag", "close_reason"), ("Decision", "note"), ("User", "name"), ("Agent", "name"),
+        ("StoredTranscript", "turns"), ("Message", "text"),
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- counts and existence
+
+
+ASKED = [
+    {},
+    {"flagged": "1"},
+    {"cause": "product"},
+    {"thin": "1"},
+    {"sort": "-coached"},
+    {"sort": "due"},
+    {"kind": "ai"},
+]
+
+
+def answers_of(member, page_ids):
+    """{what was asked: answer} of every page that this person is given, with every question of the Team page."""
+    browser = Client()
+    found = {}
+    if member is not None:
+        browser.force_login(member.user)
+    addresses = [line[0].format(**page_ids) for line in PAGES if line[1] == "GET"]
+    for address in dict.fromkeys(addresses):
+        for asked in ASKED if address == "team" else [{}]:
+            found[address, *asked] = told(browser.get(f"/{address}", asked), page_ids)
+    return found
+
+
+def add_private_things(own, hers, ai, owner, shared):
+    """What leaders do about people and agents that none of these may see."""
+    tomorrow = timezone.now() + timedelta(days=1)
+    for agent in (own, hers):
+        for body in ("One.", "Two.", "Three."):
+            notes.write(agent, by=owner, body=body, follow_up_at=tomorrow)
+    notes.archive(notes.write(own, by=owner, body="Four.", shared_with_agent=True), by=owner)
+    notes.edit(shared, by=owner, follow_up_at=tomorrow + timedelta(days=3))
+    notes.follow_up_done(shared, by=owner)
+    samples.pin(factories.conversation(hers), by=owner)
+    flag = own.flags.open().first()
+    flags.set_cause(flag, by=owner, cause="product")
+    flags.mark_coached(flag, by=owner)
+    factories.memory(ai, owner)
+    factories.procedure(ai, owner)
+    sessions.ask(factories.session(ai, owner), by=owner, text="Why?")
+    proposals.approve(factories.proposal(ai), by=owner, door=Door.PAGE)
+    factories.proposal(ai)
+    factories.token(owner)
+
+
+@pytest.fixture
+def private_things(page_world, owner):
+    """A function that adds them to the world of the pages."""
+    rows = {name: Agent.objects.get(pk=page_world[name]) for name in ("own", "hers", "ai")}
+    shared = Note.objects.get(pk=page_world["shared"])
+    return lambda: add_private_things(**rows, owner=owner, shared=shared)
+
+
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
+def test_private_things_leave_no_trace_on_pages(page_world, people, private_things, role):
+    before = answers_of(people[role], page_world)
+    seen_by_owner = answers_of(people["owner"], page_world) if role == "linked" else None
+
+    private_things()
+
+    after = answers_of(people[role], page_world)
+    assert [asked for asked in before if before[asked] != after[asked]] == []
+    assert role != "linked" or answers_of(people["owner"], page_world) != seen_by_owner
+
+
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
+def test_private_things_leave_no_trace_in_the_api(api_world, people, owner, role):
+    lines = [line for line in ROUTES if line[1] == "GET"]
+    shared = Note.objects.get(pk=api_world["shared"])
+    own, hers, ai = (Agent.objects.get(pk=api_world[name]) for name in ("own", "hers", "ai"))
+
+    def answers():
+        return {line[0]: told(ask_api(people[role], line, api_world), api_world) for line in lines}
+
+    before = answers()
+    add_private_things(own, hers, ai, owner, shared)
+
+    after = answers()
+    assert [route for route in before if before[route] != after[route]] == []
+
+
+PARAMETERS = ("q", "agent", "team", "cause", "session", "source", "next")
+
+
+def absent(value):
+    """Something of the same shape that nothing has."""
+    return "".join(chr(ord("a") + (ord(c) - ord("a") + 7) % 26) if c.islower() else c for c in value)
+
+
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
+def test_search_and_filters_find_nothing_that_one_may_not_see(page_world, people, role):
+    member = people[role]
+    hers = Agent.objects.get(pk=page_world["hers"])
+    Agent.objects.filter(pk=hers.pk).update(name="Quillon Abernathy")
+    Note.objects.filter(pk=page_world["note"]).update(body="Quillon")
+    hidden = ["Quillon Abernathy", "Quillon", str(hers.pk)]
+    browser, script = Client(), Script(member)
+    browser.force_login(member.user)
+    pages = {f"/{line[0].format(**page_world)}" for line in PAGES if line[1] == "GET" and "?" not in line[0]}
+    asked = [(browser.get, page, PARAMETERS) for page in sorted(pages) if browser.get(page).status_code == 200]
+    for where, pattern in test_api_guard.routes():
+        if hasattr(view := getattr(pattern.callback, "view_class", None), "known_parameters") and "<" not in where:
+            asked.append((script.read, f"/{where}", sorted(view().known_parameters("GET") - {"key"})))
+
+    def answer(ask, address, name, value):
+        status, headers, cookies, body = told(ask(f"{address}?{name}={value}"), {})
+        for spelled in (value, value.replace(" ", "+"), value.replace(" ", "%20")):
+            headers, body = headers.replace(spelled, "{value}"), body.replace(spelled, "{value}")
+        return status, headers, cookies, body
+
+    differ = [
+        (address, name, value)
+        for ask, address, names in asked
+        for name in names
+        for value in hidden
+        if answer(ask, address, name, value) != answer(ask, address, name, absent(value))
+    ]
+    assert differ == []
+
+
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
+def test_name_that_fits_two_hidden_agents_is_no_conflict(api_world, people, workspace, role):
+    for _ in range(2):
+        factories.human(workspace, name="Quillon")
+
+    asked = Script(people[role]).read("/coaching?agent=Quillon")
+    nobody = Script(people[role]).read("/coaching?agent=Quixote")
+
+    assert (asked.status_code, asked.content.replace(b"Quillon", b"Quixote")) == (404, nobody.content)
+
+
+def test_flag_of_ones_own_is_no_business_of_a_member(page_world, people):
+    """Neither that there is one, nor that there was."""
+    before = answers_of(people["linked"], page_world)
+
+    Flag.objects.all().delete()
+
+    assert [
+        asked for asked, answer in answers_of(people["linked"], page_world).items() if answer != before[asked]
+    ] == []

@@ -48,17 +48,15 @@ class SharedNote:
     """A note as it reads to the person it is about. `is_just` marks the one that was acted on a moment ago."""
 
     note: Note
+    shared_at: datetime
+    words_at: datetime
     words: str
     is_just: bool
 
     @property
-    def shared_at(self) -> datetime:
-        return self.note.shared_at
-
-    @property
     def edited_at(self) -> datetime | None:
         """When its words were changed last since it was shared; None where they never were."""
-        return self.note.words_at if self.note.words_at > self.note.shared_at else None
+        return self.words_at if self.words_at > self.shared_at else None
 
     @property
     def may_take_back(self):
@@ -105,7 +103,10 @@ def load(member, question, just=None):
         agent=agent,
         standing=drawer.standing(member, agent),
         samples=drawer.sample_lines(samples),
-        notes=[SharedNote(note, words_of(note), note.pk == just) for note in newest[(page - 1) * NOTES : page * NOTES]],
+        notes=[
+            SharedNote(note, note.shared_at, note.words_at, words=words_of(note), is_just=note.pk == just)
+            for note in newest[(page - 1) * NOTES : page * NOTES]
+        ],
         n_notes=n_notes,
         n_unread=shared.filter(acknowledged_at=None).count(),
     )

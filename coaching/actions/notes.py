@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from agents import history
 from agents.access import NotAllowed, Refusal, Right, require
+from agents.models import Member
 from coaching.models import Note
 from coaching.models.notes import NOTE_LIMIT
 
@@ -229,10 +230,15 @@ def unacknowledge(note, *, by):
 
 
 def _shared_with(member):
-    """The notes that were shared with the agent who is the member, as linked at this moment."""
-    return Note.objects.current().filter(
-        shared_with_agent=True, agent__member=member.pk, agent__member__left_at=None
-    )  # fmt: skip
+    """The notes that were shared with the agent who is the member, as linked at this moment.
+
+    The link is read apart: as a join it would make of an update's guard a list of ids, which PostgreSQL does not look at again
+    once another change of the row is through.
+    """
+    agent_id = Member.objects.current().filter(pk=member.pk).values_list("agent_id", flat=True).first()
+    if agent_id is None:
+        return Note.objects.none()
+    return Note.objects.current().filter(shared_with_agent=True, agent_id=agent_id)
 
 
 def _still_shared(note, member):

@@ -39,7 +39,7 @@ from coaching.actions import notes, samples
 from coaching.api.flags import FlagShown, day_ms, visible_flags
 from coaching.models import Note, Sample
 from coaching.models.notes import NOTE_LIMIT
-from coaching.pages import drawer, my_coaching
+from coaching.pages import drawer, sharing
 from coaching.tasks import capture_sample
 from helpdesk import scales
 from helpdesk.models import Scale
@@ -171,7 +171,7 @@ class FollowUpFilters(StrictFilterSet):
 
 def visible_notes(member):
     rows = Note.objects.visible_to(member).select_related("agent", "author__user")
-    return rows if member.is_leader else my_coaching.as_shared(rows)
+    return rows if member.is_leader else sharing.as_shared(rows)
 
 
 def visible_samples(member):

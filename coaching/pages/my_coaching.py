@@ -8,8 +8,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Case, IntegerField, OuterRef, Subquery, Value, When
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from agents.models import Agent
@@ -17,28 +15,9 @@ from coaching.actions.notes import UNREAD_WITHIN
 from coaching.models import Note, Sample
 from coaching.pages import drawer
 from coaching.pages.paging import Paged, n_pages_of, page_asked
+from coaching.pages.sharing import as_shared
 
 NOTES = 20  # on one page
-
-
-def as_shared(rows):
-    """Notes that are shared, with `shared_at`, since when they are without a break, and `words_at`, since when they say what
-    they say; no earlier than `shared_at`. One that was never private was shared when it was written."""
-    versions = Note.history.filter(id=OuterRef("pk"))
-    private = versions.filter(shared_with_agent=False).order_by("-version").values("version")[:1]
-    since = versions.filter(version__gt=OuterRef("last_private")).order_by("version").values("history_date")[:1]
-    other = versions.filter(version__gt=OuterRef("last_private")).exclude(body=OuterRef("body"))
-    other = other.order_by("-version").values("version")[:1]
-    words = versions.filter(version__gt=OuterRef("last_other")).order_by("version").values("history_date")[:1]
-    return (
-        rows.filter(shared_with_agent=True)
-        .annotate(last_private=Coalesce(Subquery(private), Value(0), output_field=IntegerField()))
-        .annotate(last_other=Coalesce(Subquery(other), "last_private", output_field=IntegerField()))
-        .annotate(
-            shared_at=Case(When(last_private=0, then="created_at"), default=Subquery(since)),
-            words_at=Case(When(last_other=0, then="created_at"), default=Subquery(words)),
-        )
-    )
 
 
 def words_of(note) -> str:
@@ -69,17 +48,15 @@ class SharedNote:
     """A note as it reads to the person it is about. `is_just` marks the one that was acted on a moment ago."""
 
     note: Note
+    shared_at: datetime
+    words_at: datetime
     words: str
     is_just: bool
 
     @property
-    def shared_at(self) -> datetime:
-        return self.note.shared_at
-
-    @property
     def edited_at(self) -> datetime | None:
         """When its words were changed last since it was shared; None where they never were."""
-        return self.note.words_at if self.note.words_at > self.note.shared_at else None
+        return self.words_at if self.words_at > self.shared_at else None
 
     @property
     def may_take_back(self):
@@ -126,7 +103,10 @@ def load(member, question, just=None):
         agent=agent,
         standing=drawer.standing(member, agent),
         samples=drawer.sample_lines(samples),
-        notes=[SharedNote(note, words_of(note), note.pk == just) for note in newest[(page - 1) * NOTES : page * NOTES]],
+        notes=[
+            SharedNote(note, note.shared_at, note.words_at, words=words_of(note), is_just=note.pk == just)
+            for note in newest[(page - 1) * NOTES : page * NOTES]
+        ],
         n_notes=n_notes,
         n_unread=shared.filter(acknowledged_at=None).count(),
     )

@@ -11,6 +11,7 @@ from agents.models import Agent, Member
 from agents.templatetags.words import day
 from coaching import diffs
 from coaching.models import Note
+from coaching.pages.sharing import as_shared
 
 MOST_NOTES = 50
 MOST_VERSIONS = 100
@@ -99,10 +100,11 @@ def older(member, agent, than) -> Notes:
 
 
 def readable(member):
-    """The notes that `member` may read, with whom a line of them names."""
-    return Note.objects.visible_to(member).select_related(
+    """The notes that `member` may read, with whom a line of them names; for others than leaders with `shared_at`."""
+    rows = Note.objects.visible_to(member).select_related(
         "agent", "author__user", "acknowledged_by__user", "sample__conversation", "effect"
     )
+    return rows if may(member, Right.COACH_PEOPLE) else as_shared(rows)
 
 
 def reader_of(agent):

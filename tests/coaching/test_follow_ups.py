@@ -1,15 +1,18 @@
 """Follow-ups of notes: ticked off once, put off, taken back; shared notes: read by whom they are about."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 import time_machine
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils import timezone
 
-from agents.access import NotAllowed
+from agents.access import NotAllowed, Refusal
 from agents.models import Member
-from coaching.actions import notes
+from coaching.actions import feeds, notes
 from coaching.models import Note
 from tests import factories
 
@@ -193,3 +196,49 @@ def test_leader_who_answers_customers_acknowledges_notes_on_themselves(owner, ad
     admin.save_without_historical_record()
 
     assert notes.acknowledge(shared(admin, owner), by=admin, body="Well done.").acknowledged_by == admin
+
+
+# --- At once ----------------------------------------------------------------------------------------------------------------
+
+
+def at_once(*calls):
+    """Start all at the same moment, each on a connection of its own: what each returned or raised."""
+    ready = threading.Barrier(len(calls))
+
+    def run(call):
+        ready.wait()
+        try:
+            return call()
+        except Refusal as refusal:
+            return type(refusal)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_address_that_is_renewed_twice_at_once_is_renewed_once():
+    owner = factories.owner(factories.workspace())
+    for number in (1, 2):
+        told = at_once(*[lambda number=number: feeds.renew(owner, number=number).number] * 4)
+
+        assert sorted(map(str, told)) == sorted(map(str, [number + 1, *[feeds.AlreadyRenewed] * 3]))
+    assert feeds.of(owner).number == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_note_that_is_read_and_put_off_at_once_keeps_both_and_each_once():
+    owner = factories.owner(factories.workspace())
+    person = factories.member(owner.workspace, agent=factories.human(owner.workspace))
+    later = timezone.now() + timedelta(days=5)
+    given = shared(person, owner, follow_up_at=timezone.now() + timedelta(days=1))
+
+    at_once(
+        *[lambda: notes.acknowledge(Note.objects.get(pk=given.pk), by=person, body="Well done.")] * 3,
+        *[lambda: notes.snooze(Note.objects.get(pk=given.pk), by=owner, until=later)] * 3,
+    )
+
+    given.refresh_from_db()
+    assert (given.acknowledged_by, given.follow_up_at, given.version, given.history.count()) == (person, later, 3, 3)

@@ -183,6 +183,18 @@ def test_note_is_as_old_as_its_being_shared_and_edits_before_that_leave_no_mark(
     assert (shown.shared_at, shown.edited_at) == (now - timedelta(days=2), now - timedelta(hours=5))
 
 
+def test_drawer_tells_the_person_it_is_about_the_same_age(linked_member, owner, signed_in):
+    with time_machine.travel(timezone.now() - timedelta(days=9)):
+        note = notes.write(linked_member.agent, by=owner, body="x")
+    with time_machine.travel(timezone.now() - timedelta(days=2)):
+        notes.edit(note, by=owner, shared_with_agent=True)
+    address = f"/team/{linked_member.agent_id}"
+
+    seen, led = (text_of(signed_in(member).get(address)) for member in (linked_member, owner))
+
+    assert ("2 d ago" in seen, "9 d ago" in seen, "1 w ago" in seen, "1 w ago" in led) == (True, False, False, True)
+
+
 def test_api_tells_a_member_no_follow_up_and_no_private_time(linked_member, owner):
     now = timezone.now().replace(microsecond=0)
     with time_machine.travel(now - timedelta(days=9)):
@@ -229,11 +241,14 @@ def test_leader_who_answers_customers_sees_what_was_shared_with_them_and_only_th
     admin.agent = factories.human(owner.workspace)
     admin.save_without_historical_record()
     share(admin, owner)
-    notes.write(admin.agent, by=owner, body="Private.")
+    private = notes.write(admin.agent, by=owner, body="Private.")
+    client = signed_in(admin)
 
-    response = signed_in(admin).get("/my-coaching")
+    response = client.get("/my-coaching")
 
     assert bodies(response) == ["Well done."]
+    assert (response.context["page"].n_notes, response.context["page"].n_unread) == (1, 1)
+    assert read(client, private).status_code == 404
     assert b'<a class="menu-item" href="/my-coaching">' in response.content
 
 

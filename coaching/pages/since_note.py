@@ -88,7 +88,7 @@ def _behind(e):
     if abs(dip) < 0.5:
         before += ", the last 4 weeks as the 9 before them."
     else:
-        before += f", the last 4 weeks {abs(dip):.0f} points {'lower' if dip > 0 else 'higher'} than the 9 before them."
+        before += f", the last 4 weeks {_count(abs(dip), 'point')} {'lower' if dip > 0 else 'higher'} than the 9 before them."
     came = f"Expected {e['expected']:.1f} %, came {e['observed']:.1f} %."
     if e["basis"] == Basis.CONTROLS:
         how = (
@@ -101,6 +101,10 @@ def _behind(e):
             "goes away by itself. The range leaves open both: all of it, and none."
         )
     return [before, how, came]
+
+
+def _count(n, noun):
+    return f"1 {noun}" if round(n) == 1 else f"{n:.0f} {noun}s"
 
 
 def _signed(points, *, digits):

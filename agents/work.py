@@ -13,7 +13,7 @@ import threading
 import uuid
 from datetime import timedelta
 
-from django.db import DatabaseError, connection, models
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -22,6 +22,16 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
+
+
+def start_soon(task, *ids):
+    """Tell a worker of owed rows as soon as this transaction is stored.
+
+    A queue that cannot be reached goes into the log and hurts nobody: the rows are stored, and the clock finds them again.
+    """
+    transaction.on_commit(
+        lambda: task.delay(*ids), robust=True
+    )  # not a partial: Django reports failures by __qualname__
 
 
 class LeaseLost(Exception):

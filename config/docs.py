@@ -277,10 +277,15 @@ def _operation(method: str, path: str, said: dict[str, Any], components: dict[st
 
 
 def _parameter(said: dict[str, Any]) -> Field:
-    schema, told = said["schema"], said.get("description", "")
+    schema = said["schema"]
     choices = ("true", "false") if schema.get("type") == "boolean" else tuple(map(str, schema.get("enum", ())))
-    description = "" if told.startswith("* `") else told.partition("\n\n* `")[0]  # the choices stand in the type
-    return Field(said["name"], _type(schema), said.get("required", False), description, said["in"], choices)
+    return Field(said["name"], _type(schema), said.get("required", False), _remark(said), said["in"], choices)
+
+
+def _remark(said: dict[str, Any]) -> str:
+    """The description without its list of choices, which stand in the type."""
+    told = said.get("description", "")
+    return "" if told.startswith("* `") else told.partition("\n\n* `")[0]
 
 
 def _fields(schema: dict[str, Any], components: dict[str, Any], prefix: str = "", depth: int = 1) -> list[Field]:
@@ -292,7 +297,7 @@ def _fields(schema: dict[str, Any], components: dict[str, Any], prefix: str = ""
     for name, inner in schema.get("properties", {}).items():
         inner = _resolved(inner, components)
         where = f"{prefix}.{name}" if prefix else name
-        told.append(Field(where, _type(inner), name in schema.get("required", ()), inner.get("description", "")))
+        told.append(Field(where, _type(inner), name in schema.get("required", ()), _remark(inner)))
         if depth < DEEPEST:
             told += _fields(inner, components, where, depth + 1)
     return told

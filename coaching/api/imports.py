@@ -1,9 +1,7 @@
 """Routes that move an agent's configuration out and in, as a zip archive."""
 
 import hashlib
-from functools import partial
 
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -14,6 +12,7 @@ from rest_framework.parsers import BaseParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 
+from agents import work
 from agents.access import Right
 from agents.api_base import (
     ApiView,
@@ -203,7 +202,7 @@ class ApplyImport(ApiView):
     def post(self, request, import_id):
         found = find(request, import_id)
         imports.carry_out(found, by=request.member, door=Door.API, **self.read(Applied))
-        transaction.on_commit(partial(run_import.delay, str(found.pk)), robust=True)
+        work.start_soon(run_import, str(found.pk))
         return Response(ImportShown(found).data, status=status.HTTP_202_ACCEPTED)
 
 

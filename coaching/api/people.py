@@ -1,7 +1,6 @@
 """Routes of coaching people: the drawer, notes, samples, follow-ups."""
 
 import hashlib
-from functools import partial
 
 from django.db import transaction
 from django.http import Http404, HttpResponse
@@ -14,6 +13,7 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from agents import work
 from agents.access import Right
 from agents.api_base import (
     AgentField,
@@ -274,7 +274,7 @@ class Samples(ApiView):
             sample = samples.pin_by_reference(
                 sent["source"], sent["external_id"], by=request.member, agent=sent.get("agent")
             )
-            transaction.on_commit(partial(capture_sample.delay, str(sample.pk)), robust=True)
+            work.start_soon(capture_sample, str(sample.pk))
         shown = SampleShown(visible_samples(request.member).get(pk=sample.pk))
         return Response(shown.data, status=status.HTTP_201_CREATED)
 

@@ -1,7 +1,5 @@
 """Routes of talks with the coach: start, ask, follow, retry, stop."""
 
-from functools import partial
-
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -11,6 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from agents import work
 from agents.access import Right
 from agents.api_base import (
     AgentField,
@@ -154,7 +153,7 @@ def in_full(session):
 
 def start_work(turn):
     """Tell a worker once the turn is stored. The row is what is owed: a message that is lost is found again by the clock."""
-    transaction.on_commit(partial(run_turn.delay, str(turn.pk)), robust=True)
+    work.start_soon(run_turn, str(turn.pk))
 
 
 def find(member, session_id):

@@ -88,7 +88,9 @@ def _behind(e):
     if abs(dip) < 0.5:
         before += ", the last 4 weeks as the 9 before them."
     else:
-        before += f", the last 4 weeks {_count(abs(dip), 'point')} {'lower' if dip > 0 else 'higher'} than the 9 before them."
+        before += (
+            f", the last 4 weeks {_count(abs(dip), 'point')} {'lower' if dip > 0 else 'higher'} than the 9 before them."
+        )
     came = f"Expected {e['expected']:.1f} %, came {e['observed']:.1f} %."
     if e["basis"] == Basis.CONTROLS:
         how = (

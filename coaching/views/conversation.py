@@ -1,7 +1,6 @@
 """The conversation page with the coach beside the transcript, the coach's sessions, and the questions put in them."""
 
 import contextlib
-from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -14,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from agents import work
 from agents.access import Right, may, require
 from agents.models import Agent
 from agents.pages import page, wants_fragment
@@ -172,7 +172,7 @@ def _ask(request, agent, about, chosen):
 
 def _start_work(asked):
     """Tell a worker once the question is stored. The row is what is owed: a lost message is found again by the clock."""
-    transaction.on_commit(partial(run_turn.delay, str(asked.pk)), robust=True)
+    work.start_soon(run_turn, str(asked.pk))
 
 
 def _after_asking(request, found, unsent=""):

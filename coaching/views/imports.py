@@ -1,15 +1,14 @@
 """Moving a configuration in and out: the download, the upload, the plan, and what became of it."""
 
-from functools import partial
 from http import HTTPStatus
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
+from agents import work
 from agents.models import Door
 from agents.pages import page, wants_fragment
 from coaching import exchange
@@ -66,7 +65,7 @@ def apply(request, agent_id, import_id):
     except imports.AlreadyBegun as refusal:
         messages.info(request, str(refusal))
     else:
-        transaction.on_commit(partial(run_import.delay, str(found.pk)), robust=True)
+        work.start_soon(run_import, str(found.pk))
     return redirect("import", agent.pk, found.pk)
 
 
@@ -92,7 +91,7 @@ def go_on(request, agent_id, import_id):
     except imports.NotFailed as refusal:
         messages.info(request, str(refusal))
     else:
-        transaction.on_commit(partial(run_import.delay, str(found.pk)), robust=True)
+        work.start_soon(run_import, str(found.pk))
     return redirect("import", agent.pk, found.pk)
 
 

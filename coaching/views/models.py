@@ -1,15 +1,14 @@
 """Settings › Model: which model the coach asks, a test of it, and what it used."""
 
-from functools import partial
 from http import HTTPStatus
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
+from agents import work
 from agents.access import Right, require
 from agents.pages import page, wants_fragment
 from coaching.actions import connections
@@ -93,7 +92,7 @@ def _form(workspace):
 def _send_test(workspace):
     waiting = ModelTest.objects.unfinished().due().filter(workspace=workspace).values_list("pk", flat=True)
     for pk in waiting:
-        transaction.on_commit(partial(run_model_test.delay, str(pk)), robust=True)
+        work.start_soon(run_model_test, str(pk))
 
 
 def _show(request, form, status=HTTPStatus.OK):

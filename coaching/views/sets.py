@@ -1,13 +1,12 @@
 """Doors to a talk with the coach about several conversations at once."""
 
-from functools import partial
-
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
 
+from agents import work
 from agents.access import Right, require
 from agents.models import Agent
 from agents.pages import page
@@ -49,7 +48,7 @@ def _begin(request, agent, chosen, about, back):
             session = sessions.start(agent, by=request.member, conversations=chosen, about=about)
             if quick.is_quick(question):
                 asked = sessions.ask(session, by=request.member, text=question)
-                transaction.on_commit(partial(run_turn.delay, str(asked.pk)), robust=True)
+                work.start_soon(run_turn, str(asked.pk))
     except (sessions.CoachOff, ValidationError) as refusal:
         words = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
         messages.error(request, " ".join(words))

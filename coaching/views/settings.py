@@ -1,14 +1,13 @@
 """Settings: what a workspace decides about itself. Here how its flags are raised, with the backtest that shows what it does."""
 
-from functools import partial
 from http import HTTPStatus
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
+from agents import work
 from agents.access import Right, require
 from agents.pages import page, wants_fragment
 from coaching.actions import backtests, policies
@@ -55,7 +54,7 @@ def backtest(request):
     require(request.member, Right.MANAGE_WORKSPACE)
     if request.method == "POST":
         asked = backtests.ask(request.member.workspace, by=request.member)
-        transaction.on_commit(partial(run_backtest.delay, str(asked.pk)), robust=True)
+        work.start_soon(run_backtest, str(asked.pk))
     return _backtest(request)
 
 

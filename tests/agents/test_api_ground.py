@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
@@ -374,6 +375,25 @@ def test_key_whose_first_request_is_at_work_is_a_conflict(script, owner):
 
     assert problem(script.send("/agents", {"name": "Ana"}, **{"Idempotency-Key": "k1"}))[0] == 409
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    assert script.send("/agents", {"name": "Ana"}, **{"Idempotency-Key": "k1"}).status_code == 201
+
+
+def test_key_that_was_freed_while_it_was_looked_up_may_be_sent_again(script):
+    """The first request fails by our mistake, and gives its key back, between two steps of the second."""
+    script.send("/agents", {"name": "Ana"}, **{"Idempotency-Key": "k1"})
+    IdempotentAnswer.objects.update(status=None, body=None)
+    freed = []
+
+    def free_before_it_is_read(execute, sql, params, many, context):
+        if sql.startswith("SELECT") and IdempotentAnswer._meta.db_table in sql and not freed:
+            freed.append(True)
+            IdempotentAnswer.objects.all().delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(free_before_it_is_read):
+        late = script.send("/agents", {"name": "Ana"}, **{"Idempotency-Key": "k1"})
+
+    assert (freed, problem(late)[0], late.json()["title"]) == ([True], 409, "Idempotency key in use")
     assert script.send("/agents", {"name": "Ana"}, **{"Idempotency-Key": "k1"}).status_code == 201
 
 

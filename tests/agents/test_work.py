@@ -5,11 +5,13 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents import work
+from agents.models import Workspace
 from coaching.models import Sweep
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -178,3 +180,17 @@ def test_holding_does_not_take_back_what_another_took_over(owed, monkeypatch):
         work.settle(row)
     owed.refresh_from_db()
     assert owed.claim == heir.claim
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queue_that_cannot_be_reached_hurts_nobody(caplog):
+    class Unreachable:
+        def delay(self, *ids):
+            raise ConnectionError(f"no queue for {ids}")
+
+    with transaction.atomic():
+        workspace = factories.workspace()
+        work.start_soon(Unreachable(), "7")
+
+    assert Workspace.objects.filter(pk=workspace.pk).exists()
+    assert "no queue for ('7',)" in caplog.text

@@ -20,7 +20,7 @@ SERVICES := $(SCRATCH) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.
 	FIELD_KEYS="$$($(PY) -c '$(NEW_FIELD_KEY)')" &&
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-services lint bench bench-services flag-eval
+.PHONY: help up test test-services lint bench bench-services flag-eval effects-eval
 
 help: ## list what can be run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-services: $(DEV) $(POSTGRES) ## measure imports, sweep, a late rating, the
 
 flag-eval: $(DEV) ## measure the flag against its scenarios
 	@$(EMBEDDED) $(PY) -m tests.bench.flag_eval $(ARGS)
+
+effects-eval: $(DEV) ## measure how often "since the note" is wrong, and what it sees
+	@$(EMBEDDED) $(PY) -m tests.bench.effects_eval $(ARGS)
 
 $(PY):
 	@bin/make-environment

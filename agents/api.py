@@ -147,6 +147,7 @@ class Agents(ApiView):
 
     @extend_schema(responses=AgentShown(many=True))
     def get(self, request):
+        """By name. A member is told their own row; what an AI agent is told is for leaders."""
         agents = Agent.objects.visible_to(request.member).select_related("team", "prompt")
         return self.page(agents.prefetch_related("external_ids"), AgentShown)
 
@@ -166,6 +167,9 @@ class OneAgent(ApiView):
 
     @extend_schema(request=AgentChange, responses=AgentShown)
     def patch(self, request, agent_id):
+        """Only the fields that are named change. `systemPrompt` needs the `baseVersion` it was written against, and answers 409
+        where the prompt has moved on.
+        """
         agent = agent_or_404(request.member, agent_id)
         values = _for_the_action(self.read(AgentChange))
         prompt, base_version = values.pop("system_prompt", None), values.pop("base_version", None)

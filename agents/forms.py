@@ -71,7 +71,9 @@ class NewAccountForm(TypedTwice):
 class NameForm(Typed):
     """What somebody is called."""
 
-    name = forms.CharField(label="Name", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    name = forms.CharField(
+        label="How others see you", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
 
 
 class ChangePasswordForm(TypedTwice):
@@ -79,6 +81,10 @@ class ChangePasswordForm(TypedTwice):
 
     old = PasswordField(label="Your password until now")
     field_order = ("old", "password", "again")
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["password"].label = "New password"
 
 
 class OwnRowField(forms.CharField):
@@ -106,7 +112,7 @@ class RoleForm(Typed):
 class OwnRowForm(Typed):
     """Which agent a member is."""
 
-    agent = OwnRowField(label="Their own row in the team")
+    agent = OwnRowField(label="Name in the team")
 
 
 class HandOverForm(Typed):

@@ -92,7 +92,7 @@ SUMMARIES = {
     "ratings_create": "Send ratings",
 }
 
-# What a field shows in an answer, by "Component.field" or by its name alone.
+# What a field shows in an answer, by "Component.field" or by its name alone; None by the longer name leaves the field out.
 VALUES: dict[str, Any] = {
     "about": "Parcel 4711 never arrived",
     "accepted": 1,
@@ -108,6 +108,7 @@ VALUES: dict[str, Any] = {
     "capturedBy": LEADER,
     "cause": None,
     "channel": "chat",
+    "closedAt": None,
     "closedBy": None,
     "closeEvidence": {},
     "closeReason": "",
@@ -128,6 +129,7 @@ VALUES: dict[str, Any] = {
     "externalId": "4711",
     "externalIds": {"desk": "1093"},
     "feedUrl": "https://touchline.example/api/v1/coaching/follow-ups.ics?key=…",
+    "field": "text",
     "fileName": "refunds-assistant.zip",
     "finishedAt": None,
     "focus": None,
@@ -143,8 +145,11 @@ VALUES: dict[str, Any] = {
     "model": "claude-sonnet-4-5",
     "n": 9,
     "name": PERSON,
+    "new": "No approval and no ticket is needed.",
     "nextCursor": None,
     "note": "",
+    "old": "Refunds need an approval.",
+    "openedBy": None,
     "outputTokens": 410,
     "path": "memories/refunds-within-30-days.md",
     "previousHash": "1b0a9f8e7d6c5b4a392819f2c1f0b7be0c7e9f2f6a6d5f0f1c6a1b8a0f4d3c2e",
@@ -154,6 +159,7 @@ VALUES: dict[str, Any] = {
     "quote": "I have asked for my refund three times now.",
     "rationale": "Customers were sent to a form that no longer exists.",
     "reason": "",
+    "reasons": [],
     "replaces": None,
     "resultVersion": None,
     "retentionDays": 90,
@@ -167,10 +173,13 @@ VALUES: dict[str, Any] = {
     "session": None,
     "sharedWithAgent": False,
     "source": "desk",
+    "state": "done",
     "suggestions": ["Is this a pattern?"],
     "summary": "Refunds within 30 days are processed automatically.",
+    "summaryState": "captured",
     "supersededBy": None,
     "systemPrompt": "You answer customers of Harbour Bikes. You are friendly, brief and exact.",
+    "targetKind": "memory",
     "team": "Billing",
     "text": "No approval and no ticket is needed.",
     "title": "Refunds within 30 days are processed automatically.",
@@ -180,8 +189,16 @@ VALUES: dict[str, Any] = {
     "url": "https://desk.example/tickets/4711",
     "value": 2,
     "version": 3,
-    "Csat.score": 25,
+    "ChangeSent.active": None,
+    "ChangeSent.content": None,
+    "ChangeSent.folder": None,
+    "ChangeSent.name": None,
+    "ChangeSent.systemPrompt": None,
+    "ChangeSent.trigger": None,
     "ConversationShown.agent": ASSISTANT,
+    "ConversationShown.closedAt": 1_790_000_000_000,
+    "Csat.score": 25,
+    "Decided.error": None,
     "DecisionShown.agent": ASSISTANT,
     "DecisionShown.decidedFrom": "page",
     "DecisionShown.resultVersion": 4,
@@ -189,10 +206,12 @@ VALUES: dict[str, Any] = {
     "EventShown.error": None,
     "EventShown.text": "The customer asked three times.",
     "EventShown.name": "read_conversation",
+    "EvidenceShown.message": None,
+    "FieldChanged.lines": None,
     "Found.score": 0.82,
     "ImportShown.agent": ASSISTANT,
     "ImportShown.error": "",
-    "Member.name": "Maya",
+    "LineShown.gap": None,
     "MessageShown.text": "What went wrong here?",
     "Decider.name": "Maya",
     "Point.team": 89.5,
@@ -200,13 +219,17 @@ VALUES: dict[str, Any] = {
     "ProcedureTold.name": "Where is my parcel",
     "ProcedureVersion.name": "Where is my parcel",
     "ProposalInFull.agent": ASSISTANT,
+    "ProposalInFull.conflict": None,
     "ProposalReverted.agent": ASSISTANT,
+    "ProposalReverted.conflict": None,
     "ProposalShown.agent": ASSISTANT,
     "SampleShown.summary": "The customer asked three times for a refund that was promised within two days.",
-    "SampleShown.value": 2,
+    "SampleShown.closedAt": 1_790_000_000_000,
     "SampleShown.csat": 2,
     "SessionInFull.agent": ASSISTANT,
     "SessionShown.agent": ASSISTANT,
+    "StepShown.kind": "memory",
+    "StepShown.outcome": None,
     "TranscriptTurnShown.text": "I have asked for my refund three times now.",
     "TranscriptTurnShown.name": "Kim",
     "TurnShown.error": None,
@@ -372,7 +395,7 @@ def example(schema: dict[str, Any], components: dict[str, Any], now: datetime, n
         if schema.get("format") == "int64" or "epoch milliseconds" in schema.get("description", ""):
             return milliseconds(now + timedelta(days=7 if name in ("followUpAt", "expiresAt") else -1))
         return max(1, schema.get("minimum", 1))
-    plain = {"boolean": True, "number": 74.1, "object": {}}
+    plain: dict[Any, Any] = {"boolean": True, "number": 74.1, "object": {}}
     if kind == "string":
         return IDS.get(name, AN_ID) if schema.get("format") == "uuid" else "Text."
     return plain.get(kind)
@@ -397,7 +420,14 @@ def _fits(value, schema, components):
         return value in schema["enum"]
     if schema.get("format") == "uuid":
         return False
-    kinds = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "object": dict, "array": list}
+    kinds: dict[str, Any] = {
+        "string": str,
+        "boolean": bool,
+        "integer": int,
+        "number": (int, float),
+        "object": dict,
+        "array": list,
+    }
     kind = schema.get("type")
     if kind is None:
         return True

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
@@ -151,7 +151,7 @@ class Trial:
 
 
 @page()
-def docs(request: HttpRequest) -> HttpResponse:
+def docs(request: Any) -> HttpResponse:
     """Every route the member has a use for, with what it takes and answers, and every kind of refusal."""
     everything = groups()
     shown = [
@@ -215,7 +215,8 @@ def _curl(base: str, operation: Operation, values: list[tuple[Field, str]], body
             path = path.replace(f"{{{parameter.name}}}", quote(value, safe=""))
     query = [f"{each.name}={quote(value, safe='')}" for each, value in values if each.place == "query" and value]
     address = "?".join(filter(None, (base + path, "&".join(query))))
-    lines = [f"curl -X {operation.method} '{address}'", '-H "Authorization: Bearer $TOKEN"']
+    method = "" if operation.method == "GET" else f"-X {operation.method} "
+    lines = [f"curl {method}'{address}'", '-H "Authorization: Bearer $TOKEN"']
     if operation.media_type == "application/json":
         quoted = body.replace("'", "'\\''")
         lines += ["-H 'Content-Type: application/json'", f"-d '{quoted}'"]
@@ -255,7 +256,9 @@ def _operation(method: str, path: str, said: dict[str, Any], components: dict[st
             answers.append(
                 Answer(status, media_type, told, _pretty(content["example"]) if "example" in content else "")
             )
-    media_type, body = next(iter(said.get("requestBody", {}).get("content", {}).items()), ("", {}))
+    contents: dict[str, Any] = said.get("requestBody", {}).get("content", {})
+    media_type = next(iter(contents), "")
+    body = contents.get(media_type, {})
     return Operation(
         method=method.upper(),
         path=path,

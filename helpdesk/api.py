@@ -102,6 +102,7 @@ class Ratings(ApiView):
 
     @extend_schema(request=RatingsSent, responses=RatingsTaken)
     def post(self, request):
+        """Up to 5,000 at once. Good rows land even where others are refused; the same row twice changes nothing."""
         items = _items(request.data)
         now, read, places, rejected = timezone.now(), [], [], []
         for index, item in enumerate(items):
@@ -258,6 +259,7 @@ class Conversations(ApiView):
 
     @extend_schema(request=ConversationSent, responses={200: ConversationShown, 201: ConversationShown})
     def post(self, request):
+        """Known by source and externalId: 201 for a new one, 200 where it was known. What is not sent stays as it is."""
         row = rows.conversation_from_json(request.data, now=timezone.now())
         conversation, outcome = actions.upsert_conversation(request.member.workspace, row, by=request.member)
         shown = ConversationShown(_conversations(request.member).get(pk=conversation.pk))

@@ -34,7 +34,7 @@
 
   function curl(form) {
     const { method, address, headers, body } = request(form);
-    const lines = [`curl -X ${method} ${quoted(address)}`, '-H "Authorization: Bearer $TOKEN"'];
+    const lines = [`curl ${method === "GET" ? "" : `-X ${method} `}${quoted(address)}`, '-H "Authorization: Bearer $TOKEN"'];
     for (const [name, value] of Object.entries(headers)) lines.push(`-H ${quoted(`${name}: ${value}`)}`);
     if (body !== undefined) lines.push(`-d ${quoted(body)}`);
     else if (form.dataset.mediaType) lines.push("--data-binary @FILE");

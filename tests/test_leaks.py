@@ -5,45 +5,23 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.apps import apps
 from django.db import models, transaction
 from django.test import Client
 from django.utils import timezone
 
-from agents import tenancy
 from agents.models import Agent, Door, User
 from agents.pages import FRAGMENT
 from coaching.actions import flags, notes, proposals, samples, sessions
-from coaching.models import Flag, Note, Sample
-from helpdesk.models import API_SOURCE
+from coaching.models import Flag, Note
 from tests import factories, test_api_guard, test_page_guard
 from tests.calls import Script
+from tests.full_of_words import fill, models_of_ours, texts_of
 from tests.test_page_guard import body_of, told
 
 pytestmark = pytest.mark.django_db
 
 WORD = re.compile(r"zq\d+qz")
-# What is not words: what opens something or proves something (that none of it is shown is tested where it is made), what the
-# product itself says or computes, and numbers in the words of a scale.
-NO_WORDS = {
-    "password", "hash", "previous_hash", "request_hash", "key", "key_tail", "session_key", "session_data", "fingerprint",
-    "time_zone", "target_kind", "proposal_type", "value",
-}  # fmt: skip
-PROSE = {
-    "text",
-    "summary",
-    "system_prompt",
-    "trigger",
-    "content",
-    "name",
-    "title",
-    "note",
-    "quote",
-    "detail",
-    "subdomain",
-}
-
-world_of_pages, api_world, people = test_page_guard.world, test_api_guard.world, test_page_guard.people
+api_world, people = test_page_guard.world, test_api_guard.world, test_page_guard.people
 PAGES = [line[:3] for line in test_page_guard.LINES if not line[0].startswith("health/")]
 ROUTES = [line[:3] for line in test_api_guard.LINES]
 
@@ -55,53 +33,16 @@ def page_world(world_of_pages, people, owner):
     return world_of_pages
 
 
-def texts_of(model):
-    """The columns of `model` that hold somebody's words, bounded in length or not."""
-    for field in model._meta.concrete_fields:
-        is_text = isinstance(field, (models.CharField, models.TextField)) and not field.choices
-        if is_text and field.name not in NO_WORDS and not field.primary_key:
-            yield field
-
-
 def fill_with_words() -> dict[str, tuple]:
-    """Put a word of its own into every text of every row there is; {word: (model, field, pk)}."""
-    Sample.objects.filter(summary="").update(summary="x", summary_state=Sample.Summary.CAPTURED)
-    where = {}
+    """A word of its own in every text there is; {word: (model, field, pk)}."""
+    where: dict[str, tuple] = {}
 
     def word(*place):
         made = f"zq{len(where)}qz"
         where[made] = place
         return made
 
-    def reworded(value, place, key=""):
-        if isinstance(value, dict):
-            return {name: reworded(inner, place, name) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [reworded(inner, place, key) for inner in value]
-        return word(*place) if isinstance(value, str) and (key in PROSE or " " in value) else value
-
-    for label in tenancy.OURS:
-        for model in apps.get_app_config(label).get_models():
-            rows = models.QuerySet(model)  # the log's own refuses to be written to
-            for row in rows.order_by("pk"):
-                values = {}
-                for field in texts_of(model):
-                    place = (model.__name__, field.name, row.pk)
-                    told_now = getattr(row, field.name)
-                    if field.name == "source" and told_now == API_SOURCE:
-                        continue  # which would make of ours a helpdesk's
-                    if isinstance(field, models.EmailField):
-                        values[field.name] = f"{word(*place)}@test.example"
-                    elif field.name in ("url", "conversation_pattern", "account_pattern", "base_url"):
-                        values[field.name] = f"https://{word(*place)}.example/{{id}}"
-                    else:
-                        values[field.name] = word(*place)
-                for field in model._meta.concrete_fields:
-                    if isinstance(field, models.JSONField) and field.name != "scopes":
-                        place = (model.__name__, field.name, row.pk)
-                        values[field.name] = reworded(getattr(row, field.name), place)
-                if values:
-                    rows.filter(pk=row.pk).update(**values)
+    fill(word)
     return where
 
 
@@ -130,7 +71,6 @@ def known(people, workspace):
             record |= every(sample.captured_by.user, "name")
         elsewhere = people["stranger"].workspace
         return {
-            "anonymous": set(),
             "stranger": theirs["stranger"] | every(elsewhere, "name", "slug"),
             "unlinked": theirs["unlinked"] | here,
             "linked": theirs["linked"] | here | record,
@@ -163,8 +103,7 @@ def test_every_text_column_of_a_full_workspace_has_its_word(page_world):
 
     there = {
         (model.__name__, field.name)
-        for label in tenancy.OURS
-        for model in apps.get_app_config(label).get_models()
+        for model in models_of_ours()
         for field in texts_of(model)
         if models.QuerySet(model).exists()
     }
@@ -174,7 +113,7 @@ def test_every_text_column_of_a_full_workspace_has_its_word(page_world):
     assert {"HistoricalNote", "HistoricalFlag", "HistoricalMemory", "StoredTranscript"} <= models_told
 
 
-@pytest.mark.parametrize("role", ["anonymous", "stranger", "unlinked", "linked"])
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
 def test_no_page_tells_words_that_one_may_not_read(page_world, people, known, role):
     where = fill_with_words()
     may_read = known(where)[role]
@@ -191,7 +130,7 @@ def test_no_page_tells_words_that_one_may_not_read(page_world, people, known, ro
     assert role != "linked" or {where[word][:2] for word in read} >= {("Note", "body"), ("Sample", "summary")}
 
 
-@pytest.mark.parametrize("role", ["anonymous", "stranger", "unlinked", "linked"])
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
 def test_no_route_tells_words_that_one_may_not_read(api_world, people, known, role):
     where = fill_with_words()
     may_read = known(where)[role]
@@ -278,7 +217,7 @@ def private_things(page_world, owner):
     return lambda: add_private_things(**rows, owner=owner, shared=shared)
 
 
-@pytest.mark.parametrize("role", ["anonymous", "stranger", "unlinked", "linked"])
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
 def test_private_things_leave_no_trace_on_pages(page_world, people, private_things, role):
     before = answers_of(people[role], page_world)
     seen_by_owner = answers_of(people["owner"], page_world) if role == "linked" else None

@@ -46,6 +46,7 @@ OWN_DONE = (302,) * 6  # done to oneself; nobody is asked to sign in
 MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "base_version": "1"}
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 OWN = {"own", "shared"}  # what a linked member may know of
+NO_ID = {"soon", "words"}  # names of the world that are not those of a row
 NEW = {"Date", "Expires", "Content-Length"}  # headers that differ from answer to answer
 BACK = {"version": "1", "base_version": "2"}
 PAIR = {"first": "{memory}:2", "second": "{near}:1"}
@@ -399,7 +400,7 @@ def test_page_answers_each_role_as_its_line_says(world, people):
 
 @pytest.mark.parametrize("fragment", [False, True], ids=["page", "fragment"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("role", ["anonymous", "stranger", "unlinked", "linked"])
+@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
 def test_id_of_others_is_answered_as_one_that_is_not_there(world, people, role, method, fragment):
     """Byte for byte, but for the id that was asked for and the token against forged forms, which is new in every answer."""
     elsewhere = [line for line in LINES if names_a_row(line) and not is_theirs(line, role)]
@@ -416,7 +417,7 @@ def test_id_of_others_is_answered_as_one_that_is_not_there(world, people, role, 
 
 
 def names_a_row(line):
-    return any("{" in text for text in (line[0], *line[2].values()))
+    return bool(set(re.findall(r"\{(\w+)\}", " ".join([line[0], *line[2].values()]))) - NO_ID)
 
 
 def is_theirs(line, role):
@@ -428,8 +429,8 @@ def is_theirs(line, role):
 
 def nowhere(world):
     """The names of the world with ids that nothing has."""
-    ids = {name: str(uuid.UUID(int=number)) for number, name in enumerate(world, 1)}
-    return ids | {name: "987654" for name, value in world.items() if value.isdecimal()}
+    ids = {name: str(uuid.UUID(int=number)) for number, name in enumerate(world, 1) if name not in NO_ID}
+    return world | ids | {name: "987654" for name, value in world.items() if value.isdecimal()}
 
 
 def body_of(response):
@@ -444,7 +445,7 @@ def told(response, ids):
     text = body_of(response).decode(errors="replace")
     headers = "\n".join(f"{name}: {value}" for name, value in sorted(response.headers.items()) if name not in NEW)
     cookies = {name: {**cookie, "expires": ""} for name, cookie in response.cookies.items()}
-    for value in sorted(set(ids.values()), key=len, reverse=True):
+    for value in sorted({value for name, value in ids.items() if name not in NO_ID}, key=len, reverse=True):
         if not value.isdecimal():
             text, headers = text.replace(value, "{id}"), headers.replace(value, "{id}")
         elif headers:

@@ -38,7 +38,7 @@ def listed(request):
             form.refuse(refusal)
         else:
             messages.success(request, f"{asked.email} is invited. {_send(asked)}")
-            return redirect(f"{reverse('settings-members')}#invitations")
+            return redirect("settings-members")
     return _show_list(request, form, HTTPStatus.BAD_REQUEST)
 
 
@@ -67,7 +67,7 @@ def send_again(request, invitation_id):
         messages.error(request, str(refusal))
     else:
         messages.success(request, f"{asked.email} is invited once more; links from before are dead. {_send(asked)}")
-    return redirect(f"{reverse('settings-members')}#invitations")
+    return redirect("settings-members")
 
 
 @page("POST")
@@ -80,7 +80,7 @@ def revoke(request, invitation_id):
         messages.error(request, str(refusal))
     else:
         messages.success(request, f"The invitation of {asked.email} is taken back; its link is dead.")
-    return redirect(f"{reverse('settings-members')}#invitations")
+    return redirect("settings-members")
 
 
 @page()

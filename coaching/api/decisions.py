@@ -7,6 +7,7 @@ import django_filters
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
@@ -134,7 +135,13 @@ class Decisions(ApiView):
     ordering = ("-number",)
     queryset = Decision.objects.none()
 
-    @extend_schema(responses=DecisionShown(many=True))
+    @extend_schema(
+        responses={
+            (200, "application/json"): DecisionShown(many=True),
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/x-ndjson"): OpenApiTypes.STR,
+        }
+    )
     def get(self, request):
         rows = Decision.objects.visible_to(request.member)
         if isinstance(request.accepted_renderer, JSONRenderer):

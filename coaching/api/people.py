@@ -222,6 +222,7 @@ class Notes(ApiView):
 
     @extend_schema(request=NoteSent, responses={201: NoteShown})
     def post(self, request):
+        """Private to owners and admins unless `sharedWithAgent` is true. A `followUpAt` lies ahead, within ten years."""
         sent = self.read(NoteSent)
         sample, sample_id = None, sent.pop("sample_id")
         if sample_id is not None:
@@ -241,6 +242,9 @@ class OneNote(ApiView):
 
     @extend_schema(request=NoteChange, responses=NoteShown)
     def patch(self, request, note_id):
+        """Only the fields that are named change, so that two who edit one note lose nothing of each other's. An archived note
+        answers 409.
+        """
         note = self.note(note_id)
         changes = self.read(NoteChange)
         if not changes:
@@ -249,6 +253,7 @@ class OneNote(ApiView):
 
     @extend_schema(responses={204: None})
     def delete(self, request, note_id):
+        """It is put away with its history, and can be restored on the person's page."""
         notes.archive(self.note(note_id), by=request.member)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -261,6 +266,9 @@ class Samples(ApiView):
 
     @extend_schema(request=SampleSent, responses={201: SampleShown})
     def post(self, request):
+        """Keep a conversation by what its source calls it; the same one twice is one sample. With `agent` it may be one that was
+        never seen here. The summary is written by a worker: `summaryState` says how far it is.
+        """
         sent = self.read(SampleSent)
         with transaction.atomic():
             sample = samples.pin_by_reference(
@@ -280,6 +288,7 @@ class OneSample(ApiView):
 
     @extend_schema(responses={204: None})
     def delete(self, request, sample_id):
+        """Put it away. Notes about it stay."""
         samples.unpin(self.sample(sample_id), by=request.member)
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from agents import actions as agents
 from agents.models import Agent, Door, Member, User, Workspace
-from coaching.actions import changes, notes, proposals, sessions, sweeps
+from coaching import daily
+from coaching.actions import changes, effects, notes, proposals, sessions, sweeps
 from coaching.coach.tools import Toolbox
 from coaching.demo import content
 from coaching.models import Flag, Note, Turn
@@ -53,6 +54,8 @@ def load(*, now=None):
     _edit_prompt(everyone[content.REFUNDS], admin)
     _later_memories(everyone[content.REFUNDS], owner, admin, now)
     _notes(everyone, {"owner": owner, "admin": admin}, now)
+    yesterday = today - timedelta(days=1)
+    effects.measure(workspace, daily.load(workspace, yesterday), yesterday)
     return logins
 
 

@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import IntegerField, OuterRef, Subquery, Value
+from django.db.models import Case, IntegerField, OuterRef, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -23,7 +23,7 @@ NOTES = 20  # on one page
 
 def as_shared(rows):
     """Notes that are shared, with `shared_at`, since when they are without a break, and `words_at`, since when they say what
-    they say; no earlier than `shared_at`."""
+    they say; no earlier than `shared_at`. One that was never private was shared when it was written."""
     versions = Note.history.filter(id=OuterRef("pk"))
     private = versions.filter(shared_with_agent=False).order_by("-version").values("version")[:1]
     since = versions.filter(version__gt=OuterRef("last_private")).order_by("version").values("history_date")[:1]
@@ -34,7 +34,10 @@ def as_shared(rows):
         rows.filter(shared_with_agent=True)
         .annotate(last_private=Coalesce(Subquery(private), Value(0), output_field=IntegerField()))
         .annotate(last_other=Coalesce(Subquery(other), "last_private", output_field=IntegerField()))
-        .annotate(shared_at=Coalesce(Subquery(since), "created_at"), words_at=Coalesce(Subquery(words), "created_at"))
+        .annotate(
+            shared_at=Case(When(last_private=0, then="created_at"), default=Subquery(since)),
+            words_at=Case(When(last_other=0, then="created_at"), default=Subquery(words)),
+        )
     )
 
 

@@ -50,9 +50,11 @@ def _line(e):
     if e["verdict"] == Verdict.FEW_AFTER:
         so_far = "in the 12 weeks since: too few to tell." if over else "since then: too few to tell yet."
         return f"{ratings(e['n_after']).capitalize()} {so_far}"
+    near_nothing = min(abs(e["low"]), abs(e["high"])) < 0.5 and e["verdict"] in SURE_OF_SO
+    low, high = (_signed(e[end], digits=1 if near_nothing else 0) for end in ("low", "high"))
     seen = (
-        f"Since then {_signed(e['change'], 1)} against what was to be expected, range {_signed(e['low'])} to "
-        f"{_signed(e['high'])}, {ratings(e['n_after'])}"
+        f"Since then {_signed(e['change'], digits=1)} against what was to be expected, range {low} to {high}, "
+        f"{ratings(e['n_after'])}"
     )
     return f"{seen}: {_verdict(e)}."
 
@@ -101,7 +103,7 @@ def _behind(e):
     return [before, how, came]
 
 
-def _signed(points, digits=0):
+def _signed(points, *, digits):
     words = f"{abs(points):.{digits}f}"
     return "0" if float(words) == 0 else f"{'+' if points > 0 else '−'}{words}"
 

@@ -235,9 +235,11 @@ def _groups(member, following, question, just):
 
 
 def _just_before(just):
-    """When the note that was acted on was followed up before its newest version; None where it was not, or there is none."""
-    versions = Note.history.filter(id=just).order_by("-version").values_list("follow_up_at", flat=True)[:2]
-    return [*versions, None, None][1]
+    """When the note that was acted on was followed up before its newest version; None where it was not, where there is no
+    such note, or where that version took another change back: that is not offered to be taken back again."""
+    versions = Note.history.filter(id=just).order_by("-version").values_list("follow_up_at", flat=True)[:3]
+    now, before, earlier = [*versions, None, None, None][:3]
+    return None if now == earlier else before
 
 
 def _follow_up(note, today, zone, just, before):

@@ -65,7 +65,7 @@ def _refused(request, note, why):
 def _show(request, just, status=HTTPStatus.OK, *, said="", refused=""):
     found = my_page.load(request.member, my_page.Question.parse(request.GET), just)
     context = {"section": "my-coaching", "page": found, "said": said or refused, "refused": refused}
-    template = "coaching/_my_notes.html" if wants_fragment(request) else "coaching/my_coaching.html"
+    template = "coaching/_my_notes_answer.html" if wants_fragment(request) else "coaching/my_coaching.html"
     return render(request, template, context, status=status)
 
 

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.text import slugify
 
 from agents.access import Right, require
 from agents.forms import Typed
@@ -69,7 +70,7 @@ class PatternForm(Typed):
     version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, data=None, *, source, **kwargs):
-        super().__init__(data, auto_id=f"id_{source or 'new'}_%s", **kwargs)
+        super().__init__(data, auto_id=f"id_{slugify(source) or 'new'}_%s", **kwargs)
         told = self.data if self.is_bound else self.initial
         self.patterns = [str(told.get(name, "")).strip() for name in ("conversation_pattern", "account_pattern")]
         self.key_names = deeplinks.keys_of(*self.patterns)[: deeplinks.MOST_KEYS]

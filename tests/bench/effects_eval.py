@@ -1,12 +1,16 @@
 """Does "since the note" claim what is not there? Notes with and without effect, on simulated workspaces whose truth is known.
 
     python -m tests.bench.effects_eval [--shared DIR] [--quick] [--seeds 601,602,603]
+    python -m tests.bench.effects_eval --real [FILE.csv]
 
 The simulator and DIR are those of `tests.bench.flag_eval`. Notes that change nothing are put on agents in three ways: on random
 days, at the bottom of each agent's deepest dip of two weeks, and on the day of a flag. Each is looked at as the product does,
 week by week up to the twelfth, and counts as a false claim where any look says better or worse. Beside it stands what a plain
 before and after would claim of the same notes: the mean of the four weeks before against the mean since, beyond 1.96 standard
 errors, at any of the same looks or at the last one only. Then come notes that do change something, and how many are seen.
+
+`--real` puts notes that nobody wrote into a file of real ratings (`tests.bench.real_series` says which columns). Nothing is
+known to have changed on those days; what changes by itself, for months, may be claimed there.
 
 Exits with 1 where more than STATED of the notes of a kind are claimed wrongly, beyond what chance leaves open.
 """
@@ -18,10 +22,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from coaching import effects, trajectory
+from tests.bench import real_series
 from tests.bench.flag_eval import SCALES, load_simulator, say, shared_folder
 
 AGENTS = 600
@@ -234,13 +240,42 @@ def too_many(wrong, n):
     return n > 0 and wrong / n - 1.645 * np.sqrt(STATED * (1 - STATED) / n) > STATED
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A file of ratings as long as it is, for where notes can be put."""
+
+    DAYS: int
+
+
+def real(path):
+    """Print what is claimed of notes that nobody wrote, put into a file of real ratings."""
+    series = real_series.read(path, per_conversation=True) or real_series.read(path)
+    days = series.days()
+    days = replace(days, first_day=0)
+    alone = np.full(days.n_agents, -1)
+    say(f"{len(series.score):,} ratings of {days.n_agents} agents in {days.n.shape[1]} days")
+    for name, place in (("random days", on_random_days), ("bottom of a dip", at_the_bottom)):
+        rng = np.random.default_rng(31)
+        times = 100 if place is on_random_days else 1
+        found = [claims(days, alone, place(days, None, Whole(days.n.shape[1]), rng, 1.0)) for _ in range(times)]
+        false_row(f"{name}, {times} notes an agent" if times > 1 else f"{name}, a note an agent", together(found))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", help="folder that holds csat/simulate.py")
     parser.add_argument("--seeds", help="comma-separated, instead of the simulator's CHECK_SEEDS")
+    parser.add_argument("--real", nargs="?", const="", metavar="FILE.csv", help="use real ratings instead")
     parser.add_argument("--quick", action="store_true", help="one seed only, and no small workspaces")
     options = parser.parse_args(arguments)
     shared = shared_folder(options.shared)
+    if options.real is not None:
+        file = Path(options.real or shared / "data" / "csat-support-forum" / "ratings.csv")
+        if file.is_file():
+            real(file)
+        else:
+            say(f"Skipped: no ratings at {file}.")
+        return 0
     try:
         simulator = load_simulator(shared)
     except FileNotFoundError as missing:

@@ -182,7 +182,7 @@ def test_note_is_written_in_the_drawer(sarah, owner, sign_in):
     body.fill("Role-play one in our 1:1.")
     expect(drawer(page).get_by_text("Private to leaders", exact=True)).to_be_visible()
     drawer(page).get_by_label("Share with Sarah").check()
-    expect(drawer(page).get_by_text("They will see these words and your name")).to_be_visible()
+    expect(drawer(page).get_by_text("Nobody sees it until somebody is linked to Sarah")).to_be_visible()
     drawer(page).get_by_role("button", name="Save note").click()
 
     expect(drawer(page).get_by_text("Kept, and shared with Sarah.")).to_be_visible()
@@ -220,7 +220,8 @@ def test_draft_survives_closing_reload_and_a_refusal(sarah, owner, sign_in):
     expect(body).to_have_value("Half a thought")
     page.reload()
     expect(body).to_have_value("Half a thought")
-    drawer(page).get_by_label("Follow up").fill("2001-01-01")
+    drawer(page).get_by_label("Follow up").select_option("on another day")
+    drawer(page).get_by_label("Day of the follow-up").fill("2001-01-01")
     with page.expect_response("**/notes"):
         drawer(page).get_by_role("button", name="Save note").click()
 

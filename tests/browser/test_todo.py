@@ -203,3 +203,80 @@ def test_narrow_screen_shows_everything_without_scrolling_sideways(sarah, guide,
     page.goto("/team")
     page.get_by_text("Menu", exact=True).click()
     expect(page.get_by_role("link", name="To do 2 waiting")).to_be_visible()
+
+
+def snooze(page, name="Sarah"):
+    return page.locator("details.snooze").filter(has_text=f"the follow-up with {name}")
+
+
+def test_follow_up_is_put_off_and_taken_back_with_the_keyboard(sarah, owner, sign_in):
+    before = Note.objects.get().follow_up_at
+    page = sign_in(owner)
+    page.goto("/todo")
+
+    snooze(page).locator("summary").press("Enter")
+    snooze(page).get_by_role("button", name="A week later").press("Enter")
+
+    name = page.locator("#todo").get_by_role("heading", name="Sarah", exact=True)
+    expect(name).to_be_focused()
+    expect(page.locator("#todo-said")).to_have_text("The follow-up with Sarah was put off.")
+    assert Note.objects.get().follow_up_at == before + timedelta(days=7)
+    assert_accessible(page)
+    page.get_by_role("button", name="Undo putting off the follow-up with Sarah").press("Enter")
+    expect(page.locator("#todo-said")).to_have_text("The follow-up with Sarah stands where it stood.")
+    expect(page.get_by_role("button", name="Undo putting off the follow-up with Sarah")).to_have_count(0)
+    assert Note.objects.get().follow_up_at == before
+
+
+def test_day_that_is_over_is_refused_beside_the_field_and_stays_typed(sarah, owner, sign_in):
+    page = sign_in(owner)
+    page.goto("/todo")
+    snooze(page).locator("summary").click()
+    day = snooze(page).get_by_label("Another day")
+
+    day.fill("2020-01-01")
+    snooze(page).get_by_role("button", name="Put off").click()
+
+    expect(snooze(page).get_by_role("alert")).to_have_text("A follow-up lies ahead.")
+    expect(day).to_be_focused()
+    expect(day).to_have_value("2020-01-01")
+    assert_accessible(page)
+    page.complaints.clear()  # Chromium reports the status 400
+
+
+def test_putting_off_works_without_scripts_and_narrow(sarah, owner, sign_in):
+    page = sign_in(owner, java_script_enabled=False, viewport=NARROW)
+    page.goto("/todo")
+
+    snooze(page).locator("summary").click()
+    snooze(page).get_by_role("button", name="A day later").click()
+    page.wait_for_url("**/todo?just=*")
+    page.get_by_role("button", name="Undo putting off the follow-up with Sarah").click()
+
+    expect(page.get_by_role("button", name="Undo putting off the follow-up with Sarah")).to_have_count(0)
+    page = sign_in(owner, viewport=NARROW)
+    page.goto("/todo")
+    snooze(page).locator("summary").click()
+    assert_nothing_is_cut_off(page)
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_calendar_address_is_copied_and_renewed(colours, sarah, owner, sign_in):
+    page = sign_in(owner, color_scheme=colours, permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/todo")
+    page.get_by_role("link", name="In your calendar").click()
+    field = page.get_by_label("Address of the calendar")
+    old = field.input_value()
+
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == old
+    assert_accessible(page)
+    page.get_by_role("button", name="Renew the address").click()
+
+    expect(page.get_by_text("The old address is dead")).to_be_visible()
+    assert field.input_value() != old
+    page.set_viewport_size(NARROW)
+    assert_nothing_is_cut_off(page)
+    assert_accessible(page)

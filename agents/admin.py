@@ -35,7 +35,7 @@ from agents.models import (
 )
 
 admin.site.unregister(Group)  # what people may do hangs on their role in a workspace
-admin.site.add_page("owed-work", owed_work.page, label="Owed work")
+admin.site.add_page("owed-work", owed_work.page, label="Owed work")  # type: ignore[attr-defined]  # config.apps makes it ours
 
 OF_AGENT = ("configuration_version", "memory_base_version", "created_at")
 CHANGED_BY_ACTION = ("name", "active", "coaching", "storage_mode", "retention_days")

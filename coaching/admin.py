@@ -46,7 +46,7 @@ def connections_shown(request):
     return TemplateResponse(request, "admin/connections.html", admin.site.each_context(request) | context)
 
 
-admin.site.add_page("connections", connections_shown, label="Connections")
+admin.site.add_page("connections", connections_shown, label="Connections")  # type: ignore[attr-defined]  # config.apps makes it ours
 
 
 @admin.register(Proposal)

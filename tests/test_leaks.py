@@ -21,7 +21,7 @@ from tests.test_page_guard import body_of, told
 pytestmark = pytest.mark.django_db
 
 WORD = re.compile(r"zq\d+qz")
-api_world, people = test_page_guard.world, test_api_guard.world, test_page_guard.people
+world_of_pages, api_world, people = test_page_guard.world, test_api_guard.world, test_page_guard.people
 PAGES = [line[:3] for line in test_page_guard.LINES if not line[0].startswith("health/")]
 ROUTES = [line[:3] for line in test_api_guard.LINES]
 

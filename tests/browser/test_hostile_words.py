@@ -23,7 +23,15 @@ def hostile(workspace, owner):
 
 def test_nothing_runs_and_nothing_breaks_out(sign_in, owner, hostile):
     leader, person = sign_in(owner), sign_in(hostile)
-    names = ("team", "todo", "proposals", "settings-members", "settings-workspace", "settings-tokens", "settings-retention")
+    names = (
+        "team",
+        "todo",
+        "proposals",
+        "settings-members",
+        "settings-workspace",
+        "settings-tokens",
+        "settings-retention",
+    )
     asked = [(leader, reverse(name)) for name in names]
     asked += [(leader, reverse("team-agent", args=[hostile.agent_id])), (leader, f"/team?agent={hostile.agent_id}")]
     asked += [(person, reverse("team")), (person, reverse("my-coaching"))]

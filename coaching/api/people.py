@@ -3,6 +3,7 @@
 import hashlib
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -33,7 +34,7 @@ from agents.api_base import (
     find_agent,
 )
 from agents.api_versions import agent_or_404
-from agents.models import Agent
+from agents.models import Agent, Member
 from coaching import calendar
 from coaching.actions import notes, samples
 from coaching.api.flags import FlagShown, day_ms, visible_flags
@@ -178,6 +179,14 @@ def visible_samples(member):
     return Sample.objects.visible_to(member).select_related("agent", "conversation", "captured_by__user")
 
 
+def _of(agent, rows):
+    """The rows of one agent, each with this very agent: a join would make another one, and read its columns, for each row."""
+    found = list(rows)
+    for row in found:
+        row.agent = agent
+    return found
+
+
 class Coaching(ApiView):
     """One agent's open flag, samples (worst first) and notes (newest first), at most 200 of each."""
 
@@ -190,13 +199,17 @@ class Coaching(ApiView):
         if reference is None:
             raise ValidationError({"agent": "Say whose: an id or an exact name."})
         agent = find_agent(request.member, reference)
-        kept = visible_samples(request.member).kept().filter(agent=agent)
-        written = visible_notes(request.member).current().filter(agent=agent)
+        kept = visible_samples(request.member).kept().filter(agent=agent).select_related(None)
+        kept = kept.select_related("conversation", "captured_by__user")
+        written = visible_notes(request.member).current().filter(agent=agent).select_related(None)
+        written = written.prefetch_related(Prefetch("author", Member.objects.select_related("user")))
         answer = {
             "agent": agent,
             "flag": visible_flags(request.member).open().filter(agent=agent).first(),
-            "samples": kept.order_by("score_hundredths", "-closed_at", "pk")[:MOST],
-            "notes": written.order_by("-created_at" if request.member.is_leader else "-shared_at", "pk")[:MOST],
+            "samples": _of(agent, kept.order_by("score_hundredths", "-closed_at", "pk")[:MOST]),
+            "notes": _of(
+                agent, written.order_by("-created_at" if request.member.is_leader else "-shared_at", "pk")[:MOST]
+            ),
         }
         return Response(CoachingShown(answer).data)
 

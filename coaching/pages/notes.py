@@ -140,8 +140,8 @@ def history(note) -> NoteHistory:
 
 def _portion(rows):
     """The newest of `rows` and how many come after them."""
-    shown = list(rows.order_by("-created_at", "pk")[: MOST_NOTES + 1])
-    return shown[:MOST_NOTES], rows.count() - MOST_NOTES if len(shown) > MOST_NOTES else 0
+    shown = list(rows.order_by("-created_at", "pk")[:MOST_NOTES])
+    return shown, max(0, rows.count() - MOST_NOTES)  # counted in any case: as many queries however many notes
 
 
 def _version(note, made, before):

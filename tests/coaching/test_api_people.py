@@ -387,7 +387,7 @@ def test_drawer_asks_the_same_number_of_queries_for_any_number_of_rows(
         notes.write(person, by=owner, body=f"Note {n}.")
     script.read(f"/coaching?agent={person.pk}")
 
-    with django_assert_max_num_queries(5):  # token, agent, flag, samples, notes
+    with django_assert_max_num_queries(6):  # token, agent, flag, samples, notes, their authors
         assert len(script.read(f"/coaching?agent={person.pk}").json()["samples"]) == 6
 
 

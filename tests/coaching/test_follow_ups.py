@@ -117,7 +117,7 @@ def test_what_somebody_changed_since_is_not_put_back(owner):
     asked = notes.snooze(note(owner), by=owner, until=timezone.now() + timedelta(days=4))
     notes.edit(asked, by=owner, body="Other words.")
 
-    with pytest.raises(notes.ChangedSince):
+    with pytest.raises(notes.ChangedMeanwhile):
         notes.unsnooze(asked, by=owner, version=2)
 
 

@@ -556,7 +556,7 @@ def test_what_was_changed_since_is_not_taken_back(monday, owner, signed_in):
 
     note.refresh_from_db()
     assert (answer.status_code, note.follow_up_at) == (409, monday + timedelta(days=2))
-    assert "This note was changed since. Nothing was changed." in text_of(answer)
+    assert "This note was changed meanwhile. Nothing was changed." in text_of(answer)
     assert client.post(f"/todo/follow-ups/{note.pk}/unsnooze", {"version": "x"}).status_code == 400
 
 

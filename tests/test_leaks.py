@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import models, transaction
 from django.test import Client
 from django.utils import timezone
@@ -215,7 +216,14 @@ def add_private_things(own, hers, ai, owner, shared):
 
 
 @pytest.fixture
-def private_things(page_world, owner):
+def still(db):
+    """The clock stands, or "just now" may have become a minute ago between two answers."""
+    with time_machine.travel(timezone.now(), tick=False):
+        yield
+
+
+@pytest.fixture
+def private_things(still, page_world, owner):
     """A function that adds them to the world of the pages."""
     rows = {name: Agent.objects.get(pk=page_world[name]) for name in ("own", "hers", "ai")}
     shared = Note.objects.get(pk=page_world["shared"])

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.html import format_html
 
-from agents import actions, invitations, members, workspaces
+from agents import actions
 from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button, led
@@ -33,6 +33,7 @@ from agents.models import (
     User,
     Workspace,
 )
+from agents.people import invitations, members, workspaces
 
 admin.site.unregister(Group)  # what people may do hangs on their role in a workspace
 admin.site.add_page("owed-work", owed_work.page, label="Owed work")  # type: ignore[attr-defined]  # config.apps makes it ours

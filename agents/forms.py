@@ -88,7 +88,7 @@ class ChangePasswordForm(TypedTwice):
 
 
 class OwnRowField(forms.CharField):
-    """An agent by the name under which agents.own_rows offers it. Empty is none."""
+    """An agent by the name under which agents.people.own_rows offers it. Empty is none."""
 
     def __init__(self, **kwargs):
         attrs = {"list": "free-rows", "autocomplete": "off"}

@@ -3,7 +3,7 @@
 from django.utils.functional import SimpleLazyObject
 
 from agents.models import Member
-from agents.sign_ins import place_of
+from agents.people.sign_ins import place_of
 
 SESSION_KEY = "workspace"
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from agents import accounts, invitations
+from agents.people import accounts, invitations
 
 
 @shared_task

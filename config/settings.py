@@ -45,7 +45,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if SECURE_PUBLIC_URL else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE_PUBLIC_URL else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SESSION_ENGINE = "agents.sessions"
+SESSION_ENGINE = "agents.people.sessions"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
@@ -166,7 +166,7 @@ CELERY_BEAT_SCHEDULE = {
 # --- People ----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "agents.User"
-AUTHENTICATION_BACKENDS = ["agents.sign_ins.ThrottledBackend"]
+AUTHENTICATION_BACKENDS = ["agents.people.sign_ins.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

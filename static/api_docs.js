@@ -149,15 +149,6 @@
     else if (!field.value) field.focus();
   });
 
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.hidden = !navigator.clipboard;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.closest(".api-do").querySelector("[data-curl]").textContent);
-      button.textContent = "Copied";
-      setTimeout(() => (button.textContent = "Copy"), 1500);
-    });
-  }
-
   /* Finding: every word must occur in the method, the path or the title. */
   const find = document.getElementById("api-find");
   document.querySelector("[data-find]").hidden = false;

@@ -1,27 +1,37 @@
-/* Copying what stands in a field: button[data-copy=ID of the field][data-said=ID of a status]. Without scripts it is marked and copied by hand. */
+/* Copying: button[data-copy=ID of a field or a text]; what came of it stands in [data-said=ID], or on the button. Without scripts it is marked
+   and copied by hand, so the button is hidden until this runs. */
 (() => {
   "use strict";
 
-  function prepare(button) {
-    const field = document.getElementById(button.dataset.copy);
+  const BACK = 1500; // milliseconds after which a button says again what it does
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
     const said = document.getElementById(button.dataset.said);
-    button.hidden = false;
-    field.addEventListener("focus", () => field.select());
-    button.addEventListener("click", async () => {
-      field.select();
-      try {
-        await navigator.clipboard.writeText(field.value);
-        said.textContent = "Copied.";
-      } catch {
-        said.textContent = "Not copied: this browser does not allow it. The address is selected; copy it with the keyboard.";
+    source.select?.();
+    try {
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+    } catch {
+      say("Not copied: this browser does not allow it. Mark it and copy it with the keyboard.");
+      return;
+    }
+    say("Copied.");
+
+    function say(words) {
+      if (said) {
+        said.textContent = words;
+        return;
       }
-    });
+      const label = button.firstChild;
+      const before = label.textContent;
+      label.textContent = words;
+      setTimeout(() => (label.textContent = before), BACK);
+    }
   }
 
-  function begin() {
-    document.querySelectorAll("[data-copy]").forEach(prepare);
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    document.getElementById(button.dataset.copy).addEventListener("focus", (event) => event.target.select?.());
+    button.addEventListener("click", () => copy(button));
   }
-
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
-  else begin();
 })();

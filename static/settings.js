@@ -1,8 +1,6 @@
-/* What the settings need beyond htmx: the browser's own time zone offered, a secret copied. No page depends on it. */
+/* What the settings need beyond htmx: the browser's own time zone offered. No page depends on it. */
 (() => {
   "use strict";
-
-  /* ------------------------------------------------------------- time zone */
 
   function offerZone() {
     const field = document.querySelector("input[data-time-zone]");
@@ -24,31 +22,5 @@
     show();
   }
 
-  /* ---------------------------------------------------------------- secret */
-
-  function prepareCopy() {
-    const button = document.querySelector("[data-copy]");
-    const field = button && document.getElementById(button.dataset.copy);
-    if (!field) return;
-    field.addEventListener("focus", () => field.select());
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      field.select();
-      const said = document.getElementById(button.dataset.said);
-      try {
-        await navigator.clipboard.writeText(field.value);
-        said.textContent = "Copied.";
-      } catch {
-        said.textContent = "Not copied: this browser does not allow it. It is selected; copy it with the keyboard.";
-      }
-    });
-  }
-
-  function begin() {
-    offerZone();
-    prepareCopy();
-  }
-
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
-  else begin();
+  offerZone(); // deferred: the page is read by now
 })();

@@ -12,9 +12,10 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver
 from django.utils import timezone
 
-from agents import actions, invitations
+from agents import actions
 from agents.models import BrowserSession, Door
 from agents.pages import FRAGMENT
+from agents.people import invitations
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
 from coaching.pages import my_coaching
 from helpdesk import clocks, deeplinks

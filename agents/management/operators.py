@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from agents import invitations
 from agents.models import Member, Workspace
+from agents.people import invitations
 
 
 def add_password_option(parser):

@@ -120,7 +120,7 @@ class PasswordReset(work.Owed):
 class SignInTries(models.Model):
     """How often somebody tried to sign in with one email from one place, or from one place at all, since `since`.
 
-    `key` is a hash: neither the email nor the place is kept. Rules stand in agents.sign_ins.
+    `key` is a hash: neither the email nor the place is kept. Rules stand in agents.people.sign_ins.
     """
 
     key = models.CharField(max_length=64, unique=True)

@@ -153,8 +153,8 @@ class InvitationQuerySet(Scoped, work.OwedQuerySet):
 class Invitation(work.Owed):
     """A place in a workspace that waits for the person behind one email address. Owes the mail that tells them.
 
-    The link is signed anew whenever it is shown or sent (`agents.invitations`): nothing that opens it is stored. Sending it again
-    counts `number` up, and every earlier link is dead.
+    The link is signed anew whenever it is shown or sent (`agents.people.invitations`): nothing that opens it is stored.
+    Sending it again counts `number` up, and every earlier link is dead.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -14,11 +14,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 
-from agents import accounts, browsers, members
 from agents.forms import ChangePasswordForm, NameForm
 from agents.middleware import SESSION_KEY
 from agents.models import BrowserSession
 from agents.pages import page
+from agents.people import accounts, browsers, members
 from agents.views.signing_in import wait_of
 
 

@@ -11,11 +11,11 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from agents import invitations, sign_ins
 from agents.forms import NewAccountForm
-from agents.invitations import State
 from agents.middleware import SESSION_KEY
 from agents.models import User
+from agents.people import invitations, sign_ins
+from agents.people.invitations import State
 
 ROW_WAS_TAKEN = "The row of the team that was meant for you is somebody else’s by now."
 STATUS = {None: HTTPStatus.NOT_FOUND, State.OPEN: HTTPStatus.OK}  # what was there and is no more: gone

@@ -12,11 +12,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
-from agents import invitations, members, own_rows, people
 from agents.access import Right, require
 from agents.forms import HandOverForm, InviteForm, OwnRowForm, RoleForm
 from agents.models import Invitation, Member
 from agents.pages import page
+from agents.people import invitations, members, own_rows
+from agents.people import listing as people
 from agents.tasks import send_invitation
 from agents.views.account import wrong_password
 

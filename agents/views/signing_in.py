@@ -22,8 +22,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
-from agents import accounts, sign_ins
 from agents.forms import ForgottenForm, describe_password
+from agents.people import accounts, sign_ins
 
 
 class SignInForm(AuthenticationForm):

@@ -12,11 +12,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from agents import members
 from agents.access import Right, require
 from agents.forms import Typed
 from agents.models import ApiToken
 from agents.pages import page
+from agents.people import members
 
 SHOWN_ENDED = 50  # revoked and expired tokens; earlier ones are in the back office
 SOON = timedelta(days=7)  # before its end a token says so

@@ -12,8 +12,9 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from agents import mail, work
+from agents import work
 from agents.models import Member
+from agents.people import mail
 from coaching.models import Note, Reminder
 
 SEVEN = time(7)  # in the morning, on the workspace's clock: nobody is woken

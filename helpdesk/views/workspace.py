@@ -15,11 +15,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from agents import workspaces
 from agents.access import Refusal, Right, require
 from agents.forms import Typed
 from agents.models import Member, Workspace
 from agents.pages import page, wants_fragment
+from agents.people import workspaces
 from helpdesk import clocks
 from helpdesk.models import TimeZoneChange
 from helpdesk.tasks import change_time_zone

@@ -8,8 +8,8 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from agents import members
 from agents.models import ApiToken
+from agents.people import members
 from tests import factories
 from tests.calls import Script, problem
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents import browsers
+from agents.people import browsers
 
 LIKE = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) {}"
 

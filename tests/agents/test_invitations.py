@@ -11,10 +11,11 @@ from django.core.exceptions import ValidationError
 from django.db import connections
 from django.utils import timezone
 
-from agents import invitations, members, tasks, work
+from agents import tasks, work
 from agents.access import NotAllowed
-from agents.invitations import State
 from agents.models import Invitation, Member, User
+from agents.people import invitations, members
+from agents.people.invitations import State
 from tests import factories
 from tests.smtp_server import smtp_server, use
 

@@ -5,7 +5,7 @@ import socket
 import pytest
 from django.core import mail as outbox
 
-from agents import mail
+from agents.people import mail
 from tests.smtp_server import smtp_server, use
 
 CONTEXT = {"user": {"email": "ana@test.example"}, "link": "http://localhost/x?a=1&b=2", "hours": 2}

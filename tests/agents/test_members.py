@@ -9,9 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from agents import invitations, members, tasks
+from agents import tasks
 from agents.access import NotAllowed
 from agents.models import ApiToken, Invitation, Member, User, Workspace
+from agents.people import invitations, members
 from tests import factories
 from tests.calls import Script
 

@@ -8,8 +8,8 @@ import time_machine
 from django.db import connections
 from django.utils import timezone
 
-from agents import sign_ins
 from agents.models import SignInTries
+from agents.people import sign_ins
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,9 @@ import pytest
 from django.core import mail
 from playwright.sync_api import expect
 
-from agents import invitations, tasks
+from agents import tasks
 from agents.models import Invitation, Member, PasswordReset
+from agents.people import invitations
 from tests import factories
 from tests.browser.conftest import NARROW
 from tests.browser.test_team import assert_accessible, assert_nothing_is_cut_off

@@ -9,8 +9,9 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from agents import accounts, members, sessions, sign_ins, tasks
+from agents import tasks
 from agents.models import BrowserSession, PasswordReset, User
+from agents.people import accounts, members, sessions, sign_ins
 from tests import factories
 
 pytestmark = pytest.mark.django_db

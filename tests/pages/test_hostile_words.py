@@ -15,9 +15,9 @@ from django.db import models
 from django.test import Client
 from django.utils import timezone
 
-from agents.mail import send
 from agents.models import Decision, Invitation
 from agents.pages import FRAGMENT
+from agents.people.mail import send
 from coaching import calendar
 from tests import test_api_guard, test_page_guard
 from tests.full_of_words import fill

@@ -4,8 +4,8 @@ import pytest
 import time_machine
 from django.test import Client
 
-from agents import invitations, members, workspaces
 from agents.models import Member, User
+from agents.people import invitations, members, workspaces
 from tests import factories
 
 pytestmark = pytest.mark.django_db

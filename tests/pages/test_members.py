@@ -7,8 +7,9 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from agents import invitations, members, tasks
+from agents import tasks
 from agents.models import Invitation, Member
+from agents.people import invitations, members
 from tests import factories
 from tests.calls import problem
 

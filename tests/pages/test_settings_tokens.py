@@ -9,8 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from agents import members
 from agents.models import ApiToken, Member
+from agents.people import members
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -2,9 +2,9 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from agents import invitations
 from agents.management.operators import add_password_option, password_of, refusals, told_how_to_come_in, workspace_of
 from agents.models import Agent, Member
+from agents.people import invitations
 
 
 class Command(BaseCommand):

@@ -5,9 +5,9 @@ from datetime import timedelta
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from agents import members
 from agents.management.operators import member_of, refusals, workspace_of
 from agents.models import ApiToken
+from agents.people import members
 
 LONGEST = 3650  # days
 

@@ -2,9 +2,9 @@
 
 from django.core.management.base import BaseCommand
 
-from agents import workspaces
 from agents.management.operators import add_password_option, password_of, refusals, told_how_to_come_in
 from agents.models import Member
+from agents.people import workspaces
 
 
 class Command(BaseCommand):

@@ -3,9 +3,10 @@
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from agents import history, invitations
+from agents import history
 from agents.access import Right, require
 from agents.models import Member, Workspace
+from agents.people import invitations
 
 
 def rename(workspace, *, by, name):

@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from agents import mail, sign_ins, work
+from agents import work
 from agents.access import Refusal
 from agents.models import BrowserSession, PasswordReset, User
+from agents.people import mail, sign_ins
 
 RESETS_KEPT = timedelta(days=30)
 SWITCHED_OFF = "The account was switched off before the mail could be sent."

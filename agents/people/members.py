@@ -7,9 +7,10 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents import accounts, history
+from agents import history
 from agents.access import NotAllowed, Refusal, Right, require
 from agents.models import Agent, ApiToken, Member, User
+from agents.people import accounts
 
 LEADERS = (Member.Role.OWNER, Member.Role.ADMIN)
 ROW_IS_TAKEN = "This agent is somebody else's row already."

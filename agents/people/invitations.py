@@ -17,9 +17,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from agents import accounts, mail, members, work
+from agents import work
 from agents.access import Refusal, Right, require
 from agents.models import Invitation, Member, User
+from agents.people import accounts, mail, members
 
 LASTS = timedelta(days=7)
 SALT = "agents.invitation"

@@ -9,8 +9,8 @@ from django.db.models import Case, Count, Max, Q, Value, When
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 
-from agents import invitations
 from agents.models import Agent, BrowserSession, Invitation, Member
+from agents.people import invitations
 
 PAGE_SIZE = 50
 CHANGES_SHOWN = 10

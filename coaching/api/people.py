@@ -3,7 +3,6 @@
 import hashlib
 
 from django.db import transaction
-from django.db.models import Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -46,6 +45,20 @@ from helpdesk import scales
 from helpdesk.models import Scale
 
 MOST = 200  # samples and notes of one agent in one answer
+PERSON = PersonField()
+NOTE_COLUMNS = (
+    "id",
+    "body",
+    "sample_id",
+    "shared_with_agent",
+    "follow_up_at",
+    "author_id",
+    "created_at",
+    "updated_at",
+    "archived_at",
+)
+SAMPLE_COLUMNS = ("id", "url", "value", "scale", "closed_at", "summary", "summary_state", "captured_by_id")
+OF_CONVERSATION = ("conversation__source", "conversation__external_id")
 
 
 class NoteShown(StrictSerializer):
@@ -62,15 +75,29 @@ class NoteShown(StrictSerializer):
     archived_at = InstantField(allow_null=True)
 
     def to_representation(self, note):
-        """To who it is shared with a note is as old as its being shared; when it is followed up is the leader's plan."""
-        shown = super().to_representation(note)
-        if hasattr(note, "shared_at"):
-            shown |= {
-                "followUpAt": None,
-                "createdAt": epoch_ms(note.shared_at),
-                "updatedAt": epoch_ms(note.words_at),
-            }
-        return shown
+        return self.shown(note, note.agent, PERSON.to_representation(note.author))
+
+    @staticmethod
+    def shown(note, agent, author):
+        """The fields of `note`, a Note or a row of its NOTE_COLUMNS; `author` is {id, name}. All at once, for a field at a time
+        takes longer than reading the rows.
+
+        To who it is shared with a note is as old as its being shared; when it is followed up is the leader's plan.
+        """
+        is_shared_with_me = hasattr(note, "shared_at")
+        return {
+            "id": str(note.id),
+            "agent": agent.name,
+            "agentId": str(agent.pk),
+            "body": note.body,
+            "sampleId": note.sample_id and str(note.sample_id),
+            "sharedWithAgent": note.shared_with_agent,
+            "followUpAt": None if is_shared_with_me else epoch_ms(note.follow_up_at),
+            "author": author,
+            "createdAt": epoch_ms(note.shared_at if is_shared_with_me else note.created_at),
+            "updatedAt": epoch_ms(note.words_at if is_shared_with_me else note.updated_at),
+            "archivedAt": epoch_ms(note.archived_at),
+        }
 
 
 class NoteSent(StrictSerializer):
@@ -112,7 +139,29 @@ class SampleShown(StrictSerializer):
         return sample.summary or None
 
     def to_representation(self, sample):
-        return super().to_representation(sample) | {"scale": sample.scale or None}
+        talk, by = sample.conversation, sample.captured_by
+        return self.shown(
+            sample, sample.agent, (talk.source, talk.external_id), None if by is None else PERSON.to_representation(by)
+        )
+
+    def shown(self, sample, agent, conversation, captured_by):
+        """The fields of `sample`, a Sample or a row of its SAMPLE_COLUMNS; `conversation` is (source, external id),
+        `captured_by` {id, name} or None."""
+        source, external_id = conversation
+        return {
+            "id": str(sample.id),
+            "agent": agent.name,
+            "agentId": str(agent.pk),
+            "source": source,
+            "externalId": external_id,
+            "url": self.get_url(sample),
+            "csat": self.get_csat(sample),
+            "scale": sample.scale or None,
+            "closedAt": epoch_ms(sample.closed_at),
+            "summary": self.get_summary(sample),
+            "summaryState": sample.summary_state,
+            "capturedBy": captured_by,
+        }
 
 
 class SampleSent(StrictSerializer):
@@ -179,12 +228,10 @@ def visible_samples(member):
     return Sample.objects.visible_to(member).select_related("agent", "conversation", "captured_by__user")
 
 
-def _of(agent, rows):
-    """The rows of one agent, each with this very agent: a join would make another one, and read its columns, for each row."""
-    found = list(rows)
-    for row in found:
-        row.agent = agent
-    return found
+def _people(pks):
+    """{member: {id, name}} of the members with these keys."""
+    members = Member.objects.filter(pk__in=pks).select_related("user").only("user__name", "user__email")
+    return {member.pk: PERSON.to_representation(member) for member in members}
 
 
 class Coaching(ApiView):
@@ -199,19 +246,39 @@ class Coaching(ApiView):
         if reference is None:
             raise ValidationError({"agent": "Say whose: an id or an exact name."})
         agent = find_agent(request.member, reference)
-        kept = visible_samples(request.member).kept().filter(agent=agent).select_related(None)
-        kept = kept.select_related("conversation", "captured_by__user")
-        written = visible_notes(request.member).current().filter(agent=agent).select_related(None)
-        written = written.prefetch_related(Prefetch("author", Member.objects.select_related("user")))
-        answer = {
-            "agent": agent,
-            "flag": visible_flags(request.member).open().filter(agent=agent).first(),
-            "samples": _of(agent, kept.order_by("score_hundredths", "-closed_at", "pk")[:MOST]),
-            "notes": _of(
-                agent, written.order_by("-created_at" if request.member.is_leader else "-shared_at", "pk")[:MOST]
-            ),
-        }
-        return Response(CoachingShown(answer).data)
+        flag = visible_flags(request.member).open().filter(agent=agent).first()
+        kept, written = self.samples(agent), self.notes(agent)
+        people = _people({one.captured_by_id for one in kept} | {one.author_id for one in written})
+        sample, note = SampleShown(), NoteShown()
+        return Response(
+            {
+                "agent": PersonCoached(agent).data,
+                "flag": None if flag is None else FlagShown(flag).data,
+                "samples": [
+                    sample.shown(
+                        one,
+                        agent,
+                        (one.conversation__source, one.conversation__external_id),
+                        people.get(one.captured_by_id),
+                    )
+                    for one in kept
+                ],
+                "notes": [note.shown(one, agent, people[one.author_id]) for one in written],
+            }
+        )
+
+    def samples(self, agent):
+        """Rows of SAMPLE_COLUMNS and OF_CONVERSATION, the worst first: to make models of them takes as long as all else."""
+        kept = visible_samples(self.member).kept().filter(agent=agent).order_by("score_hundredths", "-closed_at", "pk")
+        return list(kept.values_list(*SAMPLE_COLUMNS, *OF_CONVERSATION, named=True)[:MOST])
+
+    def notes(self, agent):
+        """Rows of NOTE_COLUMNS, the newest first; for others than leaders with `shared_at` and `words_at`."""
+        written = visible_notes(self.member).current().filter(agent=agent)
+        if self.member.is_leader:
+            return list(written.order_by("-created_at", "pk").values_list(*NOTE_COLUMNS, named=True)[:MOST])
+        of_sharing = ("shared_at", "words_at")
+        return list(written.order_by("-shared_at", "pk").values_list(*NOTE_COLUMNS, *of_sharing, named=True)[:MOST])
 
 
 class AgentTrajectory(ApiView):

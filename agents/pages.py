@@ -1,12 +1,15 @@
 """The door every page stands behind."""
 
 from functools import wraps
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
@@ -29,7 +32,7 @@ def page(*methods):
         @wraps(view)
         def answer(request, *args, **kwargs):
             if not request.user.is_authenticated:
-                return redirect_to_login(request.get_full_path())
+                return redirect_to_login(_back_to(request))
             if any("\0" in value for values in dict(request.POST.lists()).values() for value in values):
                 raise BadRequest(
                     "A NUL character cannot be stored."
@@ -47,6 +50,16 @@ def page(*methods):
         return answer
 
     return decorate
+
+
+def _back_to(request):
+    """Where who has to sign in first comes back to. The address of a form is often no page: then to where the form stood."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    stood = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(stood, {request.get_host()}):
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return urlsplit(stood)._replace(scheme="", netloc="", fragment="").geturl()
 
 
 def wants_fragment(request):

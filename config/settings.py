@@ -255,11 +255,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "filters": {"without_keys": {"()": "config.logs.WithoutKeys"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # These two print request and response bodies at DEBUG: customers' words would rest in the log.
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("anthropic", "httpx2", "httpcore2")},
+        # These two name the address of a request that was refused, and there are addresses that let their reader in.
+        **{name: {"filters": ["without_keys"]} for name in ("django.request", "django.security.csrf")},
         # One line a task says nothing: what a row owes, and why it failed, stands in the row.
         **{name: {"level": "WARNING"} for name in ("celery.worker.strategy", "celery.app.trace")},
     },

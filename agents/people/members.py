@@ -103,7 +103,7 @@ def remove(member, *, by):
     if by.pk != member.pk:
         require(by, Right.MANAGE_WORKSPACE)
     with transaction.atomic():
-        _change(member, by, left_at=timezone.now(), agent=None)
+        _change(member, by, may_self=True, left_at=timezone.now(), agent=None)
         member.tokens.filter(revoked_at=None).update(revoked_at=timezone.now(), revoked_by=by)
 
 
@@ -126,17 +126,18 @@ def hand_over(member, *, by):
         _change(member, by, role=Member.Role.OWNER)
 
 
-def _change(member, by, *, rows=None, **values):
+def _change(member, by, *, rows=None, may_self=False, **values):
     """The next version of a member who has not left and is not the owner, unless `rows` says among which.
 
     Nothing is written where the values are theirs already. `by` must still be what they were: of two admins who remove each
-    other at once, one is too late.
+    other at once, one is too late. With `may_self` it needs no leader to do it to oneself.
     """
     rows = Member.objects.filter(left_at=None).exclude(role=Member.Role.OWNER) if rows is None else rows
     rows = rows.filter(workspace_id=by.workspace_id)
     with transaction.atomic():
         roles = _hold(member, by)
-        if by.pk not in roles or (by.pk != member.pk and roles[by.pk] not in LEADERS):
+        is_own = may_self and by.pk == member.pk
+        if by.pk not in roles or (roles[by.pk] not in LEADERS and not is_own):
             raise NotAllowed("You may not do this any more: your own place here was changed meanwhile.")
         if rows.filter(pk=member.pk, **values).exists():
             return

@@ -1,8 +1,10 @@
 """What can be done to notes and their follow-ups."""
 
+import uuid
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents import history
@@ -28,17 +30,31 @@ class NoFollowUp(Refusal):
     """The note asks for no follow-up, or not any more."""
 
 
-def write(agent, *, by, body, sample=None, follow_up_at=None, shared_with_agent=False):
-    """A new note on `agent`, private to leaders unless shared. Raises NotAllowed, ValidationError."""
+def write(agent, *, by, body, sample=None, follow_up_at=None, shared_with_agent=False, id=None):
+    """A new note on `agent`, private to leaders unless shared. Raises NotAllowed, ValidationError.
+
+    With an `id` of the caller's choice, the same note asked for twice is made once and returned as it stands now. Other words
+    under that id are another note: a page that was gone back to is no reason to lose them.
+    """
     require(by, Right.COACH_PEOPLE)
     if sample is not None and sample.agent_id != agent.pk:
         raise ValidationError({"sampleId": "This sample belongs to another agent."})
     note = Note(
-        workspace_id=agent.workspace_id, agent=agent, author=by, body=checked_body(body), sample=sample,
+        id=id or uuid.uuid4(), workspace_id=agent.workspace_id, agent=agent, author=by, body=checked_body(body), sample=sample,
         follow_up_at=checked_follow_up(follow_up_at), shared_with_agent=checked_sharing(agent, shared_with_agent),
     )  # fmt: skip
     note._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
-    note.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            note.save(force_insert=True)
+    except IntegrityError:
+        if id is None or not Note.objects.filter(pk=id).exists():
+            raise
+        first = Note.history.filter(id=id, version=1, agent=agent, author=by, body=note.body)
+        told = {"sample": sample, "follow_up_at": follow_up_at, "shared_with_agent": shared_with_agent}
+        if first.filter(**told).exists():
+            return Note.objects.get(pk=id)
+        return write(agent, by=by, body=body, **told)
     return note
 
 

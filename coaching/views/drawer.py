@@ -1,7 +1,7 @@
 """What the pages about one agent's record have in common: whose it is, and the drawer as a part and as a page."""
 
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
@@ -26,9 +26,12 @@ def uuid_or_404(value):
 
 
 def context(request, agent):
-    """What the drawer of `agent` (a visible one) is drawn from."""
+    """What the drawer of `agent` (a visible one) is drawn from. `note_id` is for the note that is to be written: it is kept
+    once, however often its form is sent.
+    """
     return {
         "drawer": drawer.load(request.member, agent),
+        "note_id": uuid4(),
         "typed": {"sample": request.GET.get("sample", "")},
         "closed_url": f"{reverse('team')}{team_page.Question.parse(request.GET).query()}",
     }

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from http import HTTPStatus
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -25,13 +26,17 @@ FIELDS = {"body": "body", "followUpAt": "follow_up", "sharedWithAgent": "share"}
 
 @dataclass(frozen=True)
 class TypedNote:
-    """What was typed into a note's form, as it was typed. `follow_up` is empty, ANOTHER_DAY (then `day` says which) or a day."""
+    """What was typed into a note's form, as it was typed. `follow_up` is empty, ANOTHER_DAY (then `day` says which) or a day.
+
+    `id` is what a new note is to have; None where the form named none.
+    """
 
     body: str = ""
     sample: str = ""
     follow_up: str = ""
     day: str = ""
     share: bool = False
+    id: UUID | None = None
 
     @classmethod
     def of(cls, sent):
@@ -46,6 +51,7 @@ class TypedNote:
             follow_up=follow_up,
             day=day,
             share="share" in sent,
+            id=_uuid(sent.get("id", "")),
         )
 
     @classmethod
@@ -161,19 +167,19 @@ def history(request, note_id):
 def _write(request, agent):
     typed = TypedNote.of(request.POST)
     sample = _sample(request, agent, typed.sample)
+    again = {"typed": typed, "retyped": True} | ({"note_id": typed.id} if typed.id else {})
     require(request.member, Right.COACH_PEOPLE)
     if "back" in request.POST:
-        return drawer.part(request, agent, "coaching/_notes.html", typed=typed, retyped=True)
+        return drawer.part(request, agent, "coaching/_notes.html", **again)
     try:
         told = {"body": typed.body, "follow_up_at": typed.follow_up_at(), "shared_with_agent": typed.share}
         if typed.share and _asks_first(request):
             _checked(agent, told)
-            preview = {"typed": typed, "retyped": True, "preview": True, "about": sample}
-            return drawer.part(request, agent, "coaching/_notes.html", **preview)
-        note = notes.write(agent, by=request.member, sample=sample, **told)
+            return drawer.part(request, agent, "coaching/_notes.html", **again, preview=True, about=sample)
+        note = notes.write(agent, by=request.member, sample=sample, id=typed.id, **told)
     except ValidationError as refusal:
-        shown = {"typed": typed, "retyped": True, "errors": _beside(refusal)}
-        return drawer.part(request, agent, "coaching/_notes.html", HTTPStatus.BAD_REQUEST, **shown)
+        again["errors"] = _beside(refusal)
+        return drawer.part(request, agent, "coaching/_notes.html", HTTPStatus.BAD_REQUEST, **again)
     kept = f"Kept, and shared with {agent}." if note.shared_with_agent else "Kept, private to leaders."
     if wants_fragment(request):
         return drawer.changed(drawer.part(request, agent, "coaching/_notes.html", typed=TypedNote(), kept=kept))
@@ -228,6 +234,11 @@ def _said(note, *, was_shared, was_read):
     if was_read and note.acknowledged_at is None:
         return f"Kept. The new words count as not read by {note.agent}."
     return "Kept."
+
+
+def _uuid(typed):
+    with suppress(ValueError):
+        return UUID(typed)
 
 
 def _number(typed):

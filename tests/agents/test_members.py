@@ -223,6 +223,19 @@ def test_member_changes_nobody_and_may_leave(workspace, owner, linked_member, un
     assert set(Member.objects.current()) == {owner, linked_member}
 
 
+def test_admin_who_was_demoted_meanwhile_neither_takes_the_role_back_nor_a_row(workspace, owner, admin):
+    as_read = Member.objects.get(pk=admin.pk)
+    members.change_role(admin, by=owner, role="member")
+
+    with pytest.raises(NotAllowed):
+        members.change_role(as_read, by=as_read, role="admin")
+    with pytest.raises(NotAllowed):
+        members.link(as_read, by=as_read, agent=factories.human(workspace))
+
+    admin.refresh_from_db()
+    assert (admin.role, admin.agent) == ("member", None)
+
+
 def test_leader_of_another_workspace_changes_nobody_here(stranger, admin, linked_member):
     for act, values in (
         (members.change_role, {"role": "member"}),

@@ -4,6 +4,7 @@ import re
 from datetime import date, timedelta
 from html import unescape
 from itertools import chain
+from uuid import UUID
 
 import pytest
 from django.http import HttpResponse
@@ -90,6 +91,42 @@ def test_sharing_is_shown_once_and_then_kept_at_once(headers, sarah, client):
         ("First.", True),
         ("Second.", True),
     ]
+
+
+@BOTH
+def test_form_that_is_sent_twice_keeps_one_note(headers, sarah, client):
+    typed = {
+        "id": field(client.get(f"/team/{sarah.pk}"), "id"),
+        "body": "Once.",
+        "follow_up": (timezone.localdate() + timedelta(days=7)).isoformat(),
+    }
+    for _ in range(2):
+        response = client.post(f"/team/{sarah.pk}/notes", typed, headers=headers)
+        assert response.status_code in (200, 302)
+
+    assert list(Note.objects.values_list("id", "version")) == [(UUID(typed["id"]), 1)]
+
+
+def test_form_that_was_gone_back_to_keeps_other_words_as_another_note(sarah, client, signed_in, admin):
+    typed = {"id": field(client.get(f"/team/{sarah.pk}"), "id"), "body": "First."}
+    client.post(f"/team/{sarah.pk}/notes", typed)
+
+    client.post(f"/team/{sarah.pk}/notes", typed | {"body": "Second."})
+    signed_in(admin).post(f"/team/{sarah.pk}/notes", typed)
+
+    assert sorted(Note.objects.values_list("body", flat=True)) == ["First.", "First.", "Second."]
+
+
+@BOTH
+def test_id_of_a_note_travels_through_the_preview_and_a_refusal(headers, sarah, client):
+    asked = field(client.get(f"/team/{sarah.pk}"), "id")
+
+    refused = client.post(f"/team/{sarah.pk}/notes", {"id": asked, "body": ""}, headers=headers)
+    shown = client.post(f"/team/{sarah.pk}/notes", {"id": asked, "body": "x", "share": "on"}, headers=headers)
+    nonsense = client.post(f"/team/{sarah.pk}/notes", {"id": "none", "body": ""}, headers=headers)
+
+    assert (field(refused, "id"), field(shown, "id")) == (asked, asked)
+    assert UUID(field(nonsense, "id"))
 
 
 @BOTH

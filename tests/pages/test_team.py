@@ -94,6 +94,19 @@ def test_anonymous_is_asked_to_sign_in_and_comes_back(agent):
     assert response.url == f"/sign-in?next=/team%3Fagent%3D{agent.pk}"
 
 
+def test_form_of_somebody_signed_out_leads_back_to_the_page_it_stood_on(agent):
+    path = f"/team/{agent.pk}/notes"
+
+    known = Client().post(path, {"body": "x"}, headers={"Referer": f"http://testserver/team/{agent.pk}?sample=1#note"})
+    others = [
+        Client().post(path, {"body": "x"}, headers={"Referer": stood} if stood else {})
+        for stood in (None, "https://evil.example/team", "http://testserver.evil.example/team")
+    ]
+
+    assert known.url == f"/sign-in?next=/team/{agent.pk}%3Fsample%3D1"
+    assert {response.url for response in others} == {"/sign-in?next=/"}
+
+
 def test_leader_sees_everybody_with_the_ratings_behind_each_number(owner, signed_in):
     sarah = factories.human(owner.workspace, name="Sarah")
     factories.human(owner.workspace, name="Joon")
@@ -169,7 +182,7 @@ def test_person_without_workspace_is_told_so(db, signed_in, owner):
 
     page = signed_in(member).get("/team")
 
-    assert page.status_code == 403
+    assert page.status_code == 404
     assert "You are not in any workspace" in page.content.decode()
 
 

@@ -21,6 +21,7 @@ def as_shared(rows):
         .annotate(last_other=Coalesce(Subquery(other), "last_private", output_field=IntegerField()))
         .annotate(
             shared_at=Case(When(last_private=0, then="created_at"), default=Subquery(since)),
-            words_at=Case(When(last_other=0, then="created_at"), default=Subquery(words)),
         )
+        # Words that stand in no version were written past the product; nothing says that they are newer.
+        .annotate(words_at=Coalesce(Case(When(last_other=0, then="created_at"), default=Subquery(words)), "shared_at"))
     )

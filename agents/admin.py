@@ -89,6 +89,14 @@ class UserBack(UserAdmin, Back):
     def has_add_permission(self, request):
         return request.user.is_superuser
 
+    def user_change_password(self, request, id, form_url=""):
+        """Who is given another password is signed out everywhere, as after every change of it."""
+        before = self.get_object(request, unquote(id))
+        answer = super().user_change_password(request, id, form_url)
+        if before is not None and User.objects.exclude(password=before.password).filter(pk=before.pk).exists():
+            accounts.end_sessions(before, keep=request.session.session_key)
+        return answer
+
     def save_model(self, request, obj, form, change):
         obj.email = obj.email.lower()
         super().save_model(request, obj, form, change)

@@ -314,6 +314,27 @@ def test_own_browser_can_be_signed_out_there(client, ours, staff):
     assert client.get("/account").status_code == 302
 
 
+def test_who_is_given_another_password_is_signed_out_everywhere_and_the_operator_nowhere(client, ours, operator):
+    owner = Member.objects.get(workspace=ours, role=Member.Role.OWNER).user
+    page, new = "/admin/agents/user/{}/password/", "another long phrase"
+    typed = {"usable_password": "true", "password1": new, "password2": new, "set-password": "x"}
+
+    assert client.post(page.format(owner.pk), typed | {"password2": "else"}).status_code == 200
+    assert BrowserSession.objects.filter(user=owner).exists()
+    assert client.post(page.format(owner.pk), typed).status_code == 302
+
+    owner.refresh_from_db()
+    assert owner.check_password(new)
+    assert not BrowserSession.objects.filter(user=owner).exists()
+    assert client.post(page.format(operator.pk), typed).status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+
+def test_own_password_is_changed_on_the_own_account(client, staff):
+    assert client.get("/admin/password_change/").url == "/account"
+    assert 'href="/account"' in client.get("/admin/").content.decode()
+
+
 def test_browser_that_is_signed_out_already_is_told(ours, staff):
     session = BrowserSession.objects.filter(user=staff.user).first()
     accounts.end_session(session)

@@ -41,17 +41,23 @@ def create_agent(
 
 
 def update_agent(agent, *, by, team=None, external_ids=None, **fields):
-    """Change an agent's name, team, activity, coaching or storage. Raises NotAllowed, ValidationError."""
+    """Change an agent's name, team, activity, coaching or storage. Raises NotAllowed, ValidationError.
+
+    Only what is given is written. `agent` is read anew, so that what others change at the same time stays.
+    """
     require(by, Right.MANAGE_WORKSPACE)
     with transaction.atomic():
-        for field, value in fields.items():
-            setattr(agent, field, value)
+        agent.refresh_from_db(from_queryset=Agent.objects.select_for_update(no_key=True))
+        given = dict(fields)
         if team is not None:
-            agent.team = team_named(agent.workspace, team)
+            given["team"] = team_named(agent.workspace, team)
+        for field, value in given.items():
+            setattr(agent, field, value)
         if agent.coaching and not agent.is_ai:
             raise ValidationError({"coaching": "Only an AI agent has a coach."})
         agent.full_clean(exclude=["workspace", "team"])
-        agent.save(update_fields=[*fields, "team"])
+        if given:
+            agent.save(update_fields=list(given))
         if external_ids is not None:
             set_external_ids(agent, external_ids)
     return agent

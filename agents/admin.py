@@ -9,6 +9,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from agents import actions
@@ -33,7 +34,7 @@ from agents.models import (
     User,
     Workspace,
 )
-from agents.people import invitations, members, workspaces
+from agents.people import accounts, invitations, members, own_rows, workspaces
 
 admin.site.unregister(Group)  # what people may do hangs on their role in a workspace
 admin.site.add_page("owed-work", owed_work.page, label="Owed work")  # type: ignore[attr-defined]  # config.apps makes it ours
@@ -88,6 +89,14 @@ class UserBack(UserAdmin, Back):
     def has_add_permission(self, request):
         return request.user.is_superuser
 
+    def user_change_password(self, request, id, form_url=""):
+        """Who is given another password is signed out everywhere, as after every change of it."""
+        before = self.get_object(request, unquote(id))
+        answer = super().user_change_password(request, id, form_url)
+        if before is not None and User.objects.exclude(password=before.password).filter(pk=before.pk).exists():
+            accounts.end_sessions(before, keep=request.session.session_key)
+        return answer
+
     def save_model(self, request, obj, form, change):
         obj.email = obj.email.lower()
         super().save_model(request, obj, form, change)
@@ -130,6 +139,8 @@ class WorkspaceBack(VersionsShown):
 
 class MemberForm(RowForm):
     """Ownership is handed over by the owner, so a list of roles names it only for a workspace's first owner."""
+
+    compared = ("role", "agent")
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -225,9 +236,14 @@ class ExternalIdInline(Scope, admin.StackedInline):
         return self.may(request)
 
 
+class AgentForm(RowForm):
+    compared = ("team", *CHANGED_BY_ACTION)
+
+
 @admin.register(Agent)
 class AgentBack(Back):
     group = "Agents"
+    form = AgentForm
     list_display = ("name", "kind", "team", "active", "coaching", "configuration_version", "workspace")
     list_filter = ("kind", "active", "coaching", "storage_mode", ("team", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("team", "workspace")
@@ -247,9 +263,12 @@ class AgentBack(Back):
         return (*fields, "kind") if obj else fields
 
     def get_search_results(self, request, queryset, search_term):
-        """Where an agent is chosen for something that only AI agents have, only these are offered."""
-        if request.GET.get("model_name") in (Procedure.KIND, "memory"):
+        """Where only AI agents can be chosen, or only people who are nobody's own row yet, no others are offered."""
+        asked_for = request.GET.get("model_name")
+        if asked_for in (Procedure.KIND, "memory"):
             queryset = queryset.ai()
+        elif asked_for in ("member", "invitation"):
+            queryset = queryset.filter(own_rows.FREE)
         return super().get_search_results(request, queryset, search_term)
 
     def view_on_site(self, obj):
@@ -257,11 +276,15 @@ class AgentBack(Back):
 
     def save_model(self, request, obj, form, change):
         by = self.acting(request, obj)
-        fields = {name: form.cleaned_data[name] for name in CHANGED_BY_ACTION}
         team = obj.team.name if obj.team else ""
         if change:
-            actions.update_agent(Agent.objects.get(pk=obj.pk), by=by, team=team, **fields)
+            fields = {name: form.cleaned_data[name] for name in CHANGED_BY_ACTION if name in form.changed_data}
+            if "team" in form.changed_data:
+                fields["team"] = team
+            if fields:
+                actions.update_agent(Agent.objects.get(pk=obj.pk), by=by, **fields)
         else:
+            fields = {name: form.cleaned_data[name] for name in CHANGED_BY_ACTION}
             made = actions.create_agent(obj.workspace, kind=obj.kind, team=team, by=by, door=Door.ADMIN, **fields)
             obj.pk = made.pk
             obj._state.adding = False
@@ -373,6 +396,7 @@ class InvitationBack(OwedBack):
     list_select_related = ("workspace", "invited_by__user")
     search_fields = ("email", "workspace__name")
     ordering = ("-created_at", "pk")
+    autocomplete_fields = ("agent",)
     form = RowForm
     never_shown = (*OwedBack.never_shown, "number")
     giving_up = "The mail is not sent. The invitation stands, and can be sent again."
@@ -397,7 +421,16 @@ class InvitationBack(OwedBack):
     def buttons_for(self, row):
         if row.accepted_at or row.revoked_at:
             return ()
-        return (*super().buttons_for(row), "send_again", "revoke")
+        owed = super().buttons_for(row)
+        return (*(owed if row.expires_at > timezone.now() else owed[1:]), "send_again", "revoke")
+
+    @button("Try again now")
+    def try_again(self, request, row, words):
+        invitations.mail_again(row, by=self.acting_on_work(request, row))
+        return "The mail is due now, with the same link. A worker takes it within seconds."
+
+    def end(self, row, *, by):
+        invitations.give_up_mail(row, by=by)
 
     @button("Send again")
     def send_again(self, request, row, words):
@@ -471,7 +504,7 @@ class BrowserSessionBack(ReadOnly):
 
     @button("Sign out there", danger=True)
     def end(self, request, row, words):
-        BrowserSession.objects.filter(id=row.id).delete()
+        accounts.end_session(row)
         return "Signed out there: the next request of that browser leads to the sign-in."
 
     def log_change(self, request, obj, message):

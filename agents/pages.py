@@ -18,12 +18,12 @@ from agents.access import NotAllowed
 FRAGMENT = "HX-Request-Type"
 
 
-def page(*methods):
+def page(*methods, of_account=False):
     """Make a view a page of a signed-in member, for `methods` (default: GET).
 
-    Strangers are asked to sign in; a person without a workspace is told so; `NotAllowed` becomes a 403 with its reason.
-    Times are those of the workspace. Answers are never kept by caches, for the next person at the machine may be
-    somebody else.
+    Strangers are asked to sign in; a person without a workspace is told so, except where the page is `of_account`, about the
+    login itself; `NotAllowed` becomes a 403 with its reason. Times are those of the workspace. Answers are never kept by
+    caches, for the next person at the machine may be somebody else.
     """
 
     def decorate(view):
@@ -37,10 +37,10 @@ def page(*methods):
                 raise BadRequest(
                     "A NUL character cannot be stored."
                 )  # no keyboard sends one; PostgreSQL refuses it late
-            if not request.member:
+            if not request.member and not of_account:
                 return render(request, "agents/no_workspace.html", status=404)
             try:
-                with timezone.override(request.member.workspace.zone):
+                with timezone.override(request.member.workspace.zone if request.member else None):
                     response = view(request, *args, **kwargs)
             except NotAllowed as refusal:
                 raise PermissionDenied(str(refusal)) from refusal

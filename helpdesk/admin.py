@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, RowForm, button, led
-from agents.back_office.versioned import VersionsShown
+from agents.back_office.versioned import VersionedForm, VersionsShown
 from helpdesk import clocks, deeplinks
 from helpdesk.models import Conversation, DeepLink, Rating, RatingDay, TimeZoneChange
 
@@ -55,6 +55,7 @@ class RatingDayBack(ReadOnly):
 @admin.register(DeepLink)
 class DeepLinkBack(VersionsShown):
     group = "Conversations"
+    form = VersionedForm
     version_fields = ("conversation_pattern", "account_pattern", "keys")
     list_display = ("source", "conversation_pattern", "workspace")
     list_filter = (("workspace", admin.RelatedOnlyFieldListFilter),)
@@ -62,6 +63,9 @@ class DeepLinkBack(VersionsShown):
     search_fields = ("source", "conversation_pattern")
     ordering = ("source", "pk")
     fields = ("workspace", "source", "conversation_pattern", "account_pattern", "keys")
+
+    def get_fields(self, request, obj=None):
+        return [*super().get_fields(request, obj), *(["base_version"] if obj else [])]
 
     def get_readonly_fields(self, request, obj=None):
         fields = super().get_readonly_fields(request, obj)
@@ -74,6 +78,7 @@ class DeepLinkBack(VersionsShown):
         saved = deeplinks.save(
             obj.workspace, source=obj.source, conversation_pattern=obj.conversation_pattern,
             account_pattern=obj.account_pattern, keys=obj.keys, by=self.acting(request, obj),
+            version=form.cleaned_data["base_version"] if change else 0,
         )  # fmt: skip
         obj.pk = saved.pk
         obj._state.adding = False

@@ -1,5 +1,6 @@
 """A mail server of our own, for tests: real sockets, and answers as told."""
 
+import socket
 import socketserver
 import threading
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ class Server(socketserver.ThreadingTCPServer):
 
     allow_reuse_address = daemon_threads = True
 
-    def __init__(self, answers):
-        super().__init__(("127.0.0.1", 0), Talk)
+    def __init__(self, answers, port):
+        super().__init__(("127.0.0.1", port), Talk)
         self.answers = answers
         self.mails = []
         self.taken = threading.Event()
@@ -47,15 +48,24 @@ class Talk(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def smtp_server(settings, **answers):
+def smtp_server(settings, port=0, **answers):
     """Yields the server, with Django's settings pointing at it. `answers` by verb: RCPT="550 No such user"."""
-    with Server({verb.replace("_", " "): answer for verb, answer in answers.items()}) as server:
+    with Server({verb.replace("_", " "): answer for verb, answer in answers.items()}, port) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         use(settings, server.server_address[1])
         yield server
         server.shutdown()
         thread.join()
+
+
+def nobody_listens(settings) -> int:
+    """Let mail go to a port of this machine where no server is yet; returns the port."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    use(settings, port)
+    return port
 
 
 def use(settings, port):

@@ -54,6 +54,16 @@ class RowForm(forms.ModelForm):
     """
 
     request = None
+    compared: tuple[
+        str, ...
+    ] = ()  # fields that changed where they differ from what the form showed, not from what is stored
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name in self.compared:
+            shown = not self.is_bound or self.add_initial_prefix(name) in self.data
+            if name in self.fields and shown and not self.instance._state.adding:
+                self.fields[name].show_hidden_initial = True
 
     def clean(self):
         cleaned = super().clean()
@@ -76,7 +86,7 @@ class RowForm(forms.ModelForm):
             return self.instance.workspace
         if "workspace" in self.fields:
             return cleaned.get("workspace")
-        if "agent" in self.fields:
+        if "agent" in self.fields and self.fields["agent"].required:
             return cleaned["agent"].workspace if cleaned.get("agent") else None
         return Workspace.objects.get(pk__in=led(self.request))
 

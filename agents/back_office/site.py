@@ -54,6 +54,10 @@ class BackOffice(AdminSite):
             raise PermissionDenied("The back office is for the people who run this installation.")
         return redirect_to_login(wanted, reverse("sign-in"))
 
+    def password_change(self, request, extra_context=None):
+        """One's own password is changed where everybody changes theirs: throttled, and it ends the other browsers."""
+        return HttpResponseRedirect(reverse("account"))
+
     def logout(self, request, extra_context=None):
         return LogoutView.as_view()(request)
 

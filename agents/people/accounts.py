@@ -21,6 +21,10 @@ RESETS_KEPT = timedelta(days=30)
 SWITCHED_OFF = "The account was switched off before the mail could be sent."
 
 
+class SignedOut(Refusal):
+    """The browser session has ended."""
+
+
 class ChangedMeanwhile(Refusal):
     """Somebody else changed the password first."""
 
@@ -70,11 +74,17 @@ def set_password(user, password, *, keep=None) -> int:
         return end_sessions(user, keep=keep)
 
 
-def end_sessions(user, *, keep=None, only=None) -> int:
-    """End the browser sessions of `user`: all but the one whose key is `keep`, or `only` the one of that id. Returns how many."""
-    rows = BrowserSession.objects.filter(user=user).exclude(session_key=keep or "")
-    ended, _ = (rows if only is None else rows.filter(id=only)).delete()
+def end_sessions(user, *, keep=None) -> int:
+    """End the browser sessions of `user`, all but the one whose key is `keep`. Returns how many."""
+    ended, _ = BrowserSession.objects.filter(user=user).exclude(session_key=keep or "").delete()
     return ended
+
+
+def end_session(session) -> None:
+    """Sign one browser out: its next request leads to the sign-in. Raises SignedOut where it is signed out already."""
+    ended, _ = BrowserSession.objects.filter(id=session.id).delete()
+    if not ended:
+        raise SignedOut("That browser is signed out already.")
 
 
 def ask_for_reset(email, *, place) -> bool:

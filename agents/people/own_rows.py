@@ -3,16 +3,18 @@
 from collections import Counter
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
 from agents.models import Agent
 
 MOST_OFFERED = 100
 MOST_NAMED = 5
+FREE = Q(kind=Agent.Kind.HUMAN, member=None)
 
 
 def free(workspace):
     """The people among the agents who are nobody's own row yet."""
-    return Agent.objects.filter(workspace=workspace, kind=Agent.Kind.HUMAN, member=None)
+    return Agent.objects.filter(FREE, workspace=workspace)
 
 
 def offered(workspace, typed="") -> list[str]:

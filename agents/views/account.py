@@ -1,5 +1,6 @@
 """What is a person's own: name, password, the browsers they are signed in with, and which workspace they look at."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -34,7 +35,7 @@ class Browser:
     is_this_one: bool
 
 
-@page("GET", "POST")
+@page("GET", "POST", of_account=True)
 def account(request):
     """Who they are here; a POST changes their name."""
     if request.method != "POST":
@@ -51,7 +52,7 @@ def account(request):
     return _show(request, name_form=form, status=HTTPStatus.BAD_REQUEST)
 
 
-@page("POST")
+@page("POST", of_account=True)
 @sensitive_post_parameters("old", "password", "again")
 def change_password(request):
     """A new password, for who knows the old one. The other browsers are signed out."""
@@ -86,18 +87,22 @@ def wrong_password(request, password) -> str | None:
     return f"Too many tries. {wait}" if wait else "This is not your password."
 
 
-@page("POST")
+@page("POST", of_account=True)
 def end_session(request, session_id):
     """Sign one browser out."""
-    if request.session.session_key == _key_of(request, session_id):
+    session = BrowserSession.objects.filter(user=request.user, id=session_id).first()
+    if session is None:
+        raise Http404
+    if request.session.session_key == session.session_key:
         request.session.flush()
         return redirect("sign-in")
-    accounts.end_sessions(request.user, only=session_id)
+    with suppress(accounts.SignedOut):  # it went by itself in this moment
+        accounts.end_session(session)
     messages.success(request, "That browser is signed out.")
     return redirect("account")
 
 
-@page("POST")
+@page("POST", of_account=True)
 def end_other_sessions(request):
     """Sign all other browsers out."""
     messages.success(request, _ended(accounts.end_sessions(request.user, keep=request.session.session_key)))
@@ -126,13 +131,6 @@ def leave(request):
     request.session.pop(SESSION_KEY, None)
     messages.success(request, f"You have left {name}.")
     return redirect(settings.LOGIN_REDIRECT_URL)
-
-
-def _key_of(request, session_id):
-    key = BrowserSession.objects.filter(user=request.user, id=session_id).values_list("session_key", flat=True).first()
-    if key is None:
-        raise Http404
-    return key
 
 
 def _ended(n):

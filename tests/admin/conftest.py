@@ -24,6 +24,7 @@ def furnish(word):
     owner = factories.owner(workspace, name=f"{word} owner", is_staff=True)
     person = factories.human(workspace, name=f"{word} person", team=f"{word} team")
     factories.member(workspace, agent=person, name=f"{word} colleague")
+    factories.human(workspace, name=f"{word} newcomer", team=f"{word} team")
     agent = factories.ai_agent(workspace, name=f"{word} assistant", team=f"{word} helpers")
     ExternalId.objects.create(workspace=workspace, agent=person, source="desk", value=f"{word}-1")
     gone = factories.memory(agent, owner, summary=f"{word} memory that goes.")
@@ -106,6 +107,33 @@ def operator(db, client):
     user = factories.user(is_staff=True, is_superuser=True, name="Operator")
     client.force_login(user)
     return user
+
+
+@pytest.fixture
+def press(client):
+    """A function: row, button, words -> the messages that the next page shows."""
+
+    def pressed(row, name, words="", **sent):
+        answer = client.post(page_of(row), {"_button": name, "_words": words, **sent}, follow=True)
+        assert answer.status_code == 200
+        return [str(message) for message in answer.context["messages"]]
+
+    return pressed
+
+
+def called(row):
+    """What the address of a row's page calls it: never by the key that opens a browser session."""
+    return row.id if isinstance(row, BrowserSession) else row.pk
+
+
+def page_of(row):
+    """The address of a row's page."""
+    return f"/admin/{row._meta.app_label}/{row._meta.model_name}/{called(row)}/change/"
+
+
+def shown(client, row):
+    """The names of the buttons on a row's page."""
+    return [button["name"] for button in client.get(page_of(row)).context["buttons"]]
 
 
 def registered():

@@ -9,26 +9,9 @@ from coaching.models import Backtest, Flag, Note, Proposal, Sample, Sweep, Turn
 from memories import actions as memories
 from memories.models import Memory
 from tests import factories
+from tests.admin.conftest import shown
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def press(client):
-    """A function: row, button, words -> the messages that the next page shows."""
-
-    def pressed(row, name, words="", **sent):
-        page = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
-        answer = client.post(page, {"_button": name, "_words": words, **sent}, follow=True)
-        assert answer.status_code == 200
-        return [str(message) for message in answer.context["messages"]]
-
-    return pressed
-
-
-def shown(client, row):
-    page = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
-    return [button["name"] for button in client.get(page).context["buttons"]]
 
 
 def test_proposal_is_approved_once_and_taken_back(client, ours, staff, press):

@@ -59,9 +59,7 @@ def test_staff_see_no_password_and_cannot_change_a_login(client, ours, staff):
     page = f"/admin/agents/user/{staff.user.pk}/change/"
     html = client.get(page).content.decode()
     assert staff.user.email in html
-    assert "password" not in html.replace("password_change", "").replace("passwordreset", "").replace(
-        "Change password", ""
-    )
+    assert "password" not in html.replace("passwordreset", "")
     assert client.post(page, {"email": "new@test.example", "is_superuser": "on"}).status_code == 403
     assert client.get(f"/admin/agents/user/{staff.user.pk}/password/").status_code == 403
     assert client.get("/admin/agents/user/add/").status_code == 403

@@ -5,20 +5,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from agents.models import Agent, BrowserSession, Member, User, Workspace
+from agents.back_office.versioned import SHOWN_VERSIONS, VersionsShown
+from agents.models import Agent, Member, User, Workspace
 from coaching.models import Proposal
-from tests.admin.conftest import furnish, registered
+from tests import factories
+from tests.admin.conftest import called, furnish, registered
 
 pytestmark = pytest.mark.django_db
 
 
 def address(back, page, *args):
     return reverse(f"admin:{back.opts.app_label}_{back.opts.model_name}_{page}", args=args)
-
-
-def called(row):
-    """What the address of a row's page calls it: never by the key that opens a browser session."""
-    return row.id if isinstance(row, BrowserSession) else row.pk
 
 
 def of(workspace, back):
@@ -130,3 +127,32 @@ def test_every_list_asks_the_same_number_of_queries_for_3_rows_and_for_30(client
     made += [furnish(f"Desk {n}") for n in range(3, 30)]
     assert queries() == few
     assert max(few.values()) <= 14
+
+
+VERSIONED = [one for one in registered() if isinstance(one.values[0], VersionsShown)]
+
+
+@pytest.mark.parametrize("back", VERSIONED)
+def test_history_of_60_versions_takes_as_many_queries_as_one_of_2(back, client, ours, staff):
+    """Also where the author and what a version points at differ from one to the next."""
+    row = of(ours, back).last()
+    people = [factories.user(name=f"Ours author {n}") for n in range(3)]
+
+    def grow(versions):
+        newest = row.history.order_by("-version").first()
+        for version in range(newest.version + 1, versions + 1):
+            newest.pk, newest.version, newest.history_type = None, version, "~"
+            newest.history_user = people[version % 3]
+            newest.save(force_insert=True)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(address(back, "history", called(row)))
+        assert answer.status_code == 200
+        return len(captured), len(answer.context["versions"])
+
+    client.get("/admin/")
+    grow(2)
+    few, n_few = queries()
+    grow(60)
+    assert (n_few, queries()) == (2, (few, SHOWN_VERSIONS))

@@ -70,7 +70,6 @@ def test_every_kind_of_page_is_accessible_and_whole(colours, screen, staff, open
         f"/admin/coaching/proposal/{proposal.pk}/history/",
         f"/admin/agents/agent/{agent.pk}/change/",
         "/admin/coaching/turn/",
-        "/admin/password_change/",
     ):
         page.goto(address)
         assert_accessible(page)

@@ -1,8 +1,5 @@
 """Reminders by mail: for whom, when, once; nothing for what was settled meanwhile; a mail server that is away is asked again."""
 
-import socket
-import socketserver
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,10 +13,10 @@ from coaching import tasks
 from coaching.actions import notes, reminders
 from coaching.models import Note, Reminder
 from tests import factories
+from tests.smtp_server import nobody_listens, smtp_server
 
 pytestmark = pytest.mark.django_db
 
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
 MONDAY = datetime(2027, 3, 22, tzinfo=UTC)
 AT_NINE = MONDAY.replace(hour=9)
 
@@ -256,96 +253,48 @@ def test_look_at_many_takes_as_many_queries_as_at_one(owner, django_assert_num_q
 # --- A mail server that is away ----------------------------------------------------------------------------------------------
 
 
-class Takes(socketserver.StreamRequestHandler):
-    """Speaks as much SMTP as one mail needs; `server.refuses` is what it answers to a recipient instead."""
-
-    def handle(self):
-        self.say("220 here")
-        for line in self.rfile:
-            verb = line[:4].strip().upper()
-            if verb == b"RCPT" and self.server.refuses:
-                self.say(self.server.refuses)
-            elif verb == b"DATA":
-                self.say("354 go on")
-                self.server.taken.append(b"".join(iter(self.rfile.readline, b".\r\n")))
-                self.say("250 taken")
-            elif verb == b"QUIT":
-                self.say("221 bye")
-                return
-            else:
-                self.say("250 yes")
-
-    def say(self, words):
-        self.wfile.write(f"{words}\r\n".encode())
-
-
-@pytest.fixture
-def smtp(settings):
-    """A function that starts a mail server at the port that the settings name; until then nobody listens there."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = SMTP, "127.0.0.1", port
-    started = []
-
-    def start(refuses=""):
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = daemon_threads = True
-
-        server = Server(("127.0.0.1", port), Takes)
-        server.refuses, server.taken = refuses, []
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
-
-
-def test_refused_connection_is_tried_again_later_and_then_sent_once(smtp, owner):
+def test_refused_connection_is_tried_again_later_and_then_sent_once(settings, owner):
+    port = nobody_listens(settings)
     follow_up(owner)
     look(MONDAY.replace(hour=7))
     waits = Reminder.objects.get()
     assert (waits.sent_at, waits.attempts) == (None, 1)
-    assert waits.last_error == "The mail server could not be reached (ConnectionRefusedError)."
+    assert waits.last_error == "Nothing answers at the mail server 127.0.0.1."
     assert timedelta(0) < waits.next_try_at - MONDAY.replace(hour=7) < timedelta(minutes=1)
-    server = smtp()
 
-    look(waits.next_try_at)
-    look(MONDAY.replace(hour=12))
+    with smtp_server(settings, port) as server:
+        look(waits.next_try_at)
+        look(MONDAY.replace(hour=12))
 
     sent = Reminder.objects.get()
     assert (sent.sent_at, sent.next_try_at, sent.last_error) == (waits.next_try_at, None, "")
-    [taken] = server.taken
-    assert b"Subject: Follow up with Sarah\r\n" in taken
-    assert b"Secret" not in taken
+    [taken] = server.mails
+    assert taken["Subject"] == "Follow up with Sarah"
+    assert "Secret" not in taken.as_string()
 
 
 @pytest.mark.parametrize(("answer", "again"), [("450 busy", True), ("550 nobody here", False)])
-def test_refusal_for_now_is_tried_again_and_one_for_good_is_given_up(answer, again, smtp, owner):
-    smtp(refuses=answer)
+def test_refusal_for_now_is_tried_again_and_one_for_good_is_given_up(answer, again, settings, owner):
     follow_up(owner)
 
-    look(MONDAY.replace(hour=7))
+    with smtp_server(settings, RCPT=answer):
+        look(MONDAY.replace(hour=7))
 
     reminder = Reminder.objects.get()
     assert (reminder.sent_at, reminder.next_try_at is not None) == (None, again)
-    assert reminder.last_error == f"The mail server refused the address ({answer[:3]})."
+    assert reminder.last_error == f"The mail server refused the address: {answer}"
     look(MONDAY.replace(hour=9))
     assert Reminder.objects.get().attempts == (2 if again else 1)
 
 
-def test_mail_that_could_not_leave_is_given_up_when_the_next_day_is_over(smtp, owner):
+def test_mail_that_could_not_leave_is_given_up_when_the_next_day_is_over(settings, owner):
+    port = nobody_listens(settings)
     follow_up(owner)
     look(MONDAY.replace(hour=7))
-    server = smtp()
 
-    look(MONDAY + timedelta(days=2))
+    with smtp_server(settings, port) as server:
+        look(MONDAY + timedelta(days=2))
 
     reminder = Reminder.objects.get()
-    assert (server.taken, reminder.sent_at, reminder.next_try_at) == ([], None, None)
-    assert reminder.last_error == (
-        "Too late: the day is over. The mail server could not be reached (ConnectionRefusedError)."
-    )
+    assert (server.mails, reminder.sent_at, reminder.next_try_at) == ([], None, None)
+    assert reminder.last_error == "Too late: the day is over. Nothing answers at the mail server 127.0.0.1."

@@ -428,3 +428,38 @@ def test_what_is_no_address_is_said(db, email):
     page = forget(email)
 
     assert (page.status_code, list(page.context["form"].errors)) == (400, ["email"])
+
+
+# Without a workspace
+
+
+def test_who_is_in_no_workspace_still_has_their_account(owner, admin):
+    client, elsewhere = browser(admin), browser(admin, PHONE)
+    members.remove(admin, by=owner)
+
+    outside = client.get("/team")
+    assert (outside.status_code, 'href="/account"' in text(outside)) == (404, True)
+    page = client.get("/account")
+    assert page.status_code == 200
+    assert f"You are in none. Ask an owner or admin to invite {admin.user.email}." in text(page)
+    assert "Leave" not in text(page)
+    assert "<nav" not in text(page)
+    assert client.post("/account", {"name": "Ana Lind"}).status_code == 302
+    changed = {"old": factories.PASSWORD, "password": NEW, "again": NEW}
+    assert told(client.post("/account/password", changed, follow=True))[-1] == (
+        "Your password is changed. One other browser was signed out."
+    )
+    admin.user.refresh_from_db()
+    assert (admin.user.name, admin.user.check_password(NEW)) == ("Ana Lind", True)
+    assert (is_in(client), is_in(elsewhere)) == (True, False)
+
+
+def test_who_is_in_no_workspace_signs_their_browsers_out_and_leaves_nothing(owner, admin):
+    client, phone, tablet = browser(admin), browser(admin, PHONE), browser(admin)
+    members.remove(admin, by=owner)
+
+    client.post(f"/account/sessions/{row_of(phone).id}/end")
+    assert (is_in(phone), is_in(tablet)) == (False, True)
+    client.post("/account/sessions/end-others")
+    assert (is_in(client), is_in(tablet)) == (True, False)
+    assert client.post("/account/leave").status_code == 404

@@ -16,11 +16,12 @@ PROBE_SECONDS = 1.0
 STREAMS_SECONDS = 5  # how long open pages may keep the web process from ending
 
 
-def children(host: str, port: int, log_level: str) -> list[Child]:
-    """Return the three processes Touchline consists of, web first."""
+def children(host: str, port: int, log_level: str, proxies: str) -> list[Child]:
+    """Return the three processes Touchline consists of, web first. `proxies` are addresses and networks, separated by commas."""
     python = [sys.executable, "-m"]
     web = [*python, "uvicorn", "config.asgi:application", "--host", host, "--port", str(port), "--lifespan", "off"]
     web += ["--log-level", log_level, "--no-access-log", "--timeout-graceful-shutdown", str(STREAMS_SECONDS)]
+    web += ["--proxy-headers", "--forwarded-allow-ips", proxies]
     celery = [*python, "celery", "--quiet", "-A"]
     worker = [*celery, "config.celery", "worker", "--loglevel", log_level]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -55,6 +56,7 @@ def main() -> int:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--log-level", required=True)
+    parser.add_argument("--proxies", required=True, help="who may say for whom it speaks, separated by commas")
     parser.add_argument("--logins", type=Path, required=True, help="file with the demo logins, if there are any")
     given = parser.parse_args()
 
@@ -63,7 +65,7 @@ def main() -> int:
         sys.stdout.flush()
 
     product = Supervisor(
-        children(given.host, given.port, given.log_level),
+        children(given.host, given.port, given.log_level, given.proxies),
         env={"PORT": str(given.port)},  # the default of PUBLIC_URL follows it
         on_ready=greet,
     )

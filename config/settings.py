@@ -29,6 +29,9 @@ DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
+# Where the proxy in front comes from: only it is believed about whom it speaks for. Tries to sign in count by that address.
+PROXIES = env.list("PROXIES", default=["127.0.0.1", "::1"])
+
 SECRET_KEY = env("SECRET_KEY", default="")
 FIELD_KEYS = env.list("FIELD_KEYS", default=[])
 if EMBEDDED:

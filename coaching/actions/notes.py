@@ -144,9 +144,9 @@ def _change(note, rows, by, **values):
 
 
 def checked_body(body):
-    """The body, trimmed, with plain line feeds. Raises ValidationError where it is empty or too long."""
+    """The body, trimmed, with plain line feeds. Raises ValidationError where nothing of it can be seen or it is too long."""
     body = (body or "").replace("\r\n", "\n").strip()  # browsers send CR LF
-    if not body:
+    if not any(character.isprintable() and not character.isspace() for character in body):
         raise ValidationError({"body": "A note needs some words."})
     if len(body) > NOTE_LIMIT:
         raise ValidationError({"body": f"A note has at most {NOTE_LIMIT:,} characters."})

@@ -47,6 +47,7 @@ def read_note(person, owner):
     [
         ("", "A note needs some words."),
         (" \n\t ", "A note needs some words."),
+        ("\u200b\u2060 \ufeff", "A note needs some words."),  # nothing of it can be seen
         ("x" * 100_000, "A note has at most 20,000 characters."),
     ],
 )

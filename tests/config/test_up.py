@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from config import product
 from tests.config.processes import ROOT, alive, children_of, wait_for
 
 
@@ -64,6 +65,12 @@ def test_up_serves_and_ends_without_orphans(up, port):
     up.send_signal(signal.SIGTERM)
     assert up.wait(timeout=15) == 0
     assert [pid for pid in children if alive(pid)] == []
+
+
+def test_web_process_believes_only_the_proxies_that_are_named():
+    web = product.children("127.0.0.1", 8000, "info", "10.0.0.0/8,192.0.2.7")[0].command
+
+    assert web[web.index("--forwarded-allow-ips") + 1] == "10.0.0.0/8,192.0.2.7"
 
 
 def test_up_refuses_a_port_in_use(data_dir):

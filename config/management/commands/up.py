@@ -29,6 +29,7 @@ def become_product(host: str, port: int) -> None:
     """Replace this process by the supervisor, which needs neither Django nor a database (see config/product.py)."""
     command = [sys.executable, "-m", "config.product", "--host", host, "--port", str(port)]
     command += ["--log-level", settings.LOG_LEVEL.lower()]
+    command += ["--proxies", ",".join(settings.PROXIES)]
     command += ["--logins", str(settings.DATA_DIR / "demo-logins.txt")]
     os.chdir(settings.BASE_DIR)
     os.execv(sys.executable, command)  # noqa: S606  our own program

@@ -202,7 +202,10 @@ def answers_of(ask, page_world):
 def differences(before, after):
     """What differs between two {what was asked: (status, headers, cookies, body)}, line by line."""
     return [
-        (asked, *unified_diff(*("\n".join(map(str, each[asked])).splitlines() for each in (before, after)), "", "", n=0))
+        (
+            asked,
+            *unified_diff(*("\n".join(map(str, each[asked])).splitlines() for each in (before, after)), "", "", n=0),
+        )
         for asked in before
         if before[asked] != after[asked]
     ]

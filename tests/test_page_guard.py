@@ -465,7 +465,9 @@ def body_of(response):
 
 def told(response, ids):
     """(status, headers, cookies, body) of an answer, with ids, tokens against forged forms and the new id of a form left open."""
-    text = re.sub(r"\b[A-Za-z0-9]{64}\b", "{token}", body_of(response).decode(errors="replace"))  # first: one may hold an id
+    text = re.sub(
+        r"\b[A-Za-z0-9]{64}\b", "{token}", body_of(response).decode(errors="replace")
+    )  # first: one may hold an id
     text = re.sub(r'(<input type="hidden" name="id" value=")[0-9a-f-]{36}"', r'\1{new}"', text)
     headers = "\n".join(f"{name}: {value}" for name, value in sorted(response.headers.items()) if name not in NEW)
     cookies = {name: {**cookie, "expires": ""} for name, cookie in response.cookies.items()}

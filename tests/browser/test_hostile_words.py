@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from coaching.actions import notes, samples
+from coaching.actions import flags, notes, samples
 from tests import factories
 
 PAYLOAD = "zq\"'><img src=x onerror='window.ran=1'><script>window.ran=1</script></textarea><zqx>{{ 7|add:7 }}\u202e👩‍🔧"
@@ -45,3 +45,28 @@ def test_nothing_runs_and_nothing_breaks_out(sign_in, owner, hostile):
 
     assert [(address, broken) for address, broken, _ in found if broken != [0, 0]] == []
     assert sum(shown for *_, shown in found) > 5
+
+
+def test_name_that_turns_the_direction_of_reading_turns_only_itself(sign_in, owner, workspace):
+    """In a heading the words after a name read on from left to right, whatever marks are in it."""
+    flag = flags.raise_manual(factories.human(workspace, name="Ana \u202etfel"), by=owner, reason="Talk.")
+    page = sign_in(owner)
+    page.goto(reverse("flag", args=[flag.pk]))
+
+    first, last = page.evaluate(
+        """() => {
+            const rest = document.querySelector("h1").lastChild, range = document.createRange();
+            return ["is", "flagged"].map((word) => {
+                const at = rest.data.lastIndexOf(word);
+                range.setStart(rest, at);
+                range.setEnd(rest, at + word.length);
+                return range.getBoundingClientRect().left;
+            });
+        }"""
+    )
+    links = page.evaluate(
+        "[...document.querySelectorAll('a, b, strong')].map(one => getComputedStyle(one).unicodeBidi)"
+    )
+
+    assert first < last
+    assert set(links) == {"isolate"}

@@ -12,11 +12,11 @@ from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import mark_safe
-from django.utils.text import Truncator
 
-from agents.templatetags.words import ago, day, source_name
+from agents.templatetags.words import ago, day
 from coaching import calendar
 from coaching.pages import since_note
+from coaching.pages.drawer import place
 
 register = template.Library()
 
@@ -140,9 +140,7 @@ def _about(note):
     sample = note.sample
     if sample is None:
         return ""
-    talk = sample.conversation
-    after = f", {day(sample.closed_at)}" if sample.closed_at else f" {Truncator(talk.external_id).chars(24)}"
-    name = escape(f"{source_name(talk.source)}{after}")
+    name = escape(place(sample))
     if sample.url:
         hidden = '<span class="visually-hidden"> (new tab)</span>'
         name = f'<a class="link-quiet" href="{escape(sample.url)}" {NEW_TAB}>{name}{hidden}</a>'

@@ -1,11 +1,11 @@
 """What became of agents after notes, kept as the sweep measures it: pages read it and measure nothing."""
 
-from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
+from django.db.models.fields.json import KeyTextTransform
 
 from coaching import effects
 from coaching.models import Note, NoteEffect
@@ -63,7 +63,7 @@ def _written(workspace, day):
     return [
         Written(pk, agent, created_at.astimezone(zone).date(), archived_at is not None, seen, first)
         for pk, agent, created_at, archived_at, seen, first in rows.values_list(
-            "pk", "agent_id", "created_at", "archived_at", "effect__day", "effect__result__first"
+            "pk", "agent_id", "created_at", "archived_at", "effect__day", KeyTextTransform("first", "effect__result")
         )
     ]
 
@@ -106,7 +106,7 @@ def _measured(history, row_of, written, due):
         np.array([note.on.toordinal() for note, _ in due]),
         np.array([(last - note.on).days // 7 for note, last in due]),
     )
-    return [(note, last, asdict(effect)) for (note, last), effect in zip(due, found, strict=True)]
+    return [(note, last, vars(effect)) for (note, last), effect in zip(due, found, strict=True)]
 
 
 def _keep(workspace, found):

@@ -6,9 +6,11 @@ from datetime import date, datetime, time, timedelta
 from django.db.models import BigIntegerField, Case, Count, F, Q, Sum, When
 from django.db.models.functions import Cast
 from django.utils import timezone
+from django.utils.text import Truncator
 
 from agents.access import Right, may
 from agents.models import Agent
+from agents.templatetags.words import day, source_name
 from coaching import causes, mix, picture, sentences, trajectory
 from coaching.actions import flags, policies
 from coaching.actions.samples import rated_within
@@ -36,10 +38,12 @@ LOW = 50  # a rating under this is shown as a bad one
 
 @dataclass(frozen=True)
 class SampleLine:
-    """A sample as it is read: its rating in the words of its scale, how bad that is, and when a late summary is tried."""
+    """A sample as it is read: its rating in the words of its scale, how bad that is, what the sample is called in a list, and
+    when a late summary is tried."""
 
     sample: Sample
     said: str
+    name: str
     is_low: bool
     next_try_at: datetime | None
 
@@ -277,12 +281,21 @@ def _sources(agent):
 
 def _line(sample):
     waits = sample.next_try_at is not None and sample.next_try_at > timezone.now()
+    rated, where = said(sample.value, sample.scale), place(sample)
     return SampleLine(
         sample,
-        said=said(sample.value, sample.scale),
+        said=rated,
+        name=f"{rated} · {where}" if rated else where,
         is_low=sample.score is not None and sample.score < LOW,
         next_try_at=sample.next_try_at if waits else None,
     )
+
+
+def place(sample):
+    """Where and when a sample's conversation was: "Zendesk, 20 Nov", and what its source calls it where the day is not known."""
+    talk = sample.conversation
+    after = f", {day(sample.closed_at)}" if sample.closed_at else f" {Truncator(talk.external_id).chars(24)}"
+    return f"{source_name(talk.source)}{after}"
 
 
 def _peers(member, agent):

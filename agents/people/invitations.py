@@ -99,7 +99,7 @@ def invite(workspace, email, *, by, role=Member.Role.MEMBER, agent=None):
     except IntegrityError as error:
         if not _waiting(workspace, email).exists():
             raise
-        raise ValidationError({"email": f"{email} has an invitation already. You can send it again below."}) from error
+        raise ValidationError({"email": f"{email} has an invitation already. You can send that one again."}) from error
 
 
 def add_or_invite(workspace, email, *, role, agent=None, password=None):

@@ -34,7 +34,7 @@ from agents.models import (
     User,
     Workspace,
 )
-from agents.people import accounts, invitations, members, own_rows, workspaces
+from agents.people import accounts, browsers, invitations, members, own_rows, workspaces
 
 admin.site.unregister(Group)  # what people may do hangs on their role in a workspace
 admin.site.add_page("owed-work", owed_work.page, label="Owed work")  # type: ignore[attr-defined]  # config.apps makes it ours
@@ -479,12 +479,16 @@ class BrowserSessionBack(ReadOnly):
     group = "People"
     one, many = "Browser", "Browsers signed in"
     workspace_path = "user__memberships__workspace"
-    list_display = ("browser", "user", "place", "started_at", "seen_at", "expire_date")
+    list_display = ("in_words", "user", "place", "started_at", "seen_at", "expire_date")
     list_filter = ("started_at", "seen_at")
     list_select_related = ("user",)
     search_fields = ("user__email", "user__name", "browser", "place")
     ordering = ("-seen_at", "id")
     never_shown = ("session_key", "session_data", "id", "pk")
+
+    @admin.display(description="Browser", ordering="browser")
+    def in_words(self, session):
+        return browsers.in_words(session.browser)
 
     def get_queryset(self, request):
         rows = super().get_queryset(request).defer("session_data")

@@ -14,7 +14,8 @@ CHANNELS = {"chat": 0.55, "email": 0.45}  # and their shares of the conversation
 class Voice:
     """An agent and how customers rate it: ratings a week, mean score 0..1, and the fall it is in (weeks, points of 100).
 
-    `falling_on` is the channel that the whole fall comes from; without one it is spread over both.
+    `falling_on` is the channel that the whole fall comes from; without one it is spread over both. Who has risen was
+    `risen_points` lower until `risen_weeks` ago.
     """
 
     name: str
@@ -24,6 +25,8 @@ class Voice:
     falling_weeks: int = 0
     falling_points: int = 0
     falling_on: str = ""
+    risen_weeks: int = 0
+    risen_points: int = 0
 
 
 PEOPLE = (
@@ -38,7 +41,7 @@ PEOPLE = (
     Voice("Mateo", START, 14, 0.89),
     Voice("Aiko", START, 12, 0.92),
     Voice("Noor", START, 9, 0.87),
-    Voice("Felix", START, 10, 0.90),
+    Voice("Felix", START, 15, 0.95, risen_weeks=9, risen_points=28),
 )
 REFUNDS, GUIDE = "Refunds assistant", "Onboarding guide"
 ASSISTANTS = (
@@ -393,9 +396,61 @@ PROMPT_EDIT = (  # made by hand after the proposal about the e-mail address, whi
 )
 
 
+# What a model would have kept of the worst conversations, none of them the customer's own words. Sarah's in turn, the
+# assistant's in the order of COMPLAINTS, the others by their key.
+SAMPLE_SUMMARIES = {
+    "Sarah": (
+        "The customer was charged for a yearly plan they had cancelled. They got three apologies and no date for the money.",
+        "A payment was declined twice. The chat ended with the advice to try again later; the cause was not looked up.",
+        "The invoice showed the old company name. The customer was sent to a form that they had already filled in.",
+        "An instalment was taken a week early. The answer apologised and closed the chat before the customer replied.",
+        "The customer asked why the fee had changed. The answer repeated the price list without saying since when it holds.",
+        "A refund had been promised for Friday. The chat named no new date and ended with an apology.",
+        "A voucher was not accepted. After twelve minutes the customer was asked to write an email instead.",
+        "The customer wanted two orders on one invoice. They were told that it cannot be done; the setting exists.",
+        "A reminder came for an invoice that had been paid. The payment was found, the reminder was not withdrawn.",
+        "The card on file had expired. The link that was sent led to the start page.",
+        "The customer asked for a copy of a receipt and got the terms of payment.",
+        "A doubled charge was confirmed. What happens next was left open and the chat was closed.",
+        "The customer was handed over twice and had to give the order number each time.",
+        "A discount was missing on the invoice. The answer said that it looks right, without naming the rule.",
+        "The customer asked how long a transfer takes. The first answer came after nineteen minutes.",
+        "A part of the order was cancelled, the whole amount was charged. The chat ended with an apology.",
+        "The customer wanted to pay by instalments afterwards. The answer did not say that it is offered at the checkout only.",
+        "A bank fee was asked about. The customer was told to ask the bank, which had sent them here.",
+        "The tax number was missing on the invoice. It was promised for the same day and did not come.",
+        "The customer asked for somebody else after the second apology. The chat was closed without handing over.",
+    ),
+    REFUNDS: (
+        "The customer asked when a returned order is refunded. The assistant asked for an email that it had and opened a request, without a date.",
+        "A doubled charge. The assistant asked twice for the email of a customer who was signed in; they gave up.",
+        "A lock arrived broken. The assistant opened a request although broken parts are refunded at once.",
+        "An order was cancelled within the hour and still charged. The assistant did not find it for want of an email.",
+        "Part of an order was refunded. The assistant saw what was open and opened another request instead of refunding it.",
+    ),
+}  # fmt: skip
+TALK_SUMMARIES = {
+    "8841": "A doubled charge on an order 12 days old. The assistant found both payments, spoke of an approval and opened a request, the third for this customer.",
+    "8790": "The customer asked for the refund of returned panniers. The assistant asked twice for an email that it had and did not find the order.",
+    "8755": "A doubled charge. The assistant asked for the order number, which stood in the first message, and spoke of a week.",
+    "8702": "An unopened helmet was returned in time. The assistant spoke of an approval that returns within 30 days do not need.",
+    "8601": "One of two returned lights was refunded. The assistant opened a request for the other and named no date.",
+}  # fmt: skip
+# Pinned to talk about: the agent, the stars of the conversation, the days ago before which it is the newest, and its summary.
+PINNED = (
+    ("Tom", ("5",), 34, "The customer could not mount the left pedal. Tom sent the 40 second video, waited, and checked that it holds before he closed."),
+    ("Tom", ("1", "2", "3"), 1, "The customer had asked about the battery before. The answer was right, but came after two days and did not mention the delay."),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class NoteText:
-    """A leader's note: on whom, by whom ("owner" or "admin"), days ago, follow-up in days (None: none), shared or not."""
+    """A leader's note: on whom, by whom ("owner" or "admin"), days ago, follow-up in days (None: none), shared or not.
+
+    A follow-up lies in the past where the days are negative; it is at nine in the morning. `first_words` are what it said before
+    it was edited, `read_days_ago` when the person it is about said that they had read it, `on_sample` the place of its sample
+    among the agent's, the worst first.
+    """
 
     agent: str
     by: str
@@ -403,14 +458,23 @@ class NoteText:
     body: str
     follow_up_in: int | None = None
     shared: bool = False
-    on_sample: bool = False
+    on_sample: int | None = None
+    first_words: str = ""
+    read_days_ago: int | None = None
+    followed_up: bool = False
 
 
 NOTES = (
-    NoteText("Sarah", "admin", 78, "Great recovery on the outage tickets: calm, and every customer heard back the same day.", shared=True),
-    NoteText("Sarah", "owner", 3, "Three billing conversations this week ended with reset apologies. Let's role-play one in our 1:1.", follow_up_in=4, on_sample=True),
-    NoteText("Sarah", "owner", 2, "Asked for Tuesdays off until the end of the month. Ask how the new shift works for her.", follow_up_in=11),
+    NoteText("Sarah", "admin", 132, "Great recovery on the outage tickets: calm, and every customer heard back the same day.", shared=True),
+    NoteText("Sarah", "owner", 3, "Three billing conversations this week ended with reset apologies. Let's role-play one in our 1:1.", follow_up_in=4, on_sample=0, first_words="Three billing conversations this week ended with apologies."),
+    NoteText("Sarah", "owner", 2, "Asked for Tuesdays off until the end of the month. Ask how the new shift works for her.", follow_up_in=0),
+    NoteText("Felix", "owner", 63, "Practised calls about workshop dates: first say what happens to the bike, then why, then the date. Once a week from now on.", follow_up_in=-35, followed_up=True),
     NoteText("Joon", "admin", 15, "Takes over the instalment questions from Hanna. Check in after two weeks.", follow_up_in=1),
-    NoteText("Tom", "admin", 34, "His assembly walk-through by video solved the last five pedal cases. Ask him to show the team.", shared=True),
+    NoteText("Priya", "owner", 16, "Two customers waited over a weekend. Agree on who covers Saturdays.", follow_up_in=-2),
+    NoteText("Tom", "admin", 34, "Your assembly walk-through by video solved the last five pedal cases. Would you show the team on Thursday?", shared=True, read_days_ago=33, on_sample=1),
+    NoteText("Tom", "owner", 1, "The battery answer was right, it only came late. If you need the workshop first, tell the customer so on the same day.", shared=True, on_sample=0, follow_up_in=9),
     NoteText(REFUNDS, "owner", 5, "Falls since the new approval rule went live. Coach it on refunds inside 30 days before anything else.", follow_up_in=2),
 )  # fmt: skip
+
+INVITED = ("sarah@harbour-bikes.example", "Sarah")  # and their own row
+TOKEN = ("Nightly ratings import", ("read", "write"), 90)  # what a script uses, and the days it lasts

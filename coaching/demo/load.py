@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from agents import actions as agents
-from agents.models import Agent, Door, Member, User, Workspace
+from agents.models import Agent, Door, Invitation, Member, User, Workspace
+from agents.people import invitations, members
 from coaching import daily
-from coaching.actions import changes, effects, notes, proposals, sessions, sweeps
+from coaching.actions import changes, effects, notes, proposals, samples, sessions, sweeps
 from coaching.coach.tools import Toolbox
 from coaching.demo import content
-from coaching.models import Flag, Note, Turn
+from coaching.models import Flag, Note, Sample, Turn
 from coaching.verbatim import Guard
 from helpdesk import actions as helpdesk
 from helpdesk import rows
@@ -43,7 +44,7 @@ def load(*, now=None):
     DeepLink.objects.create(workspace=workspace, source=content.SOURCE, conversation_pattern=content.DEEP_LINK)
     _knowledge(everyone, owner)
     _ratings(workspace, everyone, today, zone, now)
-    _complaints(workspace, everyone[content.REFUNDS], now)
+    complaints = _complaints(workspace, everyone[content.REFUNDS], now)
     talks = _talks(workspace, everyone, today, zone, now)
     for nights_ago in range(NIGHTS, 0, -1):
         night = datetime.combine(today - timedelta(days=nights_ago - 1), time(0, 30), zone)
@@ -53,7 +54,10 @@ def load(*, now=None):
         _coach(item, everyone[item.agent], talks[item.talk], owner)
     _edit_prompt(everyone[content.REFUNDS], admin)
     _later_memories(everyone[content.REFUNDS], owner, admin, now)
-    _notes(everyone, {"owner": owner, "admin": admin}, now)
+    _pinned(everyone, owner, now)
+    _summaries(everyone, complaints, talks)
+    _notes(workspace, everyone, {"owner": owner, "admin": admin}, now)
+    _doors(workspace, everyone, owner, now)
     yesterday = today - timedelta(days=1)
     effects.measure(workspace, daily.load(workspace, yesterday), yesterday)
     return logins
@@ -96,7 +100,8 @@ def _ratings(workspace, everyone, today, zone, now):
     for voice in (*content.PEOPLE, *content.ASSISTANTS):
         for days_ago in range(WEEKS * 7, 0, -1):
             fall = voice.falling_points / 100 if days_ago <= voice.falling_weeks * 7 else 0
-            well = _going_well(voice.level - fall)
+            lower = voice.risen_points / 100 if days_ago > voice.risen_weeks * 7 else 0
+            well = _going_well(voice.level - fall - lower)
             for _ in range(_poisson(chance, voice.weekly / 7)):
                 went_well = chance.random() < well
                 stars, weights = WELL if went_well else BADLY
@@ -169,7 +174,11 @@ def _talks(workspace, everyone, today, zone, now):
 
 
 def _complaints(workspace, agent, now):
-    """What was said where its customers were unhappy in its fall: these become samples, and a sample leads to its words."""
+    """What was said where its customers were unhappy in its fall: these become samples, and a sample leads to its words.
+
+    Returns {conversation's id: the place of what was said in COMPLAINTS}.
+    """
+    told_in = {}
     fall = next(voice.falling_weeks for voice in content.ASSISTANTS if voice.name == agent.name)
     unhappy = Rating.objects.filter(agent=agent, score_hundredths__lt=5_000, rated_at__gt=now - timedelta(weeks=fall))
     for number, rating in enumerate(unhappy.select_related("conversation").order_by("rated_at", "pk")):
@@ -187,7 +196,9 @@ def _complaints(workspace, agent, now):
                 [(role, text.format(**told)) for role, text in said], rating.rated_at - SPEAKING * len(said)
             ),
         }
-        helpdesk.upsert_conversation(workspace, rows.conversation_from_json(body, now=now))
+        conversation, _ = helpdesk.upsert_conversation(workspace, rows.conversation_from_json(body, now=now))
+        told_in[conversation.pk] = number % len(content.COMPLAINTS)
+    return told_in
 
 
 def _turns(said, opened):
@@ -253,19 +264,79 @@ def _later_memories(agent, owner, admin, now):
     changes.take_back(agent.configurations.latest("number"), by=owner, door=Door.PAGE, note="They never expire.")
 
 
-def _notes(everyone, authors, now):
+def _pinned(everyone, owner, now):
+    for name, stars, days_ago, summary in content.PINNED:
+        before = now - timedelta(days=days_ago)
+        rated = Rating.objects.counting().filter(agent=everyone[name], value__in=stars, rated_at__lt=before)
+        sample = samples.pin(rated.select_related("conversation").latest("rated_at").conversation, by=owner)
+        _keep_summary(sample, summary)
+
+
+def _summaries(everyone, complaints, talks):
+    """What a model would have kept of the flagged agents' samples. The practice model has only what stands beside the words."""
+    talk_of = {conversation.pk: content.TALK_SUMMARIES.get(key) for key, conversation in talks.items()}
+    for name, kept in content.SAMPLE_SUMMARIES.items():
+        for number, sample in enumerate(everyone[name].samples.order_by("score_hundredths", "-closed_at")):
+            place = complaints.get(sample.conversation_id, number)
+            _keep_summary(sample, talk_of.get(sample.conversation_id) or kept[place % len(kept)])
+
+
+def _keep_summary(sample, summary):
+    Sample.objects.filter(pk=sample.pk).update(
+        summary=summary, summary_state=Sample.Summary.CAPTURED, next_try_at=None, attempts=0
+    )
+
+
+def _notes(workspace, everyone, authors, now):
+    """The notes, with what became of each, on the days on which it did: also in the past, where no door would write."""
+    today = now.astimezone(workspace.zone).date()
     for text in content.NOTES:
-        agent = everyone[text.agent]
-        note = notes.write(
-            agent,
-            by=authors[text.by],
-            body=text.body,
-            sample=agent.samples.order_by("score_hundredths").first() if text.on_sample else None,
-            follow_up_at=now + timedelta(days=text.follow_up_in) if text.follow_up_in else None,
-            shared_with_agent=text.shared,
-        )
+        agent, by = everyone[text.agent], authors[text.by]
+        sample = None
+        if text.on_sample is not None:
+            sample = agent.samples.order_by("score_hundredths", "-closed_at")[text.on_sample]
         written = now - timedelta(days=text.days_ago)
-        Note.objects.filter(pk=note.pk).update(created_at=written, updated_at=written)
+        dated = {"created_at": written, "updated_at": written}
+        if text.follow_up_in is not None:
+            dated["follow_up_at"] = datetime.combine(
+                today + timedelta(days=text.follow_up_in), time(9, 0), workspace.zone
+            )
+        note = notes.write(
+            agent, by=by, body=text.first_words or text.body, sample=sample, shared_with_agent=text.shared
+        )
+        _date(note, history_date=written, **dated)
+        if text.first_words:
+            notes.edit(note, by=by, body=text.body)
+            _date(note, history_date=written + timedelta(hours=2), **dated)
+        if text.followed_up:
+            note = notes.follow_up_done(note, by=by)
+            done = dated["follow_up_at"] + timedelta(hours=1)
+            _date(note, history_date=done, followed_up_at=done, **dated)
+        if text.read_days_ago is not None:
+            reader = workspace.members.get(agent=agent)
+            note = notes.acknowledge(note, by=reader, body=note.body)
+            read = now - timedelta(days=text.read_days_ago)
+            _date(note, history_date=read, acknowledged_at=read, **dated)
+
+
+def _date(note, *, history_date, **values):
+    """Move the note, and the latest of its versions, to the day on which it is said to have been written."""
+    Note.objects.filter(pk=note.pk).update(**values)
+    latest = note.history.order_by("-version")[0]
+    fields = {field.name for field in latest._meta.get_fields()}
+    kept = {name: value for name, value in values.items() if name in fields}
+    note.history.filter(version=latest.version).update(history_date=history_date, **kept)
+    note.refresh_from_db()
+
+
+def _doors(workspace, everyone, owner, now):
+    """Who is invited and has not come in yet, and a token that a script uses."""
+    email, name = content.INVITED
+    invited = invitations.invite(workspace, email, by=owner, agent=everyone[name])
+    Invitation.objects.filter(pk=invited.pk).update(next_try_at=None)  # the address is nobody's: no mail goes there
+    name, scopes, days = content.TOKEN
+    members.issue_token(owner, name=name, scopes=scopes, expires_at=now + timedelta(days=days))
+    owner.tokens.update(last_used_at=now - timedelta(hours=5), created_at=now - timedelta(days=20))
 
 
 def _ms(at):

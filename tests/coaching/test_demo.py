@@ -1,18 +1,19 @@
 """The demo workspace: whenever it is loaded, it shows what it is there to show."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from agents import decisions
-from agents.models import Configuration, Member, User, Workspace
+from agents.models import ApiToken, Configuration, Invitation, Member, User, Workspace
 from coaching.actions import proposals
 from coaching.demo import content
 from coaching.demo.load import load
-from coaching.models import Flag, Note, Proposal, Sample
+from coaching.models import Flag, Note, NoteEffect, Proposal, Sample
 from coaching.pages import drawer
 from helpdesk import transcripts
 from helpdesk.actions import check_days
@@ -58,6 +59,50 @@ def test_demo_is_flagged_on_whatever_day_it_is_loaded(day):
         load()
 
     assert flagged() == {"Sarah", content.REFUNDS}
+
+
+def test_demo_has_follow_ups_of_every_kind_and_notes_that_were_read_edited_and_measured():
+    load()
+
+    workspace = Workspace.objects.get()
+    today = timezone.now().astimezone(workspace.zone).date()
+    waiting = [
+        at.astimezone(workspace.zone).date()
+        for at in Note.objects.following_up().values_list("follow_up_at", flat=True)
+    ]
+    assert {(day > today) - (day < today) for day in waiting} == {-1, 0, 1}
+    assert Note.objects.filter(followed_up_at__isnull=False, followed_up_at__lt=timezone.now()).exists()
+    assert "better" in set(NoteEffect.objects.values_list("result__verdict", flat=True))
+    edited = Note.objects.get(version=2, followed_up_at=None, acknowledged_at=None)
+    assert [version.version for version in edited.history.order_by("-version")] == [2, 1]
+    assert not edited.history.filter(history_date__gt=timezone.now() - timedelta(days=1)).exists()
+
+
+def test_linked_member_of_the_demo_has_something_to_read_and_something_read():
+    load()
+
+    tom = Member.objects.get(role="member")
+    seen = Note.objects.visible_to(tom)
+    assert {note.acknowledged_at is None for note in seen} == {True, False}
+    assert all(note.sample.closed_at < note.created_at for note in seen)
+    assert all(sample.summary for sample in tom.agent.samples.all())
+
+
+def test_demo_samples_owe_no_summary_and_each_has_its_own_words():
+    load()
+
+    assert not Sample.objects.filter(summary="").exists()
+    assert not Sample.objects.filter(next_try_at__isnull=False).exists()
+    of_sarah = Sample.objects.filter(agent__name="Sarah").values_list("summary", flat=True)
+    assert len(set(of_sarah)) == len(of_sarah) == 20
+
+
+def test_demo_has_somebody_invited_whom_no_mail_goes_to_and_a_token_that_was_used():
+    load()
+
+    invited = Invitation.objects.waiting().get()
+    assert (invited.agent.name, invited.next_try_at) == ("Sarah", None)
+    assert ApiToken.objects.usable().get().last_used_at is not None
 
 
 def test_command_prints_and_keeps_the_logins(settings, tmp_path):

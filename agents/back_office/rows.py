@@ -86,7 +86,9 @@ class RowForm(forms.ModelForm):
             return self.instance.workspace
         if "workspace" in self.fields:
             return cleaned.get("workspace")
-        if "agent" in self.fields and self.fields["agent"].required:
+        if "agent" in self.fields and (
+            self.fields["agent"].required or self.request is None
+        ):  # a row of the agent's form
             return cleaned["agent"].workspace if cleaned.get("agent") else None
         return Workspace.objects.get(pk__in=led(self.request))
 

@@ -246,7 +246,7 @@ LINES = [
         {"confirmation": "{workspace_name}", "password": factories.PASSWORD},
         (302, 404, 404, 404, 403, 302),
     ),
-    ("settings/invitations", "GET", {}, LISTED),
+    ("settings/invitations", "GET", {}, LED_ON),
     ("settings/invitations/{invitation}/send", "POST", {}, DONE),
     ("settings/invitations/{invitation}/revoke", "POST", {}, DONE),
     ("settings/model", "GET", {}, LISTED),

@@ -15,9 +15,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from agents.access import Right, require
 from agents.forms import HandOverForm, InviteForm, OwnRowForm, RoleForm
 from agents.models import Invitation, Member
-from agents.pages import page
-from agents.people import invitations, members, own_rows
-from agents.people import listing as people
+from agents.pages import page, wants_fragment
+from agents.people import invitations, listing, members, own_rows
 from agents.tasks import send_invitation
 from agents.views.account import wrong_password
 
@@ -45,8 +44,10 @@ def listed(request):
 
 @page()
 def waiting(request):
-    """The invitations that wait, as they stand now."""
+    """The invitations that wait, as they stand now: a part of the members page, which asks for it again."""
     require(request.member, Right.MANAGE_WORKSPACE)
+    if not wants_fragment(request):
+        return redirect("settings-members")
     return render(request, "agents/_invitations.html", _asked(request.member.workspace))
 
 
@@ -169,7 +170,7 @@ def _send(asked):
 
 def _asked(workspace):
     """What the list of invitations shows, and whether it will soon show something else."""
-    asked = people.asked_in(workspace)
+    asked = listing.asked_in(workspace)
     return {"asked": asked, "under_way": any(one.is_under_way for one in asked)}
 
 
@@ -179,7 +180,7 @@ def _show_list(request, form, status=HTTPStatus.OK):
         "section": "settings",
         "tab": "settings-members",
         "form": form,
-        "page": people.load(workspace, people.Question.parse(request.GET)),
+        "page": listing.load(workspace, listing.Question.parse(request.GET)),
         **_asked(workspace),
         "rows": own_rows.offered(workspace),
     }
@@ -191,7 +192,7 @@ def _show_one(request, member, *, role_form=None, row_form=None, hand_over_form=
     context = {
         "section": "settings",
         "tab": "settings-members",
-        "person": people.persons([member])[0],
+        "person": listing.persons([member])[0],
         "is_here": is_here,
         "is_me": member.pk == request.member.pk,
         "may_change_role": is_here and not member.is_owner,
@@ -200,7 +201,7 @@ def _show_one(request, member, *, role_form=None, row_form=None, hand_over_form=
         "row_form": row_form or OwnRowForm(),
         "hand_over_form": hand_over_form or HandOverForm(),
         "rows": own_rows.offered(member.workspace) if is_here else [],
-        "changes": people.changes(member.history.all(), people.CHANGES_OF_ONE_SHOWN),
+        "changes": listing.changes(member.history.all(), listing.CHANGES_OF_ONE_SHOWN),
         "invite_again": f"{reverse('settings-members')}?{urlencode({'email': member.user.email})}#invite",
     }
     return render(request, "agents/settings_member.html", context, status=status)

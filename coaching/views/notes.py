@@ -180,7 +180,7 @@ def _write(request, agent):
     except ValidationError as refusal:
         again["errors"] = _beside(refusal)
         return drawer.part(request, agent, "coaching/_notes.html", HTTPStatus.BAD_REQUEST, **again)
-    kept = f"Kept, and shared with {agent}." if note.shared_with_agent else "Kept, private to leaders."
+    kept = _shared_with(agent) if note.shared_with_agent else "Kept, private to leaders."
     if wants_fragment(request):
         return drawer.changed(drawer.part(request, agent, "coaching/_notes.html", typed=TypedNote(), kept=kept))
     messages.success(request, kept)
@@ -228,12 +228,19 @@ def _beside(refusal):
 def _said(note, *, was_shared, was_read):
     """What an edit came to, for the one who made it."""
     if note.shared_with_agent and not was_shared:
-        return f"Kept, and shared with {note.agent}."
+        return _shared_with(note.agent)
     if was_shared and not note.shared_with_agent:
         return f"Kept, private to leaders: {note.agent} does not see it any more."
     if was_read and note.acknowledged_at is None:
         return f"Kept. The new words count as not read by {note.agent}."
     return "Kept."
+
+
+def _shared_with(agent):
+    """That a note was shared, as far as anybody is there to read it."""
+    if notes_page.reader_of(agent) is None:
+        return f"Kept as shared. Nobody reads it until somebody is linked to {agent}."
+    return f"Kept, and shared with {agent}."
 
 
 def _uuid(typed):

@@ -185,7 +185,7 @@ def test_note_is_written_in_the_drawer(sarah, owner, sign_in):
     expect(drawer(page).get_by_text("Nobody sees it until somebody is linked to Sarah")).to_be_visible()
     drawer(page).get_by_role("button", name="Save note").click()
 
-    expect(drawer(page).get_by_text("Kept, and shared with Sarah.")).to_be_visible()
+    expect(drawer(page).get_by_text("Kept as shared. Nobody reads it until")).to_be_visible()
     expect(drawer(page).get_by_role("listitem").filter(has_text="Role-play one")).to_contain_text("Shared")
     expect(body).to_have_value("")
     assert Note.objects.filter(body="Role-play one in our 1:1.", shared_with_agent=True).count() == 1

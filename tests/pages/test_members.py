@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from agents import tasks
 from agents.models import Invitation, Member
+from agents.pages import FRAGMENT
 from agents.people import invitations, members
 from tests import factories
 from tests.calls import problem
@@ -133,9 +134,13 @@ def test_list_looks_again_only_while_a_mail_is_under_way(signed_in, owner, setti
     client = signed_in(owner)
     asked = invitations.invite(owner.workspace, "new@test.example", by=owner)
 
-    assert 'hx-trigger="every 2s"' in client.get("/settings/invitations").content.decode()
+    def shown():
+        return client.get("/settings/invitations", headers={FRAGMENT: "partial"}).content.decode()
+
+    assert 'hx-trigger="every 2s"' in shown()
     tasks.send_invitation(str(asked.pk))
-    assert 'hx-trigger="every 2s"' not in client.get("/settings/invitations").content.decode()
+    assert 'hx-trigger="every 2s"' not in shown()
+    assert client.get("/settings/invitations").url == "/settings/members"
 
 
 @pytest.mark.parametrize("when", ["put off", "given up"])

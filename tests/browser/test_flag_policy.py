@@ -31,6 +31,8 @@ def test_leader_chooses_a_level_and_sees_it_on_their_own_history(owner, sign_in)
     falling = fall(owner)
     page = sign_in(owner)
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Flag policy").click()
+    expect(page.get_by_role("radio", name="Balanced")).to_be_visible()
     assert_accessible(page)
 
     page.get_by_role("radio", name="Balanced").press("ArrowLeft")

@@ -1,7 +1,7 @@
 """What the pages about one agent's record have in common: whose it is, and the drawer as a part and as a page."""
 
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
@@ -11,6 +11,7 @@ from agents.models import Agent
 from agents.pages import wants_fragment
 from coaching.pages import drawer
 from coaching.pages import team as team_page
+from coaching.pages.queue import uuid_or_none
 
 
 def visible_agent(request, agent_id):
@@ -19,10 +20,11 @@ def visible_agent(request, agent_id):
 
 
 def uuid_or_404(value):
-    try:
-        return value if isinstance(value, UUID) else UUID(value)
-    except ValueError:
-        raise Http404 from None
+    """The UUID that somebody typed, or that an address held. Raises Http404 where it is none."""
+    found = uuid_or_none(value)
+    if found is None:
+        raise Http404
+    return found
 
 
 def context(request, agent):

@@ -18,6 +18,7 @@ from agents.pages import page, wants_fragment
 from coaching.actions import notes
 from coaching.models import Sample
 from coaching.pages import notes as notes_page
+from coaching.pages.queue import uuid_or_none
 from coaching.views import drawer
 
 ANOTHER_DAY = "day"  # the choice that says the day is typed
@@ -51,7 +52,7 @@ class TypedNote:
             follow_up=follow_up,
             day=day,
             share="share" in sent,
-            id=_uuid(sent.get("id", "")),
+            id=uuid_or_none(sent.get("id", "")),
         )
 
     @classmethod
@@ -241,11 +242,6 @@ def _shared_with(agent):
     if notes_page.reader_of(agent) is None:
         return f"Kept as shared. Nobody reads it until somebody is linked to {agent}."
     return f"Kept, and shared with {agent}."
-
-
-def _uuid(typed):
-    with suppress(ValueError):
-        return UUID(typed)
 
 
 def _number(typed):

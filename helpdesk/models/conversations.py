@@ -135,6 +135,15 @@ class Rating(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="ratings")
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="ratings")
     agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True, related_name="ratings")
+    helpdesk_agent = models.ForeignKey(
+        "helpdesk.HelpdeskAgent",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="ratings",
+        help_text="Whom the helpdesk named; it decides who the agent is as soon as they are mapped.",
+    )
+    external_id = models.CharField(max_length=300, blank=True, help_text="The rating's own id at its source.")
     value = models.CharField(max_length=50, help_text="As the source gave it.")
     scale = models.CharField(max_length=10, choices=Scale)
     score_hundredths = models.PositiveSmallIntegerField(

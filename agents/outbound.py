@@ -12,6 +12,7 @@ import socket
 import ssl
 import urllib.request
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
@@ -111,6 +112,18 @@ def is_public(address: Address) -> bool:
         if address.is_site_local:
             return False
     return address.is_global and not address.is_multicast and address != _METADATA
+
+
+def is_allowed(address: str) -> bool:
+    """Whether the operator named the host and port of this address in OUTBOUND_ALLOW."""
+    parts = _split(address)
+    return parts is not None and _place(parts) in _allowed()
+
+
+@cache
+def certificates() -> ssl.SSLContext:
+    """Whom TLS trusts. Reading that takes tens of milliseconds: once a process, not once a client."""
+    return httpx2.create_ssl_context()
 
 
 def client(tls: ssl.SSLContext, *, guarded: bool, witness: Witness | None = None) -> httpx2.Client:

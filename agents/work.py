@@ -86,6 +86,18 @@ def claim(rows, pk):
     return rows.model._default_manager.get(pk=pk) if claimed else None
 
 
+def seize(rows, pk):
+    """Claim row `pk` of `rows` whoever holds it: for somebody in front of a terminal who takes over from a worker, alive or not.
+
+    Who held it learns so when it stores or settles anything. Returns the row, or None when it owes nothing.
+    """
+    token = uuid.uuid4()
+    seized = (
+        rows.owed().filter(pk=pk).update(claim=token, claimed_until=timezone.now() + LEASE, attempts=F("attempts") + 1)
+    )
+    return rows.model._default_manager.get(pk=pk) if seized else None
+
+
 def _held(row):
     return type(row)._default_manager.filter(pk=row.pk, claim=row.claim, claimed_until__isnull=False)
 
@@ -122,6 +134,14 @@ def _keep(row, done):
             log.exception("The lease of %s could not be renewed; trying again.", row.pk)
         finally:
             connection.close()
+
+
+def keep(row, **values) -> None:
+    """Store how far the work has come, and on the row. Raises LeaseLost, and then stores nothing."""
+    if not _held(row).update(**values):
+        raise LeaseLost
+    for name, value in values.items():
+        setattr(row, name, value)
 
 
 def settle(row, **values) -> None:

@@ -11,12 +11,10 @@ import json
 import logging
 import queue
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any
 
 import anthropic
@@ -159,16 +157,10 @@ def client(connection: Connection, *, witness: outbound.Witness | None = None) -
     return anthropic.Anthropic(
         api_key=connection.key,
         base_url=connection.base_url or ANTHROPIC,
-        http_client=outbound.client(_tls(), guarded=connection.guarded, witness=witness),
+        http_client=outbound.client(outbound.certificates(), guarded=connection.guarded, witness=witness),
         max_retries=0,
         open_telemetry=False,
     )
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes tens of milliseconds: once a process, not once a turn."""
-    return httpx2.create_ssl_context()
 
 
 def ask(

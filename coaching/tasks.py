@@ -7,8 +7,9 @@ from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
-from helpdesk.models import TimeZoneChange
-from helpdesk.tasks import change_time_zone
+from helpdesk.actions import connections, mapping
+from helpdesk.models import ConnectionTest, HelpdeskAgent, HelpdeskSync, TimeZoneChange
+from helpdesk.tasks import change_time_zone, credit_ratings, read_ratings, test_connection
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
@@ -89,6 +90,16 @@ def find_owed_work():
     _send(send_password_reset, PasswordReset.objects.due())
     _send(send_reminder, Reminder.objects.due())
     _send(change_time_zone, TimeZoneChange.objects.unfinished().due())
+    _send(test_connection, ConnectionTest.objects.unfinished().due())
+    _send(credit_ratings, HelpdeskAgent.objects.due())
+
+
+@shared_task
+def read_helpdesks():
+    """Ask which connections are to be read, and who was mapped meanwhile, and send them out."""
+    connections.owe_due()
+    mapping.recognise()
+    _send(read_ratings, HelpdeskSync.objects.readable().due())
 
 
 @shared_task

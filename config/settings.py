@@ -158,6 +158,7 @@ else:
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "find-owed-work": {"task": "coaching.tasks.find_owed_work", "schedule": 5.0},
+    "read-helpdesks": {"task": "coaching.tasks.read_helpdesks", "schedule": 5.0},
     "note-served": {"task": "coaching.tasks.note_served", "schedule": 60.0},
     "flag-sweep": {"task": "coaching.tasks.find_due_sweeps", "schedule": 20.0},
     "retention": {"task": "helpdesk.tasks.delete_expired_transcripts", "schedule": 3600.0},

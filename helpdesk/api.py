@@ -28,7 +28,7 @@ from agents.api_base import (
 )
 from agents.api_parsing import StrictJSONParser
 from agents.models import Door
-from helpdesk import actions, deeplinks, rows, scales, transcripts
+from helpdesk import actions, deeplinks, rows, scales, sources, transcripts
 from helpdesk.actions import Outcome
 from helpdesk.models import Conversation, DeepLink, Rating, Scale
 
@@ -291,7 +291,7 @@ class OneTranscript(ApiView):
     @extend_schema(responses=TranscriptShown)
     def get(self, request, conversation_id):
         conversation = get_object_or_404(_conversations(request.member), pk=conversation_id)
-        transcript = transcripts.read(conversation)
+        transcript = sources.read(conversation)
         items = [{"turn": number, **turn.as_json()} for number, turn in enumerate(transcript)]
         return Response({"items": items}, headers={"Cache-Control": "no-store"})
 

@@ -57,6 +57,10 @@ class RatingRow:
     team: str = ""
     channel: str = ""
     credit: str = Rating.Credit.RATED  # how sure it is that `agent` is who was rated
+    opened_at: datetime | None = None
+    rating_id: str = ""  # the rating's own id at its source
+    helpdesk_agent_id: int | None = None  # whom a helpdesk names
+    is_current: bool = False  # it was read from its helpdesk just now: it was not withdrawn
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from django.utils import timezone
 
 from agents.api_base import idempotency
 from helpdesk import actions, clocks
+from helpdesk.actions import connections, mapping
+from helpdesk.sync import connection_tests, ratings
 
 
 @shared_task(name="helpdesk.tasks.delete_expired_transcripts")
@@ -13,8 +15,24 @@ def delete_expired_transcripts():
     now = timezone.now()
     actions.keep_storage_promises(now)
     idempotency.forget_expired(now)
+    connections.forget_receipts(now)
 
 
 @shared_task(name="helpdesk.tasks.change_time_zone")
 def change_time_zone(change_id):
     clocks.run(change_id)
+
+
+@shared_task(name="helpdesk.tasks.read_ratings")
+def read_ratings(sync_id):
+    ratings.run(sync_id)
+
+
+@shared_task(name="helpdesk.tasks.test_connection")
+def test_connection(test_id):
+    connection_tests.run(test_id)
+
+
+@shared_task(name="helpdesk.tasks.credit_ratings")
+def credit_ratings(helpdesk_agent_id):
+    mapping.credit(helpdesk_agent_id)

@@ -1,4 +1,4 @@
-"""The turns of a conversation, in memory only, and where they are read from.
+"""The turns of a conversation, in memory only; where they are read from is helpdesk.sources' business.
 
 A transcript cannot be pickled (so it never travels in a queue or a cache) and its repr shows no text (so it never
 stands in a log, a traceback or an error report).
@@ -7,9 +7,7 @@ stands in a log, a traceback or an error report).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agents.models import Agent
 from helpdesk.masking import mask
-from helpdesk.models import Conversation, StoredTranscript
 
 ROLES = ("customer", "agent", "tool", "system")
 MOST_TURNS = 5_000
@@ -77,24 +75,3 @@ class Transcript(_Unpicklable):
     def from_json(cls, turns: Iterable[dict]) -> "Transcript":
         """The inverse of as_json."""
         return cls(tuple(TranscriptTurn(**turn) for turn in turns))
-
-
-def read(conversation: Conversation) -> Transcript:
-    """The transcript of the conversation, as its agent's storage mode lets it be seen now.
-
-    Raises TranscriptUnavailable where none was sent, it is not kept any more, or its helpdesk is not connected.
-    """
-    stored = StoredTranscript.objects.filter(conversation=conversation).first()
-    mode = conversation.agent.storage_mode if conversation.agent else Agent.Storage.MASKED
-    if stored is not None and mode != Agent.Storage.SUMMARY_ONLY:
-        transcript = Transcript.from_json(stored.turns)
-        return transcript if stored.masked or mode == Agent.Storage.FULL else transcript.masked()
-    if mode == Agent.Storage.SUMMARY_ONLY and conversation.is_ours:
-        raise TranscriptUnavailable(f"No transcripts are kept for {conversation.agent}.")
-    if conversation.turn_count is not None:
-        raise TranscriptUnavailable("The transcript of this conversation is not kept any more.")
-    if conversation.is_ours:
-        raise TranscriptUnavailable("No transcript of this conversation was sent.")
-    raise TranscriptUnavailable(
-        f"The transcript is in {conversation.source}, and no helpdesk of that name is connected."
-    )

@@ -7,7 +7,7 @@ from agents import work
 from coaching import llm, summaries
 from coaching.actions import connections
 from coaching.models import Sample
-from helpdesk import transcripts
+from helpdesk import sources, transcripts
 
 MOST_TRIES = 60  # two days, most of it hourly
 
@@ -64,7 +64,7 @@ def _summary(sample):
     conversation = sample.conversation
     connection = connections.of(sample.workspace_id)
     # The practice model reads no bodies, so none is fetched for it.
-    transcript = transcripts.Transcript(()) if connection.is_practice else transcripts.read(conversation)
+    transcript = transcripts.Transcript(()) if connection.is_practice else sources.read(conversation)
     closed_at = sample.closed_at
     return summaries.write(
         transcript,

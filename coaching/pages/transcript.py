@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from coaching import jsontext
-from helpdesk import transcripts
+from helpdesk import sources, transcripts
 
 ROLES = {"customer": "Customer", "agent": "Agent", "tool": "Tool", "system": "System"}
 GLIMPSE = 90  # characters of a folded part that stay in sight
@@ -77,7 +77,7 @@ class TurnLine:
 def read(conversation):
     """The turns of a conversation, read from its source, and the sentence to show where there are none."""
     try:
-        turns = transcripts.read(conversation)
+        turns = sources.read(conversation)
     except transcripts.TranscriptUnavailable as trouble:
         return (), str(trouble)
     return turns, "" if len(turns) else "This conversation has no turns."

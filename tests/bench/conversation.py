@@ -23,7 +23,7 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from helpdesk import transcripts
+from helpdesk import sources
 from helpdesk.models import StoredTranscript
 from tests import factories
 from tests.coaching import talks
@@ -82,7 +82,7 @@ def measure(owner, row) -> Measured:
     page, bare = [], []
     for _ in range(RUNS):
         page.append(seconds(lambda: client.get(path)))
-        bare.append(seconds(lambda: transcripts.read(row)))
+        bare.append(seconds(lambda: sources.read(row)))
     return Measured(
         turns=row.turn_count,
         page=float(np.median(page)),

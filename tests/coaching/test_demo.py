@@ -15,7 +15,7 @@ from coaching.demo import content
 from coaching.demo.load import load
 from coaching.models import Flag, Note, NoteEffect, Proposal, Sample
 from coaching.pages import drawer
-from helpdesk import transcripts
+from helpdesk import sources
 from helpdesk.actions import check_days
 from memories.models import Memory
 
@@ -50,7 +50,7 @@ def test_every_sample_of_the_flagged_assistant_leads_to_its_words():
 
     samples = Sample.objects.filter(agent__name=content.REFUNDS).select_related("conversation__agent")
     assert len(samples) == 20
-    assert min(len(transcripts.read(sample.conversation)) for sample in samples) >= 4
+    assert min(len(sources.read(sample.conversation)) for sample in samples) >= 4
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 4, 1, 0, 30, tzinfo=UTC), datetime(2026, 11, 1, 23, 30, tzinfo=UTC)])

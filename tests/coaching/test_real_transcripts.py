@@ -17,7 +17,7 @@ from coaching import risk
 from coaching.actions import sessions
 from coaching.practice import facts
 from coaching.verbatim import shares_run
-from helpdesk import transcripts
+from helpdesk import sources
 from helpdesk.models import Conversation
 from tests.coaching import talks
 from tests.helpdesk.test_import_ratings import Ran
@@ -89,7 +89,7 @@ def imported(workspace, tmp_path, which, every):
 
 def check(conversation, owner, browser):
     """Shown whole, analysed without a verdict or a proposal, then changed upon with evidence that resolves."""
-    said = transcripts.read(conversation)
+    said = sources.read(conversation)
     page = browser.get(f"/conversations/{conversation.pk}")
     assert page.status_code == 200
     assert page.content.decode().count('data-role="') == len(said)
@@ -135,9 +135,7 @@ def test_every_conversation_is_shown_analysed_and_changed_upon(workspace, owner,
 def test_a_set_of_real_conversations_is_counted_as_they_are(workspace, owner, tmp_path):
     agent = imported(workspace, tmp_path, AIRLINE, 10)
     chosen = list(Conversation.objects.filter(agent=agent).order_by("pk"))
-    failed = sum(
-        any(turn.role == "tool" and turn.text.startswith("Error") for turn in transcripts.read(c)) for c in chosen
-    )
+    failed = sum(any(turn.role == "tool" and turn.text.startswith("Error") for turn in sources.read(c)) for c in chosen)
     low = sum(each["reward"] < 1 for each in rows(AIRLINE / "conversations.jsonl")[::10])
 
     text = talks.ask(sessions.start(agent, by=owner, conversations=chosen), "Is this a pattern?").text

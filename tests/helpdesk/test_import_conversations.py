@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent
-from helpdesk import files, transcripts
+from helpdesk import files, sources
 from helpdesk.models import Conversation, Rating, StoredTranscript
 from tests import factories
 from tests.helpdesk.test_import_ratings import Ran
@@ -56,7 +56,7 @@ def test_tool_using_conversation_becomes_turns(run, workspace):
     assert (ran.code, ran.counts, ran.out[-1]) == (0, {"accepted": 1}, "1 new agent: Robin.")
     conversation = Conversation.objects.get()
     assert (conversation.external_id, conversation.source, conversation.status) == ("run-1", "api", "closed")
-    assert transcripts.read(conversation).as_json() == [
+    assert sources.read(conversation).as_json() == [
         {"role": "system", "text": "Be kind."},
         {"role": "customer", "text": "Where is my parcel?"},
         {"role": "agent", "text": '[calls find({"id": "ü"})]'},

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent
-from helpdesk import actions, tasks, transcripts
+from helpdesk import actions, sources, tasks
 from helpdesk.models import StoredTranscript
 from helpdesk.rows import ConversationRow
 from helpdesk.transcripts import Transcript, TranscriptTurn, TranscriptUnavailable
@@ -92,28 +92,28 @@ def test_longer_transcript_takes_the_place_of_the_shorter(agent):
     conversation, outcome = take(agent, Transcript((*SAID, TranscriptTurn("agent", "Found."))))
 
     assert (outcome, conversation.turn_count) == (actions.Outcome.UPDATED, 3)
-    assert [turn.text for turn in transcripts.read(conversation)] == ["I am <email>.", "", "Found."]
+    assert [turn.text for turn in sources.read(conversation)] == ["I am <email>.", "", "Found."]
 
 
 def test_reading_keeps_to_the_mode_of_now(agent):
     store_mode(agent, Agent.Storage.FULL)
     conversation, _ = take(agent)
-    assert transcripts.read(conversation) == SAID
+    assert sources.read(conversation) == SAID
 
     store_mode(agent, Agent.Storage.MASKED)
     conversation.refresh_from_db()
-    assert transcripts.read(conversation).as_json() == MASKED
+    assert sources.read(conversation).as_json() == MASKED
 
     store_mode(agent, Agent.Storage.SUMMARY_ONLY)
     conversation.refresh_from_db()
     with pytest.raises(TranscriptUnavailable, match=r"No transcripts are kept"):
-        transcripts.read(conversation)
+        sources.read(conversation)
 
 
 def test_transcript_that_was_never_sent_is_unavailable(agent):
     for source, why in (("api", "No transcript of this conversation was sent."), ("intranet", "is connected")):
         with pytest.raises(TranscriptUnavailable, match=why):
-            transcripts.read(factories.conversation(agent, source=source))
+            sources.read(factories.conversation(agent, source=source))
 
 
 def test_clock_deletes_what_is_due_and_says_so_afterwards(agent):
@@ -125,7 +125,7 @@ def test_clock_deletes_what_is_due_and_says_so_afterwards(agent):
     assert StoredTranscript.objects.count() == 0
     conversation.refresh_from_db()
     with pytest.raises(TranscriptUnavailable, match="not kept any more"):
-        transcripts.read(conversation)
+        sources.read(conversation)
 
 
 def test_clock_leaves_what_is_not_due(agent):

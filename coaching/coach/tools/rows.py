@@ -12,7 +12,7 @@ from coaching import risk
 from coaching.coach.protocol import ToolError
 from coaching.models import Message, Turn
 from coaching.verbatim import Guard
-from helpdesk import transcripts
+from helpdesk import sources, transcripts
 from helpdesk.models import Conversation, Rating
 
 
@@ -63,7 +63,7 @@ class Rows:
         """The transcript, read once per turn of the coach and kept in memory only."""
         if conversation.pk not in self.transcripts:
             try:
-                transcript = transcripts.read(conversation)
+                transcript = sources.read(conversation)
             except transcripts.TranscriptUnavailable as error:
                 raise ToolError(str(error)) from None
             self.transcripts[conversation.pk] = transcript

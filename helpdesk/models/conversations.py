@@ -7,10 +7,8 @@ from django.db.models import Q
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from agents import work
 from agents.access import Scoped
-from agents.history import VersionHistory
-from agents.models import Agent, Member, Workspace
+from agents.models import Agent, Workspace
 
 API_SOURCE = "api"  # conversations pushed to us: the only ones whose transcripts are ours to keep
 
@@ -137,6 +135,15 @@ class Rating(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="ratings")
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="ratings")
     agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True, related_name="ratings")
+    helpdesk_agent = models.ForeignKey(
+        "helpdesk.HelpdeskAgent",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="ratings",
+        help_text="Whom the helpdesk named; it decides who the agent is as soon as they are mapped.",
+    )
+    external_id = models.CharField(max_length=300, blank=True, help_text="The rating's own id at its source.")
     value = models.CharField(max_length=50, help_text="As the source gave it.")
     scale = models.CharField(max_length=10, choices=Scale)
     score_hundredths = models.PositiveSmallIntegerField(
@@ -209,55 +216,3 @@ class RatingDay(models.Model):
 
     def __str__(self):
         return f"{self.agent_id} {self.day}: {self.n}"
-
-
-class DeepLink(models.Model):
-    """How a conversation of one source is opened in its helpdesk."""
-
-    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="deep_links")
-    source = models.SlugField(max_length=50)
-    conversation_pattern = models.CharField(max_length=500, help_text="With {id}; http or https only.")
-    account_pattern = models.CharField(max_length=500, blank=True)
-    keys = models.JSONField(default=dict, blank=True, help_text='Values for further keys, such as {"subdomain": "…"}.')
-    version = models.PositiveIntegerField(default=1, editable=False)
-
-    history = VersionHistory()
-    objects = Scoped.as_manager()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["workspace", "source"], name="one_deep_link_per_source")]
-
-    def __str__(self):
-        return f"{self.source}: {self.conversation_pattern}"
-
-
-class TimeZoneChangeQuerySet(Scoped, work.OwedQuerySet):
-    def unfinished(self):
-        return self.filter(done_at=None).owed()
-
-
-class TimeZoneChange(work.Owed):
-    """A workspace is to live by another clock: every rating may belong to another day then, so its days are summed anew."""
-
-    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="time_zone_changes")
-    time_zone = models.CharField(max_length=64)
-    asked_by = models.ForeignKey(Member, models.PROTECT, related_name="+")
-    asked_at = models.DateTimeField(default=timezone.now, editable=False)
-    done_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    objects = TimeZoneChangeQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["workspace"], condition=Q(next_try_at__isnull=False), name="one_time_zone_change_at_a_time"
-            ),
-            models.CheckConstraint(
-                condition=Q(done_at=None) | Q(next_try_at=None), name="done_time_zone_change_owes_nothing"
-            ),
-            work.owed_constraint("time_zone_change_is_held_only_while_owed"),
-        ]
-        indexes = [work.owed_index("time_zone_change_owed")]
-
-    def __str__(self):
-        return f"{self.workspace} to {self.time_zone}"

@@ -1,0 +1,49 @@
+"""One test of a connection, check by check, from the row that owes it."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+
+from django.utils import timezone
+
+from agents import work
+from helpdesk.models import ConnectionTest, HelpdeskConnection
+from helpdesk.vendors import registry
+from helpdesk.vendors.contract import Check, Malformed
+from helpdesk.vendors.errors import VendorError
+
+MOST_TRIES = 3  # of a test whose worker died
+
+log = logging.getLogger(__name__)
+
+
+def run(test_id) -> ConnectionTest | None:
+    """Try what is owed and store each result. Returns the test, or None where it is not due or another worker has it."""
+    test = work.claim(ConnectionTest.objects.unfinished(), test_id)
+    if test is None:
+        return None
+    try:
+        with work.holding(test):
+            checks = [_stored(check) for check in tried(test.connection)]
+            work.settle(test, checks=checks, finished_at=timezone.now())
+    except work.LeaseLost:
+        log.info("Test %s was asked for anew.", test.pk)
+    test.refresh_from_db()
+    return test
+
+
+def tried(connection: HelpdeskConnection) -> Iterator[Check]:
+    """Yield each check of a connection; the one that failed is the last. No transaction may be open."""
+    label = registry.VENDORS[connection.vendor].label
+    try:
+        with registry.open_client(connection) as client:
+            yield from client.checks()
+    except (VendorError, Malformed) as fault:
+        yield Check(label, is_ok=False, sentence=str(fault))
+    except Exception as error:  # its words may hold what somebody wrote: only where it broke is kept
+        log.error("Test: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        yield Check(label, is_ok=False, sentence=f"The test broke ({type(error).__name__}).")
+
+
+def _stored(check: Check) -> dict:
+    return {"name": check.name, "state": "ok" if check.is_ok else "failed", "sentence": check.sentence}

@@ -1,0 +1,42 @@
+"""How a call of a helpdesk can fail, in a family of our own: each says in a sentence what a leader can do.
+
+No error holds a word of what the helpdesk sent.
+"""
+
+from datetime import timedelta
+
+
+class VendorError(Exception):
+    """A call failed. `sentence` says how, to a leader."""
+
+    def __init__(self, sentence: str):
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class Unreachable(VendorError):
+    """Nobody answered, or something broke on their side: it may go well the next time."""
+
+
+class RateLimited(VendorError):
+    """Too many calls for now. `pause` is how long the helpdesk wants to be left alone."""
+
+    def __init__(self, sentence: str, pause: timedelta):
+        super().__init__(sentence)
+        self.pause = pause
+
+
+class CredentialsRefused(VendorError):
+    """The helpdesk does not accept what the connection was given (any more): nothing goes on until a person has looked."""
+
+
+class NotFound(VendorError):
+    """The helpdesk has no such thing (any more)."""
+
+
+class Garbled(VendorError):
+    """What came is not what the vendor documents: half a page, a web page, a list that goes in circles."""
+
+
+class NotCalled(VendorError):
+    """The address must not be called, or sends on to another."""

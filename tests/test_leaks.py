@@ -17,7 +17,7 @@ from agents.models import Agent, Door, User
 from agents.pages import FRAGMENT
 from coaching.actions import flags, notes, proposals, samples, sessions
 from coaching.models import Flag, Note
-from tests import factories, test_api_guard, test_page_guard
+from tests import everything, factories, test_api_guard, test_page_guard
 from tests.calls import Script
 from tests.full_of_words import fill, models_of_ours, texts_of
 from tests.test_page_guard import body_of, told
@@ -26,16 +26,18 @@ pytestmark = pytest.mark.django_db
 
 WORD = re.compile(r"zq\d+qz")
 world_of_pages, api_world = test_page_guard.world, test_api_guard.world
-people, ask = test_page_guard.people, test_page_guard.ask
+ask = test_page_guard.ask
+everybody, people = everything.everybody, everything.people
+owner, workspace = everything.owner, everything.workspace
 # Left out: what tells of the machine; and a signed link, whose holder may know what it opens.
 PAGES = [line[:3] for line in test_page_guard.LINES if not line[0].startswith(("health/", "invitations/{"))]
 ROUTES = [line[:3] for line in test_api_guard.LINES]
 
 
-@pytest.fixture
-def page_world(world_of_pages, people, owner):
+@pytest.fixture(scope="module")
+def page_world(lasting, world_of_pages, everybody):
     """That of the guard of the pages, with a sample of the linked member's own."""
-    samples.pin(factories.conversation(people["linked"].agent), by=owner)
+    lasting(lambda: samples.pin(factories.conversation(everybody["linked"].agent), by=everybody["owner"]))
     return world_of_pages
 
 

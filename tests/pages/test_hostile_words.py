@@ -19,7 +19,7 @@ from agents.models import Decision, Invitation
 from agents.pages import FRAGMENT
 from agents.people.mail import send
 from coaching import calendar
-from tests import test_api_guard, test_page_guard
+from tests import everything, test_api_guard, test_page_guard
 from tests.full_of_words import fill
 from tests.test_page_guard import body_of, inline
 
@@ -31,7 +31,9 @@ PAYLOAD = (
     "{% zq %}&lt;zqy&gt;\u202eright\u202c\u200b\u200f👩‍🔧\u0301 javascript:zq()"
 )
 
-world_of_pages, api_world, people = test_page_guard.world, test_api_guard.world, test_page_guard.people
+world_of_pages, api_world = test_page_guard.world, test_api_guard.world
+everybody, people = everything.everybody, everything.people
+owner, workspace = everything.owner, everything.workspace
 PAGES = dict.fromkeys(line[0] for line in test_page_guard.LINES if line[1] == "GET")
 ROUTES = [line[:3] for line in test_api_guard.LINES if line[1] == "GET"]
 

@@ -5,5 +5,6 @@ desk has to have stands at tests.desks.server.Desk.
 """
 
 from tests.desks.server import Desk
+from tests.desks.zendesk import Zendesk
 
-DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in ()}
+DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in (Zendesk,)}

@@ -52,7 +52,7 @@ class _Gathered:
 
 class ZendeskClient(Client):
     page_size = 100
-    rest = staticmethod(events.rest)
+    rest = events.rest
 
     def __init__(self, wire, credentials: Mapping[str, str]):
         super().__init__(wire, credentials)

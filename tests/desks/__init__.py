@@ -4,6 +4,8 @@ DESKS holds one of each vendor that is read; tests/helpdesk/vendors/test_contrac
 desk has to have stands at tests.desks.server.Desk.
 """
 
+from tests.desks.intercom import Intercom
 from tests.desks.server import Desk
+from tests.desks.zendesk import Zendesk
 
-DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in ()}
+DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in (Intercom, Zendesk)}

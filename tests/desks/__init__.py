@@ -4,6 +4,8 @@ DESKS holds one of each vendor that is read; tests/helpdesk/vendors/test_contrac
 desk has to have stands at tests.desks.server.Desk.
 """
 
+from tests.desks.chatwoot import Chatwoot
+from tests.desks.gorgias import Gorgias
 from tests.desks.server import Desk
 
-DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in ()}
+DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in (Gorgias, Chatwoot)}

@@ -44,7 +44,7 @@ def take_in(connection: HelpdeskConnection, ratings: Sequence[contract.Rating], 
         taken.n_read += 1
         person = people.get(rating.person_id)
         try:
-            outcome = batch.take(_row(connection, rating, person, now), person and person.agent_id)
+            outcome = batch.take(_row(connection, rating, person, now), person.agent_id if person else None)
         except Refused as refusal:
             taken.refused.append(contract.Unreadable(rating.id or rating.conversation_id, refusal.detail))
             continue
@@ -92,7 +92,7 @@ def _row(connection, rating, person, now) -> RatingRow:
         channel=told.channel[:50] if told else "",
         credit=rating.credit,
         rating_id=rating.id[:LONGEST_ID],
-        helpdesk_agent_id=person and person.pk,
+        helpdesk_agent_id=person.pk if person else None,
         is_current=True,
     )
 

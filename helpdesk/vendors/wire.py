@@ -155,7 +155,7 @@ class Wire:
             raise Garbled(f"{self.label} answered with a web page instead of data. Is the address right?")
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Garbled(f"{self.label} answered with data that breaks off or is no JSON.") from None
 
     def _rest(self, response):

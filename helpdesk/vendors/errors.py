@@ -38,5 +38,9 @@ class Garbled(VendorError):
     """What came is not what the vendor documents: half a page, a web page, a list that goes in circles."""
 
 
+class NotUnderstood(Garbled):
+    """The helpdesk rejects what it was asked, as it does with a cursor that it does not know any more."""
+
+
 class NotCalled(VendorError):
     """The address must not be called, or sends on to another."""

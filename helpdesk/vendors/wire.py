@@ -21,6 +21,7 @@ from helpdesk.vendors.errors import (
     Garbled,
     NotCalled,
     NotFound,
+    NotUnderstood,
     RateLimited,
     Unreachable,
     VendorError,
@@ -30,8 +31,10 @@ MOST_BYTES = 32_000_000  # of one answer
 TIMEOUT = httpx2.Timeout(30, connect=10)
 CALL_SECONDS = 90  # an answer that drips in for longer is given up
 TRIES = 3  # of one call, while nothing but the network or the server is at fault
+PATIENCE = 5  # seconds after which nothing is tried again in place: who is slow to fail is asked again later
 SHORT_WAIT = timedelta(seconds=2)  # is waited for in place
 DEFAULT_PAUSE = timedelta(seconds=30)  # after "too many requests" that says no more
+LEAST_PAUSE = timedelta(seconds=0.25)  # though "too many requests" may ask for none
 LONGEST_PAUSE = timedelta(hours=1)
 
 Rest = Callable[[Mapping[str, str], datetime], timedelta | None]
@@ -75,7 +78,7 @@ class Wire:
         return self._patiently("POST", path, json=body, data=form)
 
     def _patiently(self, method: str, path: str, **told: Any) -> Any:
-        url = self._url(path)
+        url, until = self._url(path), time.monotonic() + PATIENCE
         for attempt in range(1, TRIES + 1):
             self._wait_for_turn()
             try:
@@ -84,8 +87,10 @@ class Wire:
                 self.resume_at = time.monotonic() + limited.pause.total_seconds()
                 if limited.pause > SHORT_WAIT or attempt == TRIES:
                     raise
+            except NotUnderstood:
+                raise
             except (Unreachable, Garbled):
-                if attempt == TRIES:
+                if attempt == TRIES or time.monotonic() > until:
                     raise
                 self.sleep(random.uniform(0.2, 0.6) * 2**attempt)  # noqa: S311
         raise AssertionError("unreachable")
@@ -140,11 +145,11 @@ class Wire:
     def _decoded(self, response, body):
         if not body:
             return None
-        if "json" not in response.headers.get("content-type", "json"):
-            raise Garbled(f"{self.label} answered with a web page instead of data. Is the address right?")
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
+            if "json" not in response.headers.get("content-type", "json"):
+                raise Garbled(f"{self.label} answered with a web page instead of data. Is the address right?") from None
             raise Garbled(f"{self.label} answered with data that breaks off or is no JSON.") from None
 
     def _rest(self, response):
@@ -167,14 +172,16 @@ class Wire:
             return NotFound(f"{self.label} has no such thing ({status}).")
         if status >= 500 or status in (408, 425):
             return Unreachable(f"{self.label} has a fault of its own ({status}).")
-        return Garbled(f"{self.label} does not understand what it was asked ({status}).")
+        return NotUnderstood(f"{self.label} does not understand what it was asked ({status}).")
 
     def _pause(self, response):
         pause = _retry_after(response.headers.get("retry-after", ""), _server_time(response))
         if pause is None and self.rest:
             pause = self.rest(lower(response.headers), _server_time(response))
+        if pause is None:
+            pause = DEFAULT_PAUSE
         # A little more, and never the same for all: whoever was told to wait must not come back in step.
-        return min(pause or DEFAULT_PAUSE, LONGEST_PAUSE) * random.uniform(1.0, 1.15)  # noqa: S311
+        return min(max(pause, LEAST_PAUSE), LONGEST_PAUSE) * random.uniform(1.0, 1.15)  # noqa: S311
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -51,7 +51,8 @@ def take_in(
     for rating in ratings:
         person = people.get(rating.person_id)
         try:
-            outcome = batch.take(_row(connection, rating, person, now, as_of), person and person.agent_id)
+            row = _row(connection, rating, person, now, as_of)
+            outcome = batch.take(row, person.agent_id if person else None)
         except Refused as refusal:
             taken.refused.append(contract.Unreadable(_shown(rating), refusal.detail))
             continue

@@ -129,7 +129,7 @@ class Batch:
             if rating.counts:
                 case.counting = rating
         for case in self.cases.values():
-            if case.counting is not None and case.counting.rated_at == case.latest.rated_at:
+            if case.counting and case.latest and case.counting.rated_at == case.latest.rated_at:
                 case.latest = case.counting
 
     def take(self, row: RatingRow, agent_id: uuid.UUID | None) -> Outcome:

@@ -1,17 +1,24 @@
 """Where a conversation's transcript is read from: our own store, or the helpdesk it happened in."""
 
+import logging
+import traceback
+
+from agents import work
 from agents.models import Agent
 from helpdesk.models import Conversation, HelpdeskConnection, StoredTranscript
-from helpdesk.transcripts import Transcript, TranscriptUnavailable
+from helpdesk.transcripts import Transcript, TranscriptUnavailable, TranscriptUnreachable
 from helpdesk.vendors import registry
-from helpdesk.vendors.errors import NotFound, VendorError
+from helpdesk.vendors.contract import Malformed
+from helpdesk.vendors.errors import NotFound, RateLimited, VendorError
+
+log = logging.getLogger(__name__)
 
 
 def read(conversation: Conversation) -> Transcript:
     """The transcript of the conversation, as its agent's storage mode lets it be seen now, or as its helpdesk gives it.
 
     Calls the helpdesk, so no transaction may be open. Raises TranscriptUnavailable where none was sent, it is not kept any
-    more, or its helpdesk is not connected or does not give it.
+    more, or its helpdesk is not connected or does not have it; TranscriptUnreachable where that may pass.
     """
     stored = StoredTranscript.objects.filter(conversation=conversation).first()
     mode = conversation.agent.storage_mode if conversation.agent else Agent.Storage.MASKED
@@ -35,9 +42,13 @@ def read(conversation: Conversation) -> Transcript:
 
 
 def _at_its_helpdesk(connection, conversation):
+    if connection.state == HelpdeskConnection.State.DISCONNECTED:
+        raise TranscriptUnavailable(f"The transcript is in {connection}, which was disconnected.")
     if not connection.is_active:
-        state = connection.get_state_display()
-        raise TranscriptUnavailable(f"The transcript is in {connection}, and that connection is {state}.")
+        raise TranscriptUnreachable(
+            f"The transcript is in {connection}, and that connection is {connection.get_state_display()}.",
+            pause=work.LONGEST_PAUSE,
+        )
     if not registry.VENDORS[connection.vendor].reads:
         raise TranscriptUnavailable(f"{connection} sends ratings only, no transcripts.")
     try:
@@ -45,5 +56,15 @@ def _at_its_helpdesk(connection, conversation):
             return client.transcript(conversation.external_id)
     except NotFound:
         raise TranscriptUnavailable(f"{connection} has no such conversation any more.") from None
-    except VendorError as fault:
-        raise TranscriptUnavailable(fault.sentence) from None
+    except RateLimited as limited:
+        raise TranscriptUnreachable(limited.sentence, limited.pause) from None
+    except (VendorError, Malformed) as fault:
+        raise TranscriptUnreachable(str(fault)) from None
+    except Exception as error:  # its words may be a customer's: only where it broke is told
+        log.error(
+            "Transcript at %s: %s\n%s",
+            connection.vendor,
+            type(error).__name__,
+            "".join(traceback.format_tb(error.__traceback__)),
+        )
+        raise TranscriptUnreachable(f"Reading the transcript broke ({type(error).__name__}).") from None

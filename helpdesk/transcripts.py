@@ -6,6 +6,7 @@ stands in a log, a traceback or an error report).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from helpdesk.masking import mask
 
@@ -16,6 +17,14 @@ MOST_BYTES = 2_000_000  # of all texts and names, in UTF-8
 
 class TranscriptUnavailable(Exception):
     """The transcript cannot be read; the message is a sentence for the person who asked."""
+
+
+class TranscriptUnreachable(TranscriptUnavailable):
+    """It cannot be read now, and it makes sense to ask again after `pause` (None: whenever the asker thinks fit)."""
+
+    def __init__(self, sentence: str, pause: timedelta | None = None):
+        super().__init__(sentence)
+        self.pause = pause
 
 
 class _Unpicklable:

@@ -23,14 +23,14 @@ def environment(**extra) -> dict:
     }
 
 
-def start(*command, **extra) -> subprocess.Popen:
-    """Start `python COMMAND…` as such a child, its output kept for the test's report."""
+def start(*command, output=subprocess.PIPE, **extra) -> subprocess.Popen:
+    """Start `python COMMAND…` as such a child, its output kept for the test's report, or in the open file `output`."""
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
         env=environment(**extra),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
     )
@@ -47,9 +47,9 @@ def together(children) -> list[str]:
 
 
 @contextmanager
-def worker(threads=4, **environment):
+def worker(threads=4, loglevel="WARNING", **environment):
     """A real Celery worker on the test's queue, killed at the end."""
-    command = ["-m", "celery", "--quiet", "-A", "config.celery", "worker", "--loglevel", "WARNING", "--pool", "threads"]
+    command = ["-m", "celery", "--quiet", "-A", "config.celery", "worker", "--loglevel", loglevel, "--pool", "threads"]
     bounds = ["--concurrency", str(threads), "--prefetch-multiplier", "1"]
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     child = start(*command, *bounds, *alone, **environment)

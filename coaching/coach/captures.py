@@ -36,6 +36,8 @@ def summarise(sample_id):
 def _settle(sample):
     try:
         summary = _summary(sample)
+    except transcripts.TranscriptUnreachable as reason:
+        _put_off(sample, str(reason), reason.pause)
     except transcripts.TranscriptUnavailable as reason:
         work.give_up(sample, error=str(reason), summary_state=Sample.Summary.FAILED)
     except llm.ModelError as error:

@@ -109,7 +109,7 @@ def _row(connection, rating, person, now, as_of) -> RatingRow:
         channel=told.channel[:50] if told else "",
         credit=rating.credit,
         rating_id=rating.id if _is_id(rating.id) else "",
-        helpdesk_agent_id=person and person.pk,
+        helpdesk_agent_id=person.pk if person else None,
         told_at=as_of,
     )
 

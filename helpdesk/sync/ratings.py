@@ -30,6 +30,7 @@ Kind = HelpdeskSync.Kind
 
 SLICE = timedelta(seconds=20)
 BATCH = 500  # ratings that one transaction stores, where pages are smaller
+STORED_EVERY = 1.0  # seconds, where a helpdesk is slow: what was read is seen, and stays when the worker dies
 OVERLAP = timedelta(hours=1)  # that is read again each time: lists of vendors run behind, and clocks differ
 RECONCILED = timedelta(days=14)  # that the daily look goes through again
 SHOWN_REFUSED = 20
@@ -143,17 +144,21 @@ def _since(sync, connection: HelpdeskConnection, now: datetime, overlap: timedel
 def _read(sync, connection, client: contract.Client, on_batch) -> bool:
     """Read and store pages. False where the time was up before the last. What was read before a fault is stored."""
     gathered: list[tuple[contract.Page, datetime]] = []
+    stored_at = time.monotonic()
 
     def store():
+        nonlocal stored_at
         if gathered:
             _store(sync, connection, gathered)
             gathered.clear()
             on_batch(sync)
+            stored_at = time.monotonic()
 
     try:
         for page, asked_at in _pages(sync, connection, client):
             gathered.append((page, asked_at))
-            if sum(len(one.ratings) for one, _ in gathered) >= BATCH:
+            is_batch = sum(len(one.ratings) for one, _ in gathered) >= BATCH
+            if is_batch or time.monotonic() - stored_at > STORED_EVERY:
                 store()
     except (VendorError, contract.Malformed):
         store()

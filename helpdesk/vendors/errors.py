@@ -30,6 +30,10 @@ class CredentialsRefused(VendorError):
     """The helpdesk does not accept what the connection was given (any more): nothing goes on until a person has looked."""
 
 
+class Forbidden(CredentialsRefused):
+    """The helpdesk knows the credentials, and they are not enough for this."""
+
+
 class NotFound(VendorError):
     """The helpdesk has no such thing (any more)."""
 
@@ -39,8 +43,19 @@ class Garbled(VendorError):
 
 
 class NotUnderstood(Garbled):
-    """The helpdesk rejects what it was asked, as it does with a cursor that it does not know any more."""
+    """The helpdesk finds fault with the question (a 4xx), as with a cursor that it does not know any more.
+
+    Asking again in the same words changes nothing.
+    """
 
 
 class NotCalled(VendorError):
     """The address must not be called, or sends on to another."""
+
+
+class Moved(NotCalled):
+    """What was asked for is at another place of the same address, at `path`."""
+
+    def __init__(self, sentence: str, path: str):
+        super().__init__(sentence)
+        self.path = path

@@ -84,11 +84,17 @@ def each(
         try:
             rating = read(item)
         except Malformed as fault:
-            unreadable.append(Unreadable(maybe_id(item.get("id")) if isinstance(item, dict) else "", str(fault)))
+            unreadable.append(Unreadable(_shown_id(item), str(fault)))
         else:
             if rating is not None:
                 ratings.append(rating)
     return tuple(ratings), tuple(unreadable)
+
+
+def _shown_id(item: Any) -> str:
+    """The id of what could not be read, where it looks like one: a word in its place may be a customer's."""
+    told = maybe_id(item.get("id")) if isinstance(item, dict) else ""
+    return told if any(character.isdigit() for character in told) else ""
 
 
 def decoded(body: bytes) -> Any:

@@ -14,13 +14,18 @@ VENDORS: dict[str, Vendor] = {vendor.name: vendor for vendor in (zendesk.VENDOR,
 
 @contextmanager
 def open_client(connection: HelpdeskConnection) -> Iterator[Client]:
-    """The connection's account, for as long as the block runs. Raises CredentialsRefused where a secret is missing."""
+    """The account of a connection to a vendor that is read, for as long as the block runs.
+
+    Raises CredentialsRefused where a secret is missing.
+    """
     vendor = VENDORS[connection.vendor]
+    kind = vendor.client
+    if kind is None:
+        raise ValueError(f"{vendor.label} is not read.")
     credentials = connection.credentials
     missing = [field.label for field in vendor.fields if field.is_required and not credentials.get(field.name)]
     if missing:
         raise CredentialsRefused(f"{' and '.join(missing)} cannot be read any more. Put it in again.")
-    kind = vendor.client
     address = connection.base_url or vendor.address.default
     with Wire(address, label=vendor.label, headers=kind.headers(credentials), rest=kind.rest) as wire:
         yield kind(wire, credentials)

@@ -1,1 +1,9 @@
-"""Helpdesks on loopback: one world, played over each vendor's API with its paging, limits and errors."""
+"""Helpdesks on loopback: one world, played over each vendor's API with its paging, limits and errors.
+
+DESKS holds one of each vendor that is read; tests/helpdesk/vendors/test_contract.py asks all of them the same. What such a
+desk has to have stands at tests.desks.server.Desk.
+"""
+
+from tests.desks.server import Desk
+
+DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in ()}

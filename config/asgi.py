@@ -6,4 +6,8 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_asgi_application()
+django = get_asgi_application()
+
+from helpdesk.views.hooks import HooksFirst  # noqa: E402  models can be imported only now
+
+application = HooksFirst(django)

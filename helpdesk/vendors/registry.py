@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from helpdesk.models import HelpdeskConnection
-from helpdesk.vendors import zendesk
+from helpdesk.vendors import generic, zendesk
 from helpdesk.vendors.contract import Client, Vendor
 from helpdesk.vendors.errors import CredentialsRefused
 from helpdesk.vendors.wire import Wire
 
-VENDORS: dict[str, Vendor] = {vendor.name: vendor for vendor in (zendesk.VENDOR,)}
+VENDORS: dict[str, Vendor] = {vendor.name: vendor for vendor in (zendesk.VENDOR, generic.VENDOR)}
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What an in-house desk sends, read: `{"id": …, "items": […]}`, the items as in POST /ratings. Pure functions.
 
-The shape is our own; docs/helpdesks.md tells it to whoever builds the desk.
+The shape is ours: docs/helpdesks.md.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from helpdesk import rows
 from helpdesk.vendors import reading
-from helpdesk.vendors.contract import Hint, Json, Malformed, Unreadable
+from helpdesk.vendors.contract import Forged, Hint, Json, Malformed, Unreadable
 
 EVENT = "ratings"
 FIELDS = frozenset({"id", "items"})
@@ -17,11 +17,13 @@ MOST_ITEMS = 5_000
 
 
 def verify(body: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> None:
-    """`sha256=` and the hex HMAC-SHA256 over timestamp, dot, body; the timestamp in seconds since 1970. Raises Forged."""
+    """sha256= and the hex HMAC-SHA256 of timestamp, dot and body. Raises Forged."""
+    if not secret:
+        raise Forged
     stamp = headers.get("x-touchline-timestamp", "")
-    right = f"sha256={reading.hex_hmac(stamp.encode() + b'.' + body, secret)}"
-    reading.require_equal(headers.get("x-touchline-signature"), right)
-    reading.require_fresh(reading.maybe_moment(stamp) if stamp.isdecimal() else None, now)
+    signed = reading.hex_hmac(stamp.encode("utf-8", "replace") + b"." + body, secret)
+    reading.require_equal(headers.get("x-touchline-signature"), f"sha256={signed}")
+    reading.require_fresh(reading.maybe_moment(stamp), now)
 
 
 def hint(body: Json, headers: Mapping[str, str]) -> Hint:

@@ -25,14 +25,11 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if scheme.lower() != "bearer":
             raise AuthenticationFailed("The Authorization header must read “Bearer TOKEN”.")
-        token = (
-            ApiToken.objects.usable()
-            .filter(hash=ApiToken.hashed(secret.strip()))
-            .select_related("member__user", "member__workspace", "member__agent")
-            .first()
-        )
-        if token is None:
-            raise AuthenticationFailed("This token is unknown, revoked or expired.")
+        usable = ApiToken.objects.usable().select_related("member__user", "member__workspace")
+        try:
+            token = usable.get(hash=ApiToken.hashed(secret.strip()))
+        except ApiToken.DoesNotExist:
+            raise AuthenticationFailed("This token is unknown, revoked or expired.") from None
         now = timezone.now()
         if token.last_used_at is None or token.last_used_at < now - USE_NOTED_EVERY:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

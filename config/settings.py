@@ -191,6 +191,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = (
 )
 
 LANGUAGE_CODE = "en"
+USE_I18N = False  # one language: nothing is looked up in catalogues, and no number asks for the language
 TIME_ZONE = "UTC"
 USE_TZ = True
 FORMAT_MODULE_PATH = ["config.formats"]

@@ -1,10 +1,41 @@
 """Who is who in the tests: two workspaces, and one person of every kind."""
 
+import gc
+from inspect import signature
+
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.test import TransactionTestCase, override_settings
 
 from agents.models import Member
 from tests import factories
+
+WRITTEN_BY_MIGRATE = {"django_content_type", "auth_permission"}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--of-services",
+        action="store_true",
+        help="leave out what asks neither the database nor the queue: it proves the same on any of them",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--of-services"):
+        left_out = [item for item in items if not asks_a_service(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if asks_a_service(item)]
+
+
+def asks_a_service(item):
+    """Whether a test may ask the database, which pytest-django refuses to all others, or says that it asks the queue.
+
+    One that chooses its fixtures while it runs may choose the database. Children get at either by the fixtures' means only
+    (tests/processes.py); those of tests/config run on a data directory of their own in any case.
+    """
+    by_fixture = {"db", "transactional_db"} & {*item.fixturenames} or "request" in signature(item.function).parameters
+    return bool(by_fixture) or any(item.get_closest_marker(name) for name in ("django_db", "queue", "services"))
 
 
 @pytest.fixture(scope="session")
@@ -19,16 +50,68 @@ def django_db_setup(django_db_setup, django_db_blocker):
             )
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings):
-    """The real hash is slow by design; no test is about that."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+@pytest.fixture(scope="session", autouse=True)
+def quick_settings():
+    """What is slow by design and what no test is about.
+
+    The real hash of passwords; and every test client makes its own middleware, and reading all static files for each takes
+    longer than most tests.
+    """
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
-@pytest.fixture(autouse=True)
-def quick_clients(settings):
-    """Every test client makes its own middleware, and reading all static files for each takes longer than most tests."""
-    settings.WHITENOISE_AUTOREFRESH = True
+def pytest_collection_finish():
+    """What was loaded up to here stays to the end: looking through it for garbage again and again takes a sixth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying():
+    """After a test that commits: Django's own way truncates every table and has migrate's triggers made anew, which takes
+    longer than most such tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", delete_every_row)
+        yield
+
+
+def delete_every_row(test):
+    """Empty the tables that hold anything, but for what migrate itself writes; whoever still writes is waited for."""
+    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    tables = [connection.ops.quote_name(name) for name in names if name not in WRITTEN_BY_MIGRATE]
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+        cursor.execute(" UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in tables))
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture(scope="module")
+def lasting(request, django_db_setup, django_db_blocker):
+    """A function: what makes a world -> that world, which lasts for all tests of a module.
+
+    It is made in a transaction around those of the tests, each of which takes back what it did itself. A fixture that hands the
+    world to a test hands out a copy, so that nothing set on an object outlives the test either.
+    """
+    module = [item for item in request.session.items if item.path == request.path]
+    assert not any("transactional_db" in item.fixturenames for item in module), "what is committed cannot be taken back"
+    with django_db_blocker.unblock():
+        around = transaction.atomic()
+        around._from_testcase = True  # as those of the tests: a durable block may begin in it
+        around.__enter__()
+
+    def make(build):
+        with django_db_blocker.unblock():
+            return build()
+
+    yield make
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        around.__exit__(None, None, None)
 
 
 @pytest.fixture

@@ -1,6 +1,11 @@
-"""One row of everything that has an address, so that every route can be asked."""
+"""Everybody, and one row of everything that has an address, so that every route can be asked: made once for a module."""
+
+import copy
+
+import pytest
 
 from agents import actions
+from agents.models import Member
 from coaching.actions import flags, notes, proposals, samples, sessions
 from helpdesk.actions import upsert_conversation
 from helpdesk.rows import ConversationRow
@@ -9,6 +14,39 @@ from tests import factories
 from tests.coaching import brought
 
 NEW = {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
+
+
+@pytest.fixture(scope="module")
+def everybody(lasting):
+    """{role: member or None}, one of every kind: those of one workspace, the owner of another, and nobody."""
+
+    def made():
+        workspace = factories.workspace()
+        return {
+            "anonymous": None,
+            "stranger": factories.owner(factories.workspace()),
+            "unlinked": factories.member(workspace),
+            "linked": factories.member(workspace, agent=factories.human(workspace)),
+            "admin": factories.member(workspace, Member.Role.ADMIN),
+            "owner": factories.owner(workspace),
+        }
+
+    return lasting(made)
+
+
+@pytest.fixture
+def people(everybody, db):
+    return copy.deepcopy(everybody)
+
+
+@pytest.fixture
+def owner(people):
+    return people["owner"]
+
+
+@pytest.fixture
+def workspace(owner):
+    return owner.workspace
 
 
 def one_of_everything(workspace, owner, agent, own):

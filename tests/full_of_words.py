@@ -5,6 +5,7 @@ from django.db import models
 
 from agents import tenancy
 from coaching.models import Sample
+from coaching.pages import hygiene
 from helpdesk.models import API_SOURCE
 
 # What is not words: what opens something or proves something (that none of it is shown is tested where it is made), what the
@@ -42,7 +43,11 @@ def texts_of(model):
 
 
 def fill(word):
-    """Give every text of every row there is what `word(model's name, field's name, pk)` says, as far as it fits."""
+    """Give every text of every row there is what `word(model's name, field's name, pk)` says, as far as it fits.
+
+    It is written past the actions: what the product remembers of texts by their versions is forgotten.
+    """
+    hygiene._look.cache_clear()
     Sample.objects.filter(summary="").update(summary="x", summary_state=Sample.Summary.CAPTURED)
     for model in models_of_ours():
         rows = models.QuerySet(model)  # the log's own refuses to be written to

@@ -9,12 +9,14 @@ from drf_spectacular.generators import SchemaGenerator
 
 from agents.models import ApiToken
 from config import api
-from tests import factories
+from tests import everything, factories
 from tests.calls import Script
 from tests.coaching import brought
 from tests.everything import NEW, one_of_everything
 
 pytestmark = pytest.mark.django_db
+
+everybody, people, owner = everything.everybody, everything.people, everything.owner
 
 # Roles in the order of a line's answers: anonymous, stranger (owner elsewhere), member without an agent, member with one,
 # admin, and the owner where they may more than an admin. `own` and `hers` are the linked member's agent and a colleague's.
@@ -119,9 +121,10 @@ READS_BY_POST = {"search"}
 WIDTH = {"GET": "read", "POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "write"}
 
 
-@pytest.fixture
-def world(workspace, owner, agent, linked_member):
-    return one_of_everything(workspace, owner, agent, linked_member.agent)
+@pytest.fixture(scope="module")
+def world(lasting, everybody):
+    owner, own = everybody["owner"], everybody["linked"].agent
+    return lasting(lambda: one_of_everything(owner.workspace, owner, factories.ai_agent(owner.workspace), own))
 
 
 def routes():
@@ -134,12 +137,6 @@ def routes():
             yield where, pattern
         else:
             waiting += [(where, inner) for inner in pattern.url_patterns]
-
-
-@pytest.fixture
-def people(owner, stranger, unlinked_member, linked_member, admin):
-    members = {"stranger": stranger, "unlinked": unlinked_member, "linked": linked_member}
-    return members | {"admin": admin, "owner": owner}
 
 
 def expected(answers, role):
@@ -186,7 +183,7 @@ def test_route_needs_its_scope(world, owner, route, method, body):
 
 
 @pytest.fixture
-def elsewhere():
+def elsewhere(db):
     """One row of everything in a workspace of other people."""
     workspace = factories.workspace()
     own = factories.human(workspace)
@@ -225,7 +222,7 @@ TOLD = [
 @pytest.mark.parametrize("role", ROLES)
 def test_what_is_somebody_elses_answers_as_what_is_not_there(world, elsewhere, people, role):
     script = Script(people.get(role))
-    place = people[role if role in people else "owner"].workspace
+    place = (people[role] or people["owner"]).workspace
     mine = {"mine": str(factories.human(place).pk), "my_ai": str(factories.ai_agent(place).pk)}
     nothing = {name: str(uuid.uuid4()) for name in elsewhere}
     theirs = world if role == "stranger" else elsewhere

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 import time_machine
-from django.db import models, transaction
+from django.db import models
 from django.test import Client
 from django.utils import timezone
 
@@ -17,7 +17,7 @@ from agents.models import Agent, Door, User
 from agents.pages import FRAGMENT
 from coaching.actions import flags, notes, proposals, samples, sessions
 from coaching.models import Flag, Note
-from tests import factories, test_api_guard, test_page_guard
+from tests import everything, factories, test_api_guard, test_page_guard
 from tests.calls import Script
 from tests.full_of_words import fill, models_of_ours, texts_of
 from tests.test_page_guard import body_of, told
@@ -25,17 +25,17 @@ from tests.test_page_guard import body_of, told
 pytestmark = pytest.mark.django_db
 
 WORD = re.compile(r"zq\d+qz")
-world_of_pages, api_world = test_page_guard.world, test_api_guard.world
-people, ask = test_page_guard.people, test_page_guard.ask
+world_of_pages, ask = test_page_guard.world, test_page_guard.ask
+everybody, people = everything.everybody, everything.people
+owner, workspace = everything.owner, everything.workspace
 # Left out: what tells of the machine; and a signed link, whose holder may know what it opens.
 PAGES = [line[:3] for line in test_page_guard.LINES if not line[0].startswith(("health/", "invitations/{"))]
-ROUTES = [line[:3] for line in test_api_guard.LINES]
 
 
-@pytest.fixture
-def page_world(world_of_pages, people, owner):
+@pytest.fixture(scope="module")
+def page_world(lasting, world_of_pages, everybody):
     """That of the guard of the pages, with a sample of the linked member's own."""
-    samples.pin(factories.conversation(people["linked"].agent), by=owner)
+    lasting(lambda: samples.pin(factories.conversation(everybody["linked"].agent), by=everybody["owner"]))
     return world_of_pages
 
 
@@ -94,23 +94,6 @@ def bytes_of(response) -> str:
     return f"{headers}\n{response.cookies.output()}\n{body_of(response).decode(errors='replace')}"
 
 
-@pytest.fixture
-def ask_api(db):
-    """A function: member, line, ids -> response. Nothing that the request did stays; everybody has one token."""
-    scripts = {}
-
-    def answer(member, line, ids):
-        if member.pk not in scripts:
-            scripts[member.pk] = Script(member)
-        route, method, body = line
-        before = transaction.savepoint()
-        response = test_api_guard.ask(scripts[member.pk], method, route, body, ids)
-        transaction.savepoint_rollback(before)
-        return response
-
-    return answer
-
-
 def test_every_text_column_of_a_full_workspace_has_its_word(page_world):
     filled = {(model, field) for model, field, _ in fill_with_words().values()}
 
@@ -138,21 +121,6 @@ def test_no_page_tells_words_that_one_may_not_read(page_world, people, ask, know
             seen = set(WORD.findall(bytes_of(ask(people[role], *line, page_world, headers=headers))))
             read |= seen
             leaked += [(line[:2], where[word]) for word in seen - may_read]
-
-    assert leaked == []
-    assert role != "linked" or {where[word][:2] for word in read} >= {("Note", "body"), ("Sample", "summary")}
-
-
-@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
-def test_no_route_tells_words_that_one_may_not_read(api_world, people, ask_api, known, role):
-    where = fill_with_words()
-    may_read = known(where)[role]
-
-    read, leaked = set(), []
-    for line in ROUTES:
-        seen = set(WORD.findall(bytes_of(ask_api(people[role], line, api_world))))
-        read |= seen
-        leaked += [(line[:2], where[word]) for word in seen - may_read]
 
     assert leaked == []
     assert role != "linked" or {where[word][:2] for word in read} >= {("Note", "body"), ("Sample", "summary")}
@@ -258,21 +226,6 @@ def test_private_things_leave_no_trace_on_pages(answers_of, people, private_thin
     assert role != "linked" or answers_of(people["owner"]) != seen_by_owner
 
 
-@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
-def test_private_things_leave_no_trace_in_the_api(api_world, people, owner, ask_api, role):
-    lines = [line for line in ROUTES if line[1] == "GET"]
-    shared = Note.objects.get(pk=api_world["shared"])
-    own, hers, ai = (Agent.objects.get(pk=api_world[name]) for name in ("own", "hers", "ai"))
-
-    def answers():
-        return {line[0]: told(ask_api(people[role], line, api_world), api_world) for line in lines}
-
-    before = answers()
-    add_private_things(own, hers, ai, owner, shared)
-
-    assert differences(before, answers()) == []
-
-
 PARAMETERS = ("q", "agent", "team", "cause", "session", "source", "next")
 
 
@@ -318,17 +271,6 @@ def test_search_and_filters_find_nothing_that_one_may_not_see(page_world, people
         if answer(ask, address, name, value) != answer(ask, address, name, absent(value))
     ]
     assert differ == []
-
-
-@pytest.mark.parametrize("role", ["stranger", "unlinked", "linked"])
-def test_name_that_fits_two_hidden_agents_is_no_conflict(api_world, people, workspace, role):
-    for _ in range(2):
-        factories.human(workspace, name="Quillon")
-
-    asked = Script(people[role]).read("/coaching?agent=Quillon")
-    nobody = Script(people[role]).read("/coaching?agent=Quixote")
-
-    assert (asked.status_code, asked.content.replace(b"Quillon", b"Quixote")) == (404, nobody.content)
 
 
 def test_flag_of_ones_own_is_no_business_of_a_member(answers_of, people):

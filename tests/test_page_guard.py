@@ -21,11 +21,13 @@ from coaching.actions import backtests, flags, hygiene, notes, proposals, sample
 from coaching.pages import my_coaching
 from helpdesk import clocks, deeplinks
 from memories import actions as memories
-from tests import factories
+from tests import everything, factories
 from tests.coaching import brought, talks
 from tests.helpdesk import connected
 
 pytestmark = pytest.mark.django_db
+
+everybody, people, owner = everything.everybody, everything.people, everything.owner
 
 # Roles in the order of a line's answers: nobody, the owner of another workspace, a member without an agent, a member with
 # one (`own`), an admin, the owner. `hers` is a colleague's agent, `ai` one with a coach.
@@ -304,10 +306,14 @@ LINES = [
 POSTS = [line for line in LINES if line[1] == "POST"]
 
 
-@pytest.fixture
-def world(workspace, owner, agent, linked_member):
-    """One row of everything, by the names that the lines use."""
-    own, hers = linked_member.agent, factories.human(workspace)
+@pytest.fixture(scope="module")
+def world(lasting, everybody):
+    return lasting(lambda: one_of_every_page(everybody["owner"], everybody["linked"].agent))
+
+
+def one_of_every_page(owner, own):
+    """One row of everything, {name: id} by the names that the lines use."""
+    workspace, agent, hers = owner.workspace, factories.ai_agent(owner.workspace), factories.human(owner.workspace)
     changed = {"by": owner, "door": Door.PAGE, "base_version": 1, "reason": ""}
     memory, gone = factories.memory(agent, owner), factories.memory(agent, owner, summary="Old.")
     procedure, gone_procedure = factories.procedure(agent, owner), factories.procedure(agent, owner)
@@ -392,11 +398,6 @@ def signed_in_elsewhere(member):
     browser = Client()
     browser.force_login(member.user)
     return BrowserSession.objects.get(pk=browser.session.session_key)
-
-
-@pytest.fixture
-def people(stranger, unlinked_member, linked_member, admin, owner):
-    return dict(zip(ROLES, (None, stranger, unlinked_member, linked_member, admin, owner), strict=True))
 
 
 @pytest.fixture

@@ -20,10 +20,12 @@ from schemathesis import GenerationMode
 from schemathesis import checks as generic
 from schemathesis.specs.openapi import checks
 
-from tests import factories
+from tests import everything, factories
 from tests.everything import one_of_everything
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+everybody, people = everything.everybody, everything.people
 
 EXAMPLES = 16  # requests per operation and asker
 BASE = "http://testserver"
@@ -65,15 +67,21 @@ def one_connection():
         signal.connect(close_old_connections)
 
 
-@pytest.fixture
-def world(workspace, owner, agent, linked_member):
-    return one_of_everything(workspace, owner, agent, linked_member.agent) | {"name": agent.name}
+@pytest.fixture(scope="module")
+def world(lasting, everybody):
+    owner, own = everybody["owner"], everybody["linked"].agent
+
+    def made():
+        agent = factories.ai_agent(owner.workspace)
+        return one_of_everything(owner.workspace, owner, agent, own) | {"name": agent.name}
+
+    return lasting(made)
 
 
-@pytest.mark.parametrize("asker", ["owner", "member"])
+@pytest.mark.parametrize("asker", ["owner", "linked"])
 @pytest.mark.parametrize(("method", "path"), sorted(described()), ids=lambda value: value)
-def test_operation_does_as_it_is_described(world, owner, linked_member, asker, method, path):
-    token = factories.token({"owner": owner, "member": linked_member}[asker])
+def test_operation_does_as_it_is_described(world, people, asker, method, path):
+    token = factories.token(people[asker])
     operation = described()[method, path]
     headers = {"Authorization": f"Bearer {token}", "Accept": _accepted(operation)}
     modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]

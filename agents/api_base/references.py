@@ -30,16 +30,16 @@ def find_agent(member, reference: str, *, field="agent", agents=None) -> Agent:
 
     `agents` narrows the agents looked at (default: all).
     """
-    rows = (Agent.objects.all() if agents is None else agents).visible_to(member).select_related("team", "workspace")
+    rows = (Agent.objects.all() if agents is None else agents).visible_to(member).select_related("team")
     try:
-        by_id = rows.filter(pk=uuid.UUID(reference)).first()
+        found = list(rows.filter(pk=uuid.UUID(reference)))
     except ValueError:
-        by_id = None
-    if by_id is not None:
-        return by_id
-    named = list(rows.filter(name=reference).order_by("created_at", "id")[:20])
-    if len(named) > 1:
-        raise AmbiguousAgent(reference, named)
-    if not named:
+        found = []
+    found = found or list(rows.filter(name=reference).order_by("created_at", "id")[:20])
+    if len(found) > 1:
+        raise AmbiguousAgent(reference, found)
+    if not found:
         raise UnknownAgent(f"There is no agent {reference[:300]!r} here.", field)
-    return named[0]
+    [agent] = found
+    agent.workspace = member.workspace  # it is theirs, and read already
+    return agent

@@ -37,7 +37,7 @@ from agents.models import Agent, Member
 from coaching import calendar
 from coaching.actions import notes, samples
 from coaching.api.flags import FlagShown, day_ms, visible_flags
-from coaching.models import Note, Sample
+from coaching.models import Flag, Note, Sample
 from coaching.models.notes import NOTE_LIMIT
 from coaching.pages import drawer, sharing
 from coaching.tasks import capture_sample
@@ -229,9 +229,9 @@ def visible_samples(member):
 
 
 def _people(pks):
-    """{member: {id, name}} of the members with these keys."""
+    """{key: Member} of the members with these keys, with their names."""
     members = Member.objects.filter(pk__in=pks).select_related("user").only("user__name", "user__email")
-    return {member.pk: PERSON.to_representation(member) for member in members}
+    return {member.pk: member for member in members}
 
 
 class Coaching(ApiView):
@@ -246,9 +246,12 @@ class Coaching(ApiView):
         if reference is None:
             raise ValidationError({"agent": "Say whose: an id or an exact name."})
         agent = find_agent(request.member, reference)
-        flag = visible_flags(request.member).open().filter(agent=agent).first()
-        kept, written = self.samples(agent), self.notes(agent)
-        people = _people({one.captured_by_id for one in kept} | {one.author_id for one in written})
+        flag, kept, written = self.flag(agent), self.samples(agent), self.notes(agent)
+        by = {one.captured_by_id for one in kept} | {one.author_id for one in written}
+        people = _people(by | ({flag.opened_by_id} if flag else set()))
+        if flag is not None:
+            flag.opened_by = people.get(flag.opened_by_id)
+        named = {pk: PERSON.to_representation(member) for pk, member in people.items()}
         sample, note = SampleShown(), NoteShown()
         return Response(
             {
@@ -259,13 +262,21 @@ class Coaching(ApiView):
                         one,
                         agent,
                         (one.conversation__source, one.conversation__external_id),
-                        people.get(one.captured_by_id),
+                        named.get(one.captured_by_id),
                     )
                     for one in kept
                 ],
-                "notes": [note.shown(one, agent, people[one.author_id]) for one in written],
+                "notes": [note.shown(one, agent, named[one.author_id]) for one in written],
             }
         )
+
+    def flag(self, agent):
+        """The open flag, of which there is one at most, without whom it names: they are read with everybody else."""
+        open_ones = Flag.objects.visible_to(self.member).open().filter(agent=agent)
+        flag = next(iter(open_ones), None)
+        if flag is not None:
+            flag.agent, flag.workspace = agent, agent.workspace
+        return flag
 
     def samples(self, agent):
         """Rows of SAMPLE_COLUMNS and OF_CONVERSATION, the worst first: to make models of them takes as long as all else."""

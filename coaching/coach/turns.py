@@ -80,6 +80,7 @@ def _answer(turn: Turn, counted: llm.Usage, connect: Callable[[llm.Connection], 
     if refused := _reason_not_to_start(turn, writer):
         return close(Turn.State.FAILED, refused)
     toolbox = Toolbox(turn, guard=writer.guard, proposal_limit=settings.COACH_PROPOSALS)
+    toolbox.guard_what_it_is_about()
     should_stop = _StopCheck(turn, writer)
     with connect(connection) as client:
         outcome = loop.run(

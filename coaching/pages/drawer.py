@@ -33,6 +33,9 @@ SAMPLE_ORDER = (  # what somebody pinned, then the lowest ratings; what is not k
     F("closed_at").desc(nulls_last=True),
     "pk",
 )
+OF_SAMPLE = [field.name for field in Sample._meta.concrete_fields]
+OF_CONVERSATION = ("conversation__source", "conversation__external_id")
+OF_PERSON = ("captured_by__user__name", "captured_by__user__email")
 LOW = 50  # a rating under this is shown as a bad one
 
 
@@ -181,32 +184,32 @@ class Drawer:
 
 def load(member, agent):
     """The drawer of `agent` (one that is visible to `member`)."""
+    agent.workspace = member.workspace  # it is theirs, and read already
     first, today = _span(member)
-    own, team, team_is_workspace = _timelines(member, agent, first, today)
+    lines = _timelines(member, agent, first, today)
     writes = may(member, Right.COACH_PEOPLE)
     newest = _newest_flag(agent) if writes else None
     flag = newest if newest is not None and newest.status == Flag.Status.OPEN else None
-    samples = Sample.objects.visible_to(member).filter(agent=agent).select_related("conversation", "captured_by__user")
+    samples = _samples(member, agent)
     kept, put_away = samples.kept(), samples.filter(unpinned_at__isnull=False)
     last = today.toordinal()
     policy = policies.of(member.workspace)
-    n_agents = Agent.objects.filter(workspace_id=agent.workspace_id).active().count()
     return Drawer(
         agent=agent,
         flag=flag,
         sentence=flags.sentence(newest, today=today) if newest else "",
-        csat=own.window(last - LEVEL_DAYS + 1, last),
-        before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
-        picture=_picture(own, team, flag, first, today),
-        team_is_workspace=team_is_workspace,
+        csat=lines.own.window(last - LEVEL_DAYS + 1, last),
+        before=lines.own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
+        picture=_picture(lines, flag, first, today),
+        team_is_workspace=lines.team_is_workspace,
         automatic=policy.automatic,
-        cannot_see=sentences.cannot_see(trajectory.threshold(n_agents, policy.sensitivity)),
+        cannot_see=sentences.cannot_see(trajectory.threshold(lines.n_agents, policy.sensitivity)),
         samples=[_line(one) for one in kept.order_by(*SAMPLE_ORDER)[:MOST_SAMPLES]],
         n_samples=kept.count(),
         put_away=[_line(one) for one in put_away.order_by("-unpinned_at", "pk")[:MOST_SAMPLES]] if writes else [],
         sources=_sources(agent) if writes else [],
         notes=notes_page.load(member, agent),
-        pending_proposals=Proposal.objects.visible_to(member).pending().filter(agent=agent).count(),
+        pending_proposals=_pending_proposals(member, agent),
         may_write=writes,
         channels=channel_mix(flag) if flag is not None else None,
     )
@@ -236,20 +239,19 @@ def weeks(member, agent, flag) -> list[picture.Week]:
     an automatic one; of everybody else it is what their weeks usually bring.
     """
     first, today = _span(member)
-    own, team, _ = _timelines(member, agent, first, today)
-    return _weeks(own, team, flag, first)
+    return _weeks(_timelines(member, agent, first, today), flag, first)
 
 
 def as_of(member, flag):
     """The 26 weeks up to the day `flag` was raised on: (picture, own Timeline, whether the peers are the whole workspace)."""
     last = flag.opened_on
     first = last - timedelta(days=7 * WEEKS - 1)
-    own, team, team_is_workspace = _timelines(member, flag.agent, first, last)
-    drawn = _picture(own, team, flag, first, last)
+    lines = _timelines(member, flag.agent, first, last)
+    drawn = _picture(lines, flag, first, last)
     if drawn is not None and len(drawn.weeks) > 1:  # whose newest week is "now" to the picture of today
         x, _, anchor = drawn.labels[-1]
         drawn = replace(drawn, labels=(*drawn.labels[:-1], (x, f"{last.day} {last:%b}", anchor)))
-    return drawn, own, team_is_workspace
+    return drawn, lines.own, lines.team_is_workspace
 
 
 def _span(member):
@@ -258,16 +260,46 @@ def _span(member):
     return today - timedelta(days=7 * WEEKS - 1), today
 
 
+@dataclass(frozen=True)
+class Timelines:
+    """The ratings that a picture is drawn from: the agent's `own` and, as `team`, those of their peers (None where these would
+    give people away). `n_agents` are at work in the workspace."""
+
+    own: Timeline
+    team: Timeline | None
+    team_is_workspace: bool
+    n_agents: int
+
+
 def _timelines(member, agent, first, last):
-    """The agent's own ratings, those of their peers (None where these would give people away), and whether these are all."""
-    peers, team_is_workspace = _peers(member, agent)
+    n = (
+        Agent.objects.filter(workspace_id=agent.workspace_id)
+        .active()
+        .aggregate(here=Count("pk"), in_team=Count("pk", filter=Q(team=agent.team_id)))
+    )
+    peers, team_is_workspace = _peers(member, agent, n["here"], n["in_team"])
     own = _timeline(RatingDay.objects.filter(agent=agent), first, last)
-    return own, None if peers is None else _timeline(peers, first, last), team_is_workspace
+    team = None if peers is None else _timeline(peers, first, last)
+    return Timelines(own, team, team_is_workspace, n_agents=n["here"])
 
 
 def _newest_flag(agent):
     """The open flag if there is one (no other is raised beside it), else the one that ended last, if any."""
-    return agent.flags.select_related("agent__workspace", "closed_by__user").order_by("-opened_at").first()
+    newest = agent.flags.select_related("closed_by__user").order_by("-opened_at").first()
+    if newest is not None:
+        newest.agent = agent
+    return newest
+
+
+def _pending_proposals(member, agent):
+    """How many wait for a decision; only AI agents have any."""
+    return Proposal.objects.visible_to(member).pending().filter(agent=agent).count() if agent.is_ai else 0
+
+
+def _samples(member, agent):
+    """The agent's samples with what their lines say of conversations and people."""
+    rows = Sample.objects.visible_to(member).filter(agent=agent).select_related("conversation", "captured_by__user")
+    return rows.only(*OF_SAMPLE, *OF_CONVERSATION, *OF_PERSON)
 
 
 def _sources(agent):
@@ -298,19 +330,16 @@ def place(sample):
     return f"{source_name(talk.source)}{after}"
 
 
-def _peers(member, agent):
+def _peers(member, agent, n_agents, n_in_team):
     """The daily rows of the agent's peers, and whether these are the whole workspace.
 
     A team of fewer than four counts as the whole workspace. None where even that is so small that its level would give
     away single people to a member.
     """
-    active = Agent.objects.filter(workspace_id=agent.workspace_id).active()
-    if agent.team_id is not None and active.filter(team=agent.team_id).count() >= SMALLEST_TEAM:
-        in_team = Agent.objects.filter(team=agent.team_id).values(
-            "pk"
-        )  # by its agents: a join would read everybody's days
-        return RatingDay.objects.filter(agent__in=in_team), False
-    if member.is_leader or active.count() >= SMALLEST_TEAM:
+    if agent.team_id is not None and n_in_team >= SMALLEST_TEAM:
+        in_team = Agent.objects.filter(team=agent.team_id)  # by its agents: a join would read everybody's days
+        return RatingDay.objects.filter(agent__in=in_team.values("pk")), False
+    if member.is_leader or n_agents >= SMALLEST_TEAM:
         return RatingDay.objects.filter(workspace_id=agent.workspace_id), True
     return None, True
 
@@ -320,7 +349,8 @@ def _timeline(days, first, last):
     return Timeline(first.toordinal(), last.toordinal(), ((day.toordinal(), Csat(*csat)) for day, *csat in sums))
 
 
-def _weeks(own, team, flag, first):
+def _weeks(lines, flag, first):
+    own, team = lines.own, lines.team
     starts = [first + timedelta(days=7 * i) for i in range(WEEKS)]
     mine, theirs = ([None if line is None else _week(line, start) for start in starts] for line in (own, team))
     if flag is not None and flag.evidence:
@@ -343,12 +373,12 @@ def _week(timeline, start):
     return timeline.window(start.toordinal(), start.toordinal() + 6)
 
 
-def _picture(own, team, flag, first, today):
-    shown = _weeks(own, team, flag, first)
+def _picture(lines, flag, first, today):
+    shown = _weeks(lines, flag, first)
     evidence = flag.evidence if flag is not None else {}
     rated = next((i for i, week in enumerate(shown) if week.n), 0)
     since = flag.since if flag is not None else None
-    recent = own.window(since.toordinal(), today.toordinal()).mean if since else None
+    recent = lines.own.window(since.toordinal(), today.toordinal()).mean if since else None
     worst = evidence.get("worst_start")
     return picture.trajectory(
         shown[min(rated, WEEKS - 2) :],
@@ -380,13 +410,13 @@ class Standing:
 def standing(member, agent):
     """How `agent` (one that is visible to `member`) stands."""
     first, today = _span(member)
-    own, team, team_is_workspace = _timelines(member, agent, first, today)
+    lines = _timelines(member, agent, first, today)
     last = today.toordinal()
     return Standing(
-        csat=own.window(last - LEVEL_DAYS + 1, last),
-        before=own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
-        picture=_picture(own, team, None, first, today),
-        team_is_workspace=team_is_workspace,
+        csat=lines.own.window(last - LEVEL_DAYS + 1, last),
+        before=lines.own.window(last - 2 * LEVEL_DAYS + 1, last - LEVEL_DAYS),
+        picture=_picture(lines, None, first, today),
+        team_is_workspace=lines.team_is_workspace,
     )
 
 

@@ -4,7 +4,7 @@ import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from agents.access import Right, may
 from agents.models import Agent, Member
@@ -15,6 +15,10 @@ from coaching.pages.sharing import as_shared
 
 MOST_NOTES = 50
 MOST_VERSIONS = 100
+CURRENT = Q(archived_at=None)
+OWN = [field.name for field in Note._meta.concrete_fields]
+OF_SAMPLE = [f"sample__{name}" for name in ("url", "closed_at", "conversation__source", "conversation__external_id")]
+OF_EFFECT = ("effect__day", "effect__result")
 
 
 @dataclass(frozen=True)
@@ -72,30 +76,38 @@ class NoteHistory:
 
 def load(member, agent) -> Notes:
     """The newest notes on `agent` (one that is visible to `member`)."""
-    rows = readable(member).filter(agent=agent)
-    shown, n_older = _portion(rows.current())
-    if not may(member, Right.COACH_PEOPLE):
-        return Notes(agent, shown, n_older, archived=[], n_archived=0, reader=None, has_shared=False)
-    archived = rows.filter(archived_at__isnull=False)
+    leads = may(member, Right.COACH_PEOPLE)
+    rows = _of(member, agent)
+    n = rows.aggregate(current=Count("pk", filter=CURRENT), archived=Count("pk", filter=~CURRENT))
+    shown = _newest(member, rows.filter(CURRENT))
+    archived = list(rows.exclude(CURRENT).order_by("-archived_at", "pk")[:MOST_NOTES]) if leads else []
+    _name(agent, [*shown, *archived])
     return Notes(
         agent,
         shown,
-        n_older,
-        archived=list(archived.select_related("archived_by__user").order_by("-archived_at", "pk")[:MOST_NOTES]),
-        n_archived=archived.count(),
-        reader=reader_of(agent),
-        has_shared=has_shared(member),
+        n_older=n["current"] - len(shown),
+        archived=archived,
+        n_archived=n["archived"] if leads else 0,
+        reader=reader_of(agent) if leads else None,
+        has_shared=leads and has_shared(member),
     )
 
 
 def older(member, agent, than) -> Notes:
     """The notes on `agent` that come after `than`, one that is visible to `member`."""
-    rows = readable(member).filter(agent=agent).current()
     after = Q(created_at__lt=than.created_at) | Q(created_at=than.created_at, pk__gt=than.pk)
-    shown, n_older = _portion(rows.filter(after))
+    rows = _of(member, agent).current().filter(after)
+    shown = _newest(member, rows)
+    _name(agent, shown)
     leads = may(member, Right.COACH_PEOPLE)
     return Notes(
-        agent, shown, n_older, archived=[], n_archived=0, reader=reader_of(agent) if leads else None, has_shared=False
+        agent,
+        shown,
+        n_older=rows.count() - len(shown),
+        archived=[],
+        n_archived=0,
+        reader=reader_of(agent) if leads else None,
+        has_shared=False,
     )
 
 
@@ -138,10 +150,25 @@ def history(note) -> NoteHistory:
     return NoteHistory(note, told, n_earlier=max(0, note.version - len(told)))
 
 
-def _portion(rows):
-    """The newest of `rows` and how many come after them."""
-    shown = list(rows.order_by("-created_at", "pk")[:MOST_NOTES])
-    return shown, max(0, rows.count() - MOST_NOTES)  # counted in any case: as many queries however many notes
+def _of(member, agent):
+    return Note.objects.visible_to(member).filter(agent=agent)
+
+
+def _newest(member, rows):
+    """The newest of `rows` with what their lines say of samples and measurements."""
+    rows = rows if may(member, Right.COACH_PEOPLE) else as_shared(rows)
+    rows = rows.select_related("sample__conversation", "effect").only(*OWN, *OF_SAMPLE, *OF_EFFECT)
+    return list(rows.order_by("-created_at", "pk")[:MOST_NOTES])
+
+
+def _name(agent, notes):
+    """Give `notes`, all of them on `agent`, whom their lines name: a handful of people, read once instead of with every note."""
+    pks = {pk for note in notes for pk in (note.author_id, note.acknowledged_by_id, note.archived_by_id)}
+    people = Member.objects.filter(pk__in=pks).select_related("user").only("user__name", "user__email")
+    by_pk = {member.pk: member for member in people}
+    for note in notes:
+        note.agent, note.author = agent, by_pk[note.author_id]
+        note.acknowledged_by, note.archived_by = by_pk.get(note.acknowledged_by_id), by_pk.get(note.archived_by_id)
 
 
 def _version(note, made, before):

@@ -30,6 +30,10 @@ class CredentialsRefused(VendorError):
     """The helpdesk does not accept what the connection was given (any more): nothing goes on until a person has looked."""
 
 
+class Forbidden(CredentialsRefused):
+    """The helpdesk knows the credentials, and they are not enough for this."""
+
+
 class NotFound(VendorError):
     """The helpdesk has no such thing (any more)."""
 
@@ -38,5 +42,17 @@ class Garbled(VendorError):
     """What came is not what the vendor documents: half a page, a web page, a list that goes in circles."""
 
 
+class NotUnderstood(Garbled):
+    """The helpdesk finds fault with the question (a 4xx): asking again in the same words changes nothing."""
+
+
 class NotCalled(VendorError):
     """The address must not be called, or sends on to another."""
+
+
+class Moved(NotCalled):
+    """What was asked for is at another place of the same address, at `path`."""
+
+    def __init__(self, sentence: str, path: str):
+        super().__init__(sentence)
+        self.path = path

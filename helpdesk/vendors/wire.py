@@ -12,15 +12,19 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
 from agents import outbound
 from helpdesk.vendors.errors import (
     CredentialsRefused,
+    Forbidden,
     Garbled,
+    Moved,
     NotCalled,
     NotFound,
+    NotUnderstood,
     RateLimited,
     Unreachable,
     VendorError,
@@ -67,14 +71,18 @@ class Wire:
 
     def get(self, path: str, **params: Any) -> Any:
         """The decoded answer. `path` begins with a slash, or is a whole address of the same origin. Raises VendorError."""
+        return self.get_with_headers(path, **params)[0]
+
+    def get_with_headers(self, path: str, **params: Any) -> tuple[Any, dict[str, str]]:
+        """As `get`, with the answer's headers, their names in lower case: some vendors page by them."""
         told = {name: value for name, value in params.items() if value is not None}
         return self._patiently("GET", path, params=told)
 
     def post(self, path: str, body: Any = None, *, form: Mapping[str, str] | None = None) -> Any:
         """As `get`, with a JSON body or a form. Only for calls that may be repeated: searches and tokens."""
-        return self._patiently("POST", path, json=body, data=form)
+        return self._patiently("POST", path, json=body, data=form)[0]
 
-    def _patiently(self, method: str, path: str, **told: Any) -> Any:
+    def _patiently(self, method: str, path: str, **told: Any) -> tuple[Any, dict[str, str]]:
         url = self._url(path)
         for attempt in range(1, TRIES + 1):
             self._wait_for_turn()
@@ -84,8 +92,8 @@ class Wire:
                 self.resume_at = time.monotonic() + limited.pause.total_seconds()
                 if limited.pause > SHORT_WAIT or attempt == TRIES:
                     raise
-            except (Unreachable, Garbled):
-                if attempt == TRIES:
+            except (Unreachable, Garbled) as fault:
+                if attempt == TRIES or isinstance(fault, NotUnderstood):
                     raise
                 self.sleep(random.uniform(0.2, 0.6) * 2**attempt)  # noqa: S311
         raise AssertionError("unreachable")
@@ -96,6 +104,9 @@ class Wire:
                 raise NotCalled(f"{self.label} sends on to another address, which is not followed.")
             return path
         return f"{self.base_url}{path}"
+
+    def _is_own(self, location):
+        return location.startswith(f"{self.base_url}/") or (location.startswith("/") and location[1:2] != "/")
 
     def _wait_for_turn(self):
         wait = self.resume_at - time.monotonic()
@@ -123,7 +134,7 @@ class Wire:
             raise Unreachable(f"The connection to {self.label} broke off.") from None
         self._rest(response)
         if response.is_success:
-            return self._decoded(response, body)
+            return self._decoded(response, body), lower(response.headers)
         raise self._failure(response)
 
     def _body(self, response):
@@ -158,16 +169,18 @@ class Wire:
         if status == 429:
             return RateLimited(f"{self.label} asks to be called less often.", self._pause(response))
         if 300 <= status < 400:
-            return NotCalled(f"{self.label} sends on to another address, which is not followed. Is the address right?")
+            sentence = f"{self.label} sends on to another address, which is not followed. Is the address right?"
+            location = response.headers.get("location", "")
+            return Moved(sentence, urlsplit(location).path) if self._is_own(location) else NotCalled(sentence)
         if status == 401:
             return CredentialsRefused(f"{self.label} does not accept the credentials (401). Put them in again.")
         if status == 403:
-            return CredentialsRefused(f"{self.label} does not allow this with these credentials (403).")
+            return Forbidden(f"{self.label} does not allow this with these credentials (403).")
         if status in (404, 410):
             return NotFound(f"{self.label} has no such thing ({status}).")
         if status >= 500 or status in (408, 425):
             return Unreachable(f"{self.label} has a fault of its own ({status}).")
-        return Garbled(f"{self.label} does not understand what it was asked ({status}).")
+        return NotUnderstood(f"{self.label} does not understand what it was asked ({status}).")
 
     def _pause(self, response):
         pause = _retry_after(response.headers.get("retry-after", ""), _server_time(response))

@@ -1,5 +1,6 @@
 """Staff of one workspace, an operator of the whole installation, and whole workspaces with one row of every kind."""
 
+import copy
 import secrets
 from datetime import timedelta
 
@@ -83,14 +84,24 @@ def rows_of_people(word, workspace, owner, person):
     clocks.ask(workspace, by=owner, time_zone="Asia/Tokyo")
 
 
-@pytest.fixture
-def ours(db):
-    return furnish("Ours")
+@pytest.fixture(scope="module")
+def our_desk(lasting):
+    return lasting(lambda: furnish("Ours"))
+
+
+@pytest.fixture(scope="module")
+def their_desk(lasting):
+    return lasting(lambda: furnish("Elsewhere"))
 
 
 @pytest.fixture
-def theirs(db):
-    return furnish("Elsewhere")
+def ours(our_desk, db):
+    return copy.deepcopy(our_desk)
+
+
+@pytest.fixture
+def theirs(their_desk, db):
+    return copy.deepcopy(their_desk)
 
 
 @pytest.fixture

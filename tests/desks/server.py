@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.desks.world import World
+from helpdesk.vendors.contract import Credit
+from tests.desks.world import Person, Talk, World
 
 
 @dataclass
@@ -41,7 +43,25 @@ class Weather:
 
 
 class Desk(ThreadingHTTPServer):
-    """Plays a vendor. Subclasses say in `answer` what their API answers, and refuse wrong credentials with 401."""
+    """Plays a vendor. A subclass has
+
+    - `vendor`, the name in the registry, and `credentials`, one for each of its fields, which `answer` insists on (else 401);
+    - `answer()`: what the API answers. Lists come in pages of `page_size`, a few only, whatever page was asked for. A customer's
+      words belong into the answers as well: the first turn of a talk is the comment of its rating too;
+    - `webhook()`: what the vendor sends when a talk was rated, signed with credentials["webhook_secret"] or what it is called
+      there;
+    - `linked`: an address of the vendor's own and where conversation 1001 of that account is opened;
+    - `credit`, what the list of ratings says of the person it names, `tells_bots`, whether people are told from bots, and
+      `dates_webhooks`, whether a signature is of a time.
+    """
+
+    vendor: str
+    credentials: dict[str, str]
+    page_size = 3
+    linked: tuple[str, str]
+    credit: str = Credit.ASSIGNEE
+    tells_bots = True
+    dates_webhooks = True
 
     daemon_threads = True
     block_on_close = False
@@ -65,6 +85,19 @@ class Desk(ThreadingHTTPServer):
 
     def answer(self, asked: Asked) -> Answer:
         raise NotImplementedError
+
+    def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
+        """(body, headers in lower case) of the event that this talk was rated, sent at a time."""
+        raise NotImplementedError
+
+    def person_id(self, person: Person) -> str:
+        """What the vendor's client calls somebody of the world."""
+        return person.id
+
+    def credited(self, talk: Talk) -> tuple[str, str]:
+        """(person, credit) as the list of ratings names them; ("", any) where it names nobody."""
+        by_id = {person.id: person for person in self.world.people}
+        return self.person_id(by_id[talk.answer.person]), self.credit
 
     def weather_for(self, asked: Asked) -> Weather | None:
         with self.lock:

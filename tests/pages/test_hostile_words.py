@@ -19,7 +19,7 @@ from agents.models import Decision, Invitation
 from agents.pages import FRAGMENT
 from agents.people.mail import send
 from coaching import calendar
-from tests import test_api_guard, test_page_guard
+from tests import everything, factories, test_api_guard, test_page_guard
 from tests.full_of_words import fill
 from tests.test_page_guard import body_of, inline
 
@@ -31,7 +31,9 @@ PAYLOAD = (
     "{% zq %}&lt;zqy&gt;\u202eright\u202c\u200b\u200f👩‍🔧\u0301 javascript:zq()"
 )
 
-world_of_pages, api_world, people = test_page_guard.world, test_api_guard.world, test_page_guard.people
+world_of_pages = test_page_guard.world
+everybody, people = everything.everybody, everything.people
+owner, workspace = everything.owner, everything.workspace
 PAGES = dict.fromkeys(line[0] for line in test_page_guard.LINES if line[1] == "GET")
 ROUTES = [line[:3] for line in test_api_guard.LINES if line[1] == "GET"]
 
@@ -126,7 +128,10 @@ def test_searches_show_hostile_words_as_words(world_of_pages, owner):
             assert (address, name, broken(response)) == (address, name, [])
 
 
-def test_api_tells_hostile_words_whole_and_as_json(api_world, owner):
+def test_api_tells_hostile_words_whole_and_as_json(db):
+    workspace = factories.workspace()
+    owner, own = factories.owner(workspace), factories.human(workspace)
+    api_world = everything.one_of_everything(workspace, owner, factories.ai_agent(workspace), own)
     fill(numbered(PAYLOAD))
     script = test_api_guard.Script(owner)
 

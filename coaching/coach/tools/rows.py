@@ -1,5 +1,6 @@
 """The rows a turn of the coach may see: those of its agent, and the transcripts it has read."""
 
+import contextlib
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ class Rows:
         self.guard = guard
         self.question = turn.messages.get(role=Message.Role.USER)
         self.transcripts: dict[uuid.UUID, transcripts.Transcript] = {}
+        self.shown: set[uuid.UUID] = set()  # whose transcripts the model has seen in this turn
         self.planted: set[str] = set()  # what was read in this turn that holds words like instructions to the coach
 
     def own(self, model: Any, pk: str) -> Any:
@@ -59,18 +61,33 @@ class Rows:
             raise ToolError("This agent has no such conversation.")
         return row
 
+    def guard_what_it_is_about(self) -> None:
+        """Learn the body that this session is about before the first word of an answer: what was read in an earlier turn, or
+        pasted by somebody, could be repeated without reading it again. Nothing where it cannot be read now.
+        """
+        about = self.session.conversation
+        if about is not None and not about.is_ours:
+            with contextlib.suppress(ToolError):
+                self._fetched(about)
+
     def transcript(self, conversation: Conversation) -> transcripts.Transcript:
         """The transcript, read once per turn of the coach and kept in memory only."""
+        transcript = self._fetched(conversation)
+        if conversation.pk not in self.shown:
+            self.shown.add(conversation.pk)
+            for turn in transcript:
+                self.note_planted("a conversation", [turn.text, turn.name or ""] if turn.role != "system" else [])
+        return transcript
+
+    def _fetched(self, conversation):
         if conversation.pk not in self.transcripts:
             try:
                 transcript = sources.read(conversation)
             except transcripts.TranscriptUnavailable as error:
                 raise ToolError(str(error)) from None
             self.transcripts[conversation.pk] = transcript
-            for turn in transcript:
-                self.note_planted("a conversation", [turn.text, turn.name or ""] if turn.role != "system" else [])
             if not conversation.is_ours:
-                self.guard.know(self.texts(conversation))
+                self.guard.know({number: turn.text for number, turn in enumerate(transcript)})
         return self.transcripts[conversation.pk]
 
     def note_planted(self, source: str, texts: Iterable[str], *, told: str = "") -> None:

@@ -41,19 +41,21 @@ def learn(connection: HelpdeskConnection, people: Iterable[contract.Person]) -> 
             row.name, row.email = person.name[:300], person.email[:254].lower()
             row.is_bot, row.is_gone, row.seen_at = person.is_bot, not person.is_active, timezone.now()
         HelpdeskAgent.objects.bulk_update(told, ["name", "email", "is_bot", "is_gone", "seen_at"], batch_size=500)
-        rows.filter(is_gone=False).exclude(external_id__in=seen).update(is_gone=True)
+        if seen:  # somebody always answers: an empty list says nothing about anybody
+            rows.filter(is_gone=False).exclude(external_id__in=seen).update(is_gone=True)
     return len(seen)
 
 
 def recognise() -> int:
-    """Map who is known by their id or email and was mapped by nobody yet. One query where there is nobody. Returns how many.
+    """Map who is known by their id or email, unless somebody decided by hand. One query where there is nobody.
 
-    By id: an agent of ours says how this source calls them. By email: a member with that email is linked to an agent.
+    By id: an agent of ours says how this source calls them. By email: a member with that email is linked to an agent. Returns
+    how many.
     """
     theirs = {"workspace": OuterRef("workspace")}
     by_id = ExternalId.objects.filter(**theirs, source=OuterRef("connection__source"), value=OuterRef("external_id"))
     linked = Member.objects.current().filter(**theirs, user__email=OuterRef("email"), agent__isnull=False)
-    unmapped = HelpdeskAgent.objects.unmapped().filter(mapping="")
+    unmapped = HelpdeskAgent.objects.unmapped().exclude(mapping=HelpdeskAgent.Mapping.PERSON)
     known = unmapped.annotate(
         by_id=Subquery(by_id.values("agent")[:1]), by_email=Subquery(linked.order_by("pk").values("agent")[:1])
     ).exclude(by_id=None, by_email=None)

@@ -165,7 +165,7 @@ class Vendor:
     webhook_secret: str = "webhook_secret"  # noqa: S105  # the name of a field
     deep_link: str = ""
     """The default pattern. {subdomain} is the first label of the connection's address where that is the vendor's own, and
-    {base} its origin; other names in braces come from the connection's account."""
+    {base} its origin; other names in braces come from the connection's account, {accountId} from `account_id`."""
     signs: bool = True
     """Whether webhooks are signed; else they carry the secret itself in a header."""
     set_up: tuple[str, ...] = ()
@@ -182,9 +182,8 @@ class Vendor:
         else:
             pattern = re.sub(r"^https://\{subdomain\}[^/]*", origin, pattern)
         names = [name for name in re.findall(r"\{(\w+)\}", pattern) if name != "id"]
-        if not all(values.get(name) for name in names):
-            return "", {}
-        return pattern, {name: values[name] for name in names}
+        found = {name: values.get(name) or values.get(re.sub(r"(?=[A-Z])", "_", name).lower(), "") for name in names}
+        return (pattern, found) if all(found.values()) else ("", {})
 
     @property
     def reads(self) -> bool:

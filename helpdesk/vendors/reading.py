@@ -91,6 +91,14 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def stars(value: Any) -> str:
+    """One to five, whether it came as a number or as text."""
+    told = str(value).strip().removesuffix(".0") if isinstance(value, (int, float, str)) else ""
+    if isinstance(value, bool) or told not in ("1", "2", "3", "4", "5"):
+        raise Malformed("The rating is not a number from 1 to 5.")
+    return told
+
+
 def each(
     items: Iterable[Any], read: Callable[[Any], Rating | None]
 ) -> tuple[tuple[Rating, ...], tuple[Unreadable, ...]]:

@@ -10,7 +10,8 @@ from helpdesk.vendors.errors import CredentialsRefused
 from helpdesk.vendors.wire import Wire
 
 VENDORS: dict[str, Vendor] = {
-    module.VENDOR.name: module.VENDOR for module in (intercom, zendesk, freshdesk, helpscout, gorgias, chatwoot, generic)
+    module.VENDOR.name: module.VENDOR
+    for module in (intercom, zendesk, freshdesk, helpscout, gorgias, chatwoot, generic)
 }
 
 

@@ -275,6 +275,7 @@ LINES = [
     ("settings/model/test", "POST", {}, LED_ON),
     ("settings/model/disconnect", "POST", {"version": "1"}, LED_ON),
     ("conversations", "GET", {}, LISTED),
+    ("conversations/{talk}/transcript", "GET", {}, DONE),
     ("conversations/{talk}", "GET", {}, SEEN),
     ("conversations/{own_talk}", "GET", {}, SEEN),
     ("conversations/{talk}/ask", "POST", {"text": "What went wrong?", "turn": "1"}, DONE),

@@ -106,6 +106,18 @@ def map_to(row: HelpdeskAgent, agent: Agent | None, *, by, was: Agent | None) ->
     return row
 
 
+def forget(row: HelpdeskAgent, *, by, was: Agent | None) -> HelpdeskAgent:
+    """Take back what was said by hand, so that they may be recognised again. Owes the crediting.
+
+    `was` is whom the page showed. Raises NotAllowed, ChangedMeanwhile.
+    """
+    require(by, Right.MANAGE_WORKSPACE)
+    if not HelpdeskAgent.objects.filter(pk=row.pk, agent=was).update(agent=None, mapping="", **_owed()):
+        raise ChangedMeanwhile("Somebody mapped this agent meanwhile. Look at whom it stands for now.")
+    row.refresh_from_db()
+    return row
+
+
 def make_agent(row: HelpdeskAgent, *, by, door, team: str = "") -> Agent:
     """Make an agent of ours for somebody nobody here knows, and map them to it. Raises NotAllowed, ChangedMeanwhile,
     ValidationError.

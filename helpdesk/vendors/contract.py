@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -58,6 +58,12 @@ class Rating:
     person_id: str = ""
     credit: str = Credit.RATED
     conversation: Conversation | None = None
+
+    def within(self, conversation: Conversation) -> "Rating":
+        """The rating with what is known of its conversation: one that names nobody is credited to who has that now."""
+        if self.person_id or not conversation.assignee_id:
+            return replace(self, conversation=conversation)
+        return replace(self, conversation=conversation, person_id=conversation.assignee_id, credit=Credit.ASSIGNEE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ class Vendor:
     webhook_secret: str = "webhook_secret"  # noqa: S105  # the name of a field
     deep_link: str = ""
     """The default pattern. {subdomain} is the first label of the connection's address where that is the vendor's own, and
-    {base} its origin; other names in braces come from the connection's account."""
+    {base} its origin; other names in braces come from the connection's account, {accountId} from `account_id`."""
     signs: bool = True
     """Whether webhooks are signed; else they carry the secret itself in a header."""
     set_up: tuple[str, ...] = ()
@@ -182,9 +188,8 @@ class Vendor:
         else:
             pattern = re.sub(r"^https://\{subdomain\}[^/]*", origin, pattern)
         names = [name for name in re.findall(r"\{(\w+)\}", pattern) if name != "id"]
-        if not all(values.get(name) for name in names):
-            return "", {}
-        return pattern, {name: values[name] for name in names}
+        found = {name: values.get(name) or values.get(re.sub(r"(?=[A-Z])", "_", name).lower(), "") for name in names}
+        return (pattern, found) if all(found.values()) else ("", {})
 
     @property
     def reads(self) -> bool:
@@ -198,6 +203,9 @@ class Client(ABC):
     page_size: ClassVar[int]
     rest: ClassVar[Rest | None] = None
     """How the vendor tells of its limits, where `Retry-After` is not all."""
+    oldest_first: ClassVar[bool | None] = None
+    """Whether its list of ratings begins with the oldest; None where that is not so or not known. Then only the number of
+    ratings can say how far a reading is."""
 
     def __init__(self, wire: Wire, credentials: Mapping[str, str]):
         self.wire, self.credentials = wire, credentials

@@ -17,13 +17,14 @@ from tests.desks.world import Person, Talk, World
 
 @dataclass
 class Asked:
-    """One request as it came; header names in lower case, a query's names with their last value."""
+    """One request as it came; header names in lower case, a query's names with their last value, in `queries` with all."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    queries: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -111,18 +112,20 @@ class Desk(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Desk
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for its second packet
     asked: Asked
 
     def serve(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         raw = self.rfile.read(length)
         parts = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        queries = parse_qs(parts.query, keep_blank_values=True)
+        query = {name: values[-1] for name, values in queries.items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = raw.decode("utf-8", "replace")
         if raw and "json" in headers.get("content-type", ""):
             body = json.loads(raw)
-        self.asked = Asked(self.command, parts.path, query, headers, body)
+        self.asked = Asked(self.command, parts.path, query, headers, body, queries)
         with self.server.lock:
             self.server.asked.append(self.asked)
         try:

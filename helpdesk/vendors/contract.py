@@ -203,6 +203,9 @@ class Client(ABC):
     page_size: ClassVar[int]
     rest: ClassVar[Rest | None] = None
     """How the vendor tells of its limits, where `Retry-After` is not all."""
+    oldest_first: ClassVar[bool | None] = None
+    """Whether its list of ratings begins with the oldest; None where that is not so or not known. Then only the number of
+    ratings can say how far a reading is."""
 
     def __init__(self, wire: Wire, credentials: Mapping[str, str]):
         self.wire, self.credentials = wire, credentials

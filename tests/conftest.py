@@ -1,6 +1,7 @@
 """Who is who in the tests: two workspaces, and one person of every kind."""
 
 import gc
+from inspect import signature
 
 import pytest
 from django.db import connection, transaction
@@ -10,6 +11,31 @@ from agents.models import Member
 from tests import factories
 
 WRITTEN_BY_MIGRATE = {"django_content_type", "auth_permission"}
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--of-services",
+        action="store_true",
+        help="leave out what asks neither the database nor the queue: it proves the same on any of them",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--of-services"):
+        left_out = [item for item in items if not asks_a_service(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if asks_a_service(item)]
+
+
+def asks_a_service(item):
+    """Whether a test may ask the database, which pytest-django refuses to all others, or says that it asks the queue.
+
+    One that chooses its fixtures while it runs may choose the database. Children get at either by the fixtures' means only
+    (tests/processes.py); those of tests/config run on a data directory of their own in any case.
+    """
+    by_fixture = {"db", "transactional_db"} & {*item.fixturenames} or "request" in signature(item.function).parameters
+    return bool(by_fixture) or any(item.get_closest_marker(name) for name in ("django_db", "queue", "services"))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,15 @@
 """Real processes for tests: they open connections of their own to the test's database and the test's queue."""
 
+import atexit
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Timer
 
 from django.conf import settings
 from django.db import connection
@@ -23,17 +28,84 @@ def environment(**extra) -> dict:
     }
 
 
-def start(*command, output=subprocess.PIPE, **extra) -> subprocess.Popen:
-    """Start `python COMMAND…` as such a child, its output kept for the test's report, or in the open file `output`."""
+def start(*command, output=None, **extra):
+    """Start `python COMMAND…` as such a child, its output kept for the test's report, or in the open file `output`.
+
+    `-m MODULE` is a fork of one that has the product loaded already, unless its output goes to a file.
+    """
+    if command[0] == "-m" and output is None:
+        return Fork(herd(**extra), command[1], command[2:])
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
         env=environment(**extra),
         stdin=subprocess.PIPE,
-        stdout=output,
+        stdout=output or subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+HERDS = 2  # each holds the whole product
+_herds: dict[tuple, tuple[socket.socket, subprocess.Popen]] = {}
+
+
+def herd(**extra) -> socket.socket:
+    """Where forks with the environment of now and `extra` are asked for (tests/herd.py)."""
+    now = {name: value for name, value in environment(**extra).items() if name != "PYTEST_CURRENT_TEST"}
+    key = tuple(sorted(now.items()))
+    if key not in _herds:
+        if len(_herds) == HERDS:
+            disband(list(_herds)[-1])
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-m", "tests.herd", str(theirs.fileno())]
+            process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=now, pass_fds=[theirs.fileno()])
+        _herds[key] = ours, process
+    return _herds[key][0]
+
+
+def disband(key):
+    asks, process = _herds.pop(key)
+    asks.close()
+    process.wait(timeout=PATIENCE)
+
+
+@atexit.register
+def _disband_all():
+    for key in list(_herds):
+        disband(key)
+
+
+class Fork:
+    """What subprocess.Popen shows of a child: pid, stdin, stdout, returncode, kill and communicate."""
+
+    def __init__(self, herd, module, arguments):
+        (given, writes), (reads, said), (hears, told) = os.pipe(), os.pipe(), os.pipe()
+        socket.send_fds(herd, [json.dumps([module, arguments]).encode()], [given, said, told])
+        for theirs in (given, said, told):
+            os.close(theirs)
+        self.stdin, self.stdout, self._hears = os.fdopen(writes, "w"), os.fdopen(reads), os.fdopen(hears)
+        self.pid, self.returncode = int(self._hears.readline()), None
+
+    def kill(self):
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def communicate(self, timeout=None):
+        """(What it still said, None). Killed after `timeout` seconds. Raises subprocess.TimeoutExpired then."""
+        self.stdin.close()
+        ending = Timer(timeout or PATIENCE, self.kill)
+        ending.start()
+        output = self.stdout.read()
+        self.returncode = int(self._hears.readline())
+        in_time = ending.is_alive()
+        ending.cancel()
+        self.stdout.close()
+        self._hears.close()
+        if not in_time:
+            raise subprocess.TimeoutExpired(self.pid, timeout, output)
+        return output, None
 
 
 def together(children) -> list[str]:
@@ -78,9 +150,12 @@ def answering(**environment):
 
 
 def until(happened, look=lambda: None):
-    """Wait for it, looking for owed work as the clock does."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait for it, looking for owed work twice a second, more often than the clock does."""
+    began, looked = time.monotonic(), 0
     while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        look()
-        time.sleep(0.5)
+        waited = time.monotonic() - began
+        assert waited < PATIENCE, "it did not happen"
+        if waited >= looked / 2:
+            looked += 1
+            look()
+        time.sleep(0.05)

@@ -30,6 +30,7 @@ def test_ready_tells_the_age_of_the_oldest_due_row(client):
     assert client.get("/health/ready").json()["oldestOwedSeconds"] in range(300, 310)
 
 
+@pytest.mark.queue
 def test_queue_that_cannot_be_reached_is_told_from_one_that_can():
     assert health.queue_answers(app.connection_for_write())
     assert not health.queue_answers(Connection("redis://127.0.0.1:1/0", connect_timeout=1))  # nothing listens there

@@ -6,6 +6,8 @@ desk has to have stands at tests.desks.server.Desk.
 
 from tests.desks.chatwoot import Chatwoot
 from tests.desks.gorgias import Gorgias
+from tests.desks.intercom import Intercom
 from tests.desks.server import Desk
+from tests.desks.zendesk import Zendesk
 
-DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in (Gorgias, Chatwoot)}
+DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in (Intercom, Zendesk, Gorgias, Chatwoot)}

@@ -46,33 +46,35 @@ def seconds_until(happened):
     while not happened():
         if time.monotonic() - began > 2 * MINUTE:
             pytest.fail("it did not happen")
-        time.sleep(0.5)
+        time.sleep(0.1)
     return time.monotonic() - began
 
 
 def test_ratings_become_a_flag_and_a_flag_follows_them_within_a_minute(tmp_path):
-    """In one place a fall arrives; in another, where it was flagged yesterday, a late rating, and then most are withdrawn."""
+    """In one place a fall arrives; in two others, where one was flagged yesterday, a late rating, and most are withdrawn."""
     yesterday = timezone.now().date() - timedelta(days=1)
-    here, there = factories.workspace(), factories.workspace()
+    here, there, beyond = (factories.workspace() for _ in range(3))
     noor = factories.human(here, team="First line")
     record_ratings(here, ratings.steady(noor, ratings.days_until(yesterday, 182)[:-35]))
     ines, _ = ratings.team_with_a_fall(there, yesterday)
+    omar, _ = ratings.team_with_a_fall(beyond, yesterday)
     sweeps.owe_due()
     for owed in Sweep.objects.all():
         sweeps.run(owed.pk)
-    flag = Flag.objects.get()
+    flags = {flag.agent: Flag.objects.filter(pk=flag.pk) for flag in Flag.objects.all()}
+    assert set(flags) == {ines, omar}
 
     with worker(threads=2), clock(tmp_path / "beat"):
         seconds_until(lambda: app.control.ping(timeout=1))  # both are awake
         record_ratings(here, ratings.steady(noor, ratings.days_until(yesterday, 35), bad_one_in=2))
         record_ratings(there, [ratings.good_or_bad(ines, yesterday, good=False)])
-        raised = seconds_until(Flag.objects.open().filter(agent=noor).exists)
-        corrected = seconds_until(Flag.objects.filter(pk=flag.pk, version=2, evidence__ratings=36).exists)
-        for one in Rating.objects.filter(agent=ines, rated_at__date__gt=yesterday - timedelta(days=33)):
+        for one in Rating.objects.filter(agent=omar, rated_at__date__gt=yesterday - timedelta(days=33)):
             withdraw_rating(one.conversation)
-        taken_back = seconds_until(Flag.objects.filter(pk=flag.pk, close_evidence__corrected=True).exists)
+        raised = seconds_until(Flag.objects.open().filter(agent=noor).exists)
+        corrected = seconds_until(flags[ines].filter(version=2, evidence__ratings=36).exists)
+        taken_back = seconds_until(flags[omar].filter(close_evidence__corrected=True).exists)
 
     print(
-        f"raised after {raised:.0f} s, brought up to date {corrected:.0f} s later, taken back after {taken_back:.0f} s"
+        f"raised after {raised:.0f} s, brought up to date {corrected:.0f} s later, taken back {taken_back:.0f} s after that"
     )
-    assert max(raised + corrected, taken_back) < MINUTE
+    assert raised + corrected + taken_back < MINUTE

@@ -1,0 +1,74 @@
+"""A process that has loaded the product and is connected to nothing: others are forked from it, in milliseconds.
+
+`python -m tests.herd FD` reads from the socket FD, which it inherits: each message is a module with its arguments, and brings
+the ends of three pipes, the fork's input, its output, and where its process id is told and then its exit status.
+tests/processes.py starts it and speaks with it.
+"""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import traceback
+
+import django
+
+MESSAGE = 65_536  # bytes at most
+
+
+def main(fd):
+    django.setup()
+    from config.celery import app
+
+    app.loader.import_default_modules()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+    asked = socket.socket(fileno=fd)
+    while True:
+        message, pipes, _, _ = socket.recv_fds(asked, MESSAGE, 3)
+        if not message:
+            return
+        if os.fork() == 0:
+            asked.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            wait_for_one(*json.loads(message), *pipes)
+        for pipe in pipes:
+            os.close(pipe)
+
+
+def wait_for_one(module, arguments, given, said, told):
+    """Fork the process that was asked for and tell of it."""
+    pid = os.fork()
+    if pid == 0:
+        os.close(told)
+        become(module, arguments, given, said)
+    os.close(given)
+    os.close(said)
+    os.write(told, f"{pid}\n".encode())
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.write(told, f"{status}\n".encode())
+    os._exit(0)
+
+
+def become(module, arguments, given, said):
+    """Go on as `python -m MODULE ARGUMENTS…` does, and end."""
+    for pipe, standard in ((given, 0), (said, 1), (said, 2)):
+        os.dup2(pipe, standard)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w", 1), os.fdopen(2, "w", 1)
+    sys.argv = [module, *arguments]
+    status = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else bool(ended.code)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

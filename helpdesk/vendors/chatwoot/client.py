@@ -6,7 +6,7 @@ how many there are; it is open to administrators only.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +14,8 @@ from urllib.parse import quote
 from helpdesk.transcripts import MOST_TURNS, Transcript
 from helpdesk.vendors import reading
 from helpdesk.vendors.chatwoot import events
-from helpdesk.vendors.contract import Check, Client, Found, Json, Malformed, Page, Person, Rating
-from helpdesk.vendors.errors import CredentialsRefused, NotFound
+from helpdesk.vendors.contract import Check, Client, Conversation, Found, Json, Malformed, Page, Person
+from helpdesk.vendors.errors import CredentialsRefused, NotFound, RateLimited, VendorError
 
 MOST_MESSAGES = 2_000  # of one conversation that are read, the newest
 MOST_PAGES = 40  # of the list, in which one response is looked for
@@ -26,13 +26,18 @@ ADMINISTRATOR = "The owner of this token has to be an administrator of the accou
 
 class ChatwootClient(Client):
     page_size = 25
+    joins = True  # until a search for conversations has failed
 
     @classmethod
     def headers(cls, credentials: Mapping[str, str]) -> dict[str, str]:
         return {"api_access_token": credentials["api_token"]}
 
+    @property
+    def _account(self) -> str:
+        return f"/api/v1/accounts/{quote(self.credentials['account_id'], safe='')}"
+
     def _get(self, path: str, **params: Any) -> Json:
-        return self.wire.get(f"/api/v1/accounts/{quote(self.credentials['account_id'], safe='')}/{path}", **params)
+        return self.wire.get(f"{self._account}/{path}", **params)
 
     # --- Is everything there? --------------------------------------------------------------------------------------------
 
@@ -110,8 +115,10 @@ class ChatwootClient(Client):
         new = [item for item in items if _id(item) not in place.ids]
         is_last = not items or (not new and place.page > 1)
         found, unreadable = reading.each(new, events.rating)
+        found = tuple(rating for rating in found if since <= rating.rated_at <= until)
+        talks = self._conversations({rating.conversation_id for rating in found})
         return Page(
-            tuple(rating for rating in found if since <= rating.rated_at <= until),
+            tuple(replace(rating, conversation=talks.get(rating.conversation_id)) for rating in found),
             cursor="" if is_last else place.behind(items).text(),
             unreadable=unreadable,
         )
@@ -128,25 +135,49 @@ class ChatwootClient(Client):
         )
         return _listed(told)
 
+    def _conversations(self, ids: set[str]) -> dict[str, Conversation]:
+        """{id: conversation}, all in one call. Ratings are read without where there is no such search.
+
+        https://developers.chatwoot.com/api-reference/conversations/conversations-filter
+        """
+        wanted = sorted(int(id) for id in ids if id.isdecimal())
+        if not wanted or not self.joins:
+            return {}
+        numbers = {
+            "attribute_key": "display_id",
+            "filter_operator": "equal_to",
+            "values": wanted,
+            "query_operator": None,
+        }
+        try:
+            told = self.wire.post(f"{self._account}/conversations/filter", {"payload": [numbers]})
+            told = told.get("data", told) if isinstance(told, dict) else told
+            found = [events.conversation(one) for one in _listed(told)]
+        except RateLimited:
+            raise
+        except (VendorError, Malformed):
+            self.joins = False
+            return {}
+        return {one.id: one for one in found}
+
     def found(self, conversation_id: str, rating_id: str = "") -> Found:
         conversation = events.conversation(self._get(_conversation(conversation_id)))
         surveys = [one for one in self._messages(conversation_id) if events.is_survey(one)]
         for survey in surveys:
             if events.given(survey):
-                return Found(conversation, self._answer(conversation.id, survey))
+                return _found(conversation, self._answer(conversation.id, survey))
         if surveys or conversation.opened_at is None:
-            return Found(conversation, None)
+            return _found(conversation, None)
         # No message asks for a rating: an older Chatwoot does not show which do. The list knows.
-        response = self._response(conversation.opened_at, "conversation_id", conversation.id)
-        return Found(conversation, events.rating(response) if response else None)
+        return _found(conversation, self._response(conversation.opened_at, "conversation_id", conversation.id))
 
-    def _answer(self, conversation_id: str, survey: dict) -> Rating | None:
-        """The rating that a message got. It does not say when; the list does."""
+    def _answer(self, conversation_id: str, survey: dict) -> Json:
+        """The response that a message got. It does not say when; the list does."""
         asked = reading.moment(survey.get("created_at"), "The message")
         inbox_id = reading.maybe_id(survey.get("inbox_id"))
         filters = {"rating": events.given(survey)} | ({"inbox_id": inbox_id} if inbox_id else {})
         response = self._response(asked, "message_id", _id(survey), **filters)
-        return events.rating(response or events.response(conversation_id, survey))
+        return response or events.response(conversation_id, survey)
 
     def _response(self, since: datetime, key: str, value: str, **filters: str) -> Json:
         """The response with a value, of those since a time; None where it is not among the first MOST_PAGES pages."""
@@ -244,6 +275,11 @@ def _number(id: str) -> tuple[int, str]:
 def _age(message: dict) -> tuple:
     at = reading.maybe_moment(message.get("created_at"))
     return (at.timestamp() if at else 0.0, _number(_id(message)))
+
+
+def _found(conversation: Conversation, response: Json) -> Found:
+    rating = events.rating(response) if response else None
+    return Found(conversation, rating and replace(rating, conversation=conversation))
 
 
 def _conversation(id: str) -> str:

@@ -229,6 +229,29 @@ def test_a_reassigned_conversation_says_who_has_it_now(desk):
 # --- Words -------------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_known_of_the_conversations_of_a_page_comes_in_one_call(desk):
+    with opened(desk) as client:
+        found = ratings(client)
+
+    assert {(r.conversation_id, r.conversation.opened_at, r.conversation.channel) for r in found} == {
+        (t.id, t.opened_at, "chat") for t in desk.world.talks.values()
+    }
+    searches = [one for one in desk.asked if one.path.endswith("/conversations/filter")]
+    assert len(searches) < len(found)
+
+
+@pytest.mark.parametrize("answer", [status(404), status(500), status(422), status(401), status(200, {"payload": 3})])
+def test_ratings_are_read_where_conversations_cannot_be_searched(desk, answer):
+    desk.weather = [Weather(answer, times=99, when=lambda one: one.path.endswith("/conversations/filter"))]
+
+    with opened(desk) as client:
+        found = ratings(client)
+
+    assert ids(found) == [str(1_000 + i) for i in range(7)]
+    assert {rating.conversation for rating in found} == {None}
+    assert len([one for one in desk.asked if one.path.endswith("/conversations/filter")]) <= 3
+
+
 def test_a_long_conversation_is_read_page_by_page(desk):
     desk.message_page = 3
 

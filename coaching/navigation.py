@@ -4,10 +4,12 @@ from functools import cached_property
 
 from coaching.models import Proposal
 from coaching.pages import my_coaching, todo
+from helpdesk.pages import connections as helpdesks
 
 SETTINGS = (
     ("settings-workspace", "Workspace"),
     ("settings-members", "Members"),
+    ("settings-helpdesks", "Helpdesks"),
     ("settings-deep-links", "Deep links"),
     ("settings-tokens", "Tokens"),
     ("settings-flag-policy", "Flag policy"),
@@ -33,6 +35,11 @@ class Navigation:
     def due(self):
         """Flags to coach on, and follow-ups whose day has come."""
         return todo.flags_to_coach(self.member).count() + todo.follow_ups_due(self.member).count()
+
+    @cached_property
+    def helpdesk_trouble(self):
+        """Whether a connection to a helpdesk wants a leader to look at it."""
+        return helpdesks.in_trouble(self.member.workspace_id).exists()
 
     @cached_property
     def unread(self):

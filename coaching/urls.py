@@ -111,6 +111,7 @@ urlpatterns = [
     path("settings/model/disconnect", models.disconnect, name="settings-model-disconnect"),
     path("conversations", conversation.conversations, name="conversations"),
     path("conversations/<uuid:conversation_id>", conversation.conversation, name="conversation"),
+    path("conversations/<uuid:conversation_id>/transcript", conversation.transcript, name="conversation-transcript"),
     path("conversations/<uuid:conversation_id>/ask", conversation.ask_about, name="conversation-ask"),
     path("coach/sessions/<uuid:session_id>", conversation.session, name="coach-session"),
     path("coach/sessions/<uuid:session_id>/stream", conversation.stream, name="coach-session-stream"),

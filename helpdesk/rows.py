@@ -60,7 +60,7 @@ class RatingRow:
     opened_at: datetime | None = None
     rating_id: str = ""  # the rating's own id at its source
     helpdesk_agent_id: int | None = None  # whom a helpdesk names
-    is_current: bool = False  # it was read from its helpdesk just now: it was not withdrawn
+    told_at: datetime | None = None  # when its helpdesk was asked, where it was: it was not withdrawn then
 
 
 @dataclass(frozen=True, slots=True)

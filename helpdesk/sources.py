@@ -41,6 +41,16 @@ def read(conversation: Conversation) -> Transcript:
     )
 
 
+def is_fetched(conversation: Conversation) -> bool:
+    """Whether reading its transcript now would call its helpdesk, which takes as long as that takes."""
+    if conversation.is_ours or StoredTranscript.objects.filter(conversation=conversation).exists():
+        return False
+    connected = HelpdeskConnection.objects.active().filter(
+        workspace=conversation.workspace_id, source=conversation.source
+    )
+    return any(registry.VENDORS[vendor].reads for vendor in connected.values_list("vendor", flat=True))
+
+
 def _at_its_helpdesk(connection, conversation):
     if connection.state == HelpdeskConnection.State.DISCONNECTED:
         raise TranscriptUnavailable(f"The transcript is in {connection}, which was disconnected.")

@@ -244,6 +244,11 @@
     if (ctx.target?.id === "drawer") {
       fill(ctx.target, "drawer-failed");
       ctx.target.querySelector("[data-whole-page]").setAttribute("href", opener.getAttribute("href"));
+    } else if (ctx.target?.id === "transcript-wait") {
+      const words = document.getElementById("transcript-failed");
+      if (words) ctx.target.replaceChildren(words.content.cloneNode(true));
+      else say(STALE);
+      htmx.process(ctx.target);
     } else if (ctx.request.method === "GET") {
       say(STALE);
     } else {

@@ -1,7 +1,8 @@
 /* The transcript beyond plain markup: turns are walked through by keyboard and chosen one by one or as a range, chosen ones
    become chips in the composer and survive a reload, marked words go into the question, and what the coach quotes in a new
-   proposal is marked where it was said. Without it the checkboxes beside the turns still belong to the question. */
-(() => {
+   proposal is marked where it was said. A transcript that is fetched from a helpdesk comes after the page, and all of this with
+   it. Without it the checkboxes beside the turns still belong to the question. */
+(function begin(swapped) {
   "use strict";
 
   const OFF = "touchline-keys-off";
@@ -11,7 +12,10 @@
   const FIELD = 'textarea, select, [contenteditable], input:not([type="checkbox"], [type="radio"])';
 
   const boxes = [...document.querySelectorAll('.turn input[name="turn"]')];
-  if (!boxes.length) return;
+  if (!boxes.length) {
+    if (document.getElementById("transcript-wait")) document.addEventListener("htmx:after:swap", begin, { once: true });
+    return;
+  }
   const list = document.querySelector(".transcript");
   const at = new Map(boxes.map((box, index) => [box.closest(".turn"), index]));
   const turnOf = (index) => boxes[index].closest(".turn");
@@ -311,6 +315,20 @@
 
   /* ---------------------------------------------------------- what is quoted */
 
+  /* A card that was drawn before its transcript was there has the place of its quote without the words. */
+  function quoteMarked() {
+    for (const link of list.querySelectorAll(".turn-quote > a")) {
+      const number = link.closest(".turn").id.slice("turn-".length);
+      const card = document.getElementById(link.hash.slice(1));
+      const place = card?.querySelector(`.evidence a[data-turn-link="${number}"]`);
+      if (!place || place.parentElement.querySelector("q")) continue;
+      const quote = document.createElement("q");
+      quote.textContent = link.textContent;
+      place.before(quote, " ");
+      place.dataset.marked = "1";
+    }
+  }
+
   /* The words that a card quotes, marked in their turn and linked to the card, unless they are already. */
   function markQuotes() {
     for (const link of document.querySelectorAll(".proposal-card .evidence a[data-turn-link]")) {
@@ -369,7 +387,9 @@
   settle(firstInSight());
   restore();
   show();
+  if (swapped) quoteMarked();
   markQuotes();
+  if (swapped && location.hash.startsWith("#turn-")) location.replace(location.hash); // the turn that was linked to is here now
   const keys = document.getElementById("transcript-keys");
   const off = document.getElementById("keys-off");
   if (keys && off) {

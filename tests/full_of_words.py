@@ -11,8 +11,8 @@ from helpdesk.models import API_SOURCE
 # What is not words: what opens something or proves something (that none of it is shown is tested where it is made), what the
 # product itself says or computes, and numbers in the words of a scale.
 NO_WORDS = {
-    "password", "hash", "previous_hash", "request_hash", "key", "key_tail", "session_key", "session_data", "fingerprint",
-    "time_zone", "target_kind", "proposal_type", "value",
+    "password", "hash", "previous_hash", "request_hash", "key", "key_tail", "secrets", "session_key", "session_data",
+    "fingerprint", "time_zone", "target_kind", "proposal_type", "value",
 }  # fmt: skip
 PROSE = {
     "text",

@@ -1,5 +1,5 @@
 """Who gets what on every page: one line an address and method, asked as everybody. tests/test_api_guard.py does it for the
-API, tests/admin for the back office."""
+API, tests/admin for the back office, tests/helpdesk/test_hooks.py for where webhooks come in."""
 
 import re
 import uuid
@@ -23,6 +23,7 @@ from helpdesk import clocks, deeplinks
 from memories import actions as memories
 from tests import everything, factories
 from tests.coaching import brought, talks
+from tests.helpdesk import connected
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ BARE = {
     "reset-password/<str:uidb64>/<str:token>", "reset-password/{user}/{reset}", "invitations/<str:token>", "invitations/{link}",
     "invitations/{used}",
 }  # fmt: skip
-ELSEWHERE = ("admin/", "api/v1/", "^api")  # guarded by the tests named above
+ELSEWHERE = ("admin/", "api/v1/", "^api", "hooks/")  # guarded by the tests named above
 
 SEEN = (302, 404, 404, 404, 200, 200)  # leaders see it, for others it does not exist
 DONE = (302, 404, 404, 404, 302, 302)  # leaders do it and are led on
@@ -51,12 +52,13 @@ MEMORY = {"summary": "Parcels wait at the counter.", "text": "Until noon.", "bas
 PROCEDURE = {"name": "Pick up", "trigger": "", "content": "1. Look.", "active": "on", "base_version": "1"}
 SIGNED = {"invitations/{link}"}  # whoever holds such a link may know what it opens
 OWN = {"stranger": set(), "unlinked": {"workspace"}, "linked": {"workspace", "own", "shared"}}  # what they may know of
-NO_ID = {"soon", "words"}  # names of the world that are not those of a row
+NO_ID = {"soon", "words", "vendor"}  # names of the world that are not those of a row
 NEW = {"Date", "Expires", "Content-Length"}  # headers that differ from answer to answer
 BACK = {"version": "1", "base_version": "2"}
 PAIR = {"first": "{memory}:2", "second": "{near}:1"}
 MODEL = {"key": "sk-test-0123456789", "base_url": "", "model": "", "effort": "", "version": "0"}
 PATTERN = {"source": "chat", "conversation_pattern": "https://chat.example/{{id}}", "version": "0"}
+DESK = {"base_url": "https://acme.zendesk.com", "email": "a@test.example", "api_token": "t", "backfill_days": "30"}
 TOKEN = {"id": "6f1f1f9e-7c7e-4c3e-9a43-0b7d0c1d2e3f", "name": "Import", "scopes": "write", "expires": "30"}
 NEWER = {"summary": "Refunds take two days.", "text": "", "base_version": "2"}
 
@@ -219,6 +221,22 @@ LINES = [
     ("settings/workspace", "POST", {"time_zone": "Asia/Tokyo"}, (302, 302, 403, 403, 409, 409)),
     ("settings/workspace/clock", "GET", {}, LED_ON),
     ("settings/workspace/clock/{zone_change}/try-again", "POST", {}, DONE),
+    ("settings/helpdesks", "GET", {}, LISTED),
+    ("settings/helpdesks/connect/{vendor}", "GET", {}, LISTED),
+    ("settings/helpdesks/connect/{vendor}", "POST", DESK | {"source": "second", "version": "0"}, LED_ON),
+    ("settings/helpdesks/{desk}", "GET", {}, DONE),
+    ("settings/helpdesks/{desk}/change", "GET", {}, SEEN),
+    ("settings/helpdesks/{desk}/change", "POST", DESK | {"version": "1"}, DONE),
+    ("settings/helpdesks/{desk}/read", "POST", {}, DONE),
+    ("settings/helpdesks/{desk}/test", "POST", {}, DONE),
+    ("settings/helpdesks/{desk}/pause", "POST", {}, DONE),
+    ("settings/helpdesks/{desk}/resume", "POST", {}, DONE),
+    ("settings/helpdesks/{desk}/disconnect", "POST", {}, DONE),
+    ("settings/helpdesks/{desk}/people", "GET", {}, SEEN),
+    ("settings/helpdesks/{desk}/people/create", "POST", {}, DONE),
+    ("settings/helpdesks/{desk}/people/{desk_person}", "GET", {}, DONE),
+    ("settings/helpdesks/{desk}/people/{desk_person}", "POST", {"create": "1", "was": ""}, DONE),
+    ("settings/helpdesks/{desk}/people/{desk_person}", "POST", {"suggested": "{hers}", "was": ""}, DONE),
     ("settings/deep-links", "GET", {}, LISTED),
     ("settings/deep-links", "POST", PATTERN, LED_ON),
     ("settings/deep-links/preview", "POST", PATTERN, LED_ON),
@@ -257,6 +275,7 @@ LINES = [
     ("settings/model/test", "POST", {}, LED_ON),
     ("settings/model/disconnect", "POST", {"version": "1"}, LED_ON),
     ("conversations", "GET", {}, LISTED),
+    ("conversations/{talk}/transcript", "GET", {}, DONE),
     ("conversations/{talk}", "GET", {}, SEEN),
     ("conversations/{own_talk}", "GET", {}, SEEN),
     ("conversations/{talk}/ask", "POST", {"text": "What went wrong?", "turn": "1"}, DONE),
@@ -315,6 +334,10 @@ def one_of_every_page(owner, own):
     kept = hygiene.keep_both(agent, hygiene.Read(near.pk, 1), hygiene.Read(memory.pk, 2), by=owner)
     talk, session = talks.conversation(agent), factories.session(agent, owner)
     applied = proposals.approve(factories.proposal(agent), by=owner, door=Door.PAGE)
+    desk = connected.rated(owner)
+    desk.syncs.update(refused=[{"id": "r 9", "detail": "It has no time."}], n_refused=1)
+    desk.tests.update(checks=[{"name": "Sign in", "state": "failed", "sentence": "It is not known."}])
+    desk.receipts.create(workspace=workspace, event_id="e1", event="rated")
     rows = {
         "ai": agent,
         "other_ai": factories.ai_agent(workspace),
@@ -344,6 +367,8 @@ def one_of_every_page(owner, own):
         "deep_link": deeplinks.save(
             workspace, source="desk", conversation_pattern="https://desk.example/{id}", by=owner
         ),
+        "desk": desk,
+        "desk_person": desk.helpdesk_agents.get(),
         "token": factories.token(owner) and workspace.tokens.get(),
         "import": brought.planned(
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
@@ -364,7 +389,7 @@ def one_of_every_page(owner, own):
         "workspace": workspace,
     }
     entry = workspace.decisions.get(proposal_id=applied.pk)
-    told = {"entry": str(entry.number), "number": "2", "words": my_coaching.words_of(shared)}
+    told = {"vendor": "zendesk", "entry": str(entry.number), "number": "2", "words": my_coaching.words_of(shared)}
     soon = {"soon": f"{tomorrow + timedelta(days=9):%Y-%m-%d}"}
     return {name: str(row.pk) for name, row in rows.items()} | named | told | soon
 

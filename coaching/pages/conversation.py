@@ -2,20 +2,22 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from agents.models import Agent
 from coaching.csat import said
 from coaching.models import Sample
 from coaching.pages import talk
 from coaching.pages import transcript as shown
-from helpdesk import deeplinks
+from helpdesk import deeplinks, sources
 from helpdesk.models import Conversation, Rating
 from memories.models import Memory
 
 
 @dataclass(frozen=True)
 class ConversationPage:
-    """Both sides. `trouble` says why there is no transcript to show; `said` is the rating in the words of its scale; `url`
+    """Both sides. `trouble` says why there is no transcript to show; `is_fetched` where its helpdesk is called for it, and
+    `waits` where that was left to the page, which asks at `address`; `said` is the rating in the words of its scale; `url`
     opens the conversation in its helpdesk; `picked` are the turns chosen in the address, as text."""
 
     conversation: Conversation
@@ -29,6 +31,9 @@ class ConversationPage:
     trouble: str
     panel: talk.Panel | None
     url: str
+    is_fetched: bool = False
+    waits: bool = False
+    address: str = ""
     picked: set = field(default_factory=set)
 
     @property
@@ -43,14 +48,17 @@ class ConversationPage:
         return sum(part.card is not None and part.card.may_decide for part in parts)
 
 
-def load(member, conversation, session=None, picked=(), new=False):
+def load(member, conversation, session=None, picked=(), new=False, *, fetch=False):
     """The page of `conversation` (visible to the leader `member`), its panel on `session`, on its newest one, or `new`.
 
-    Reads the transcript from its source, which may be a call over the network: never inside a transaction.
+    A transcript that is in a helpdesk is left to the page, which shows its frame at once, unless told to `fetch` it: that
+    calls over the network, so never inside a transaction.
     """
     rating = Rating.objects.filter(conversation=conversation, counts=True).first()
     sample = Sample.objects.visible_to(member).kept().filter(conversation=conversation).first()
-    turns, trouble = shown.read(conversation)
+    is_fetched = sources.is_fetched(conversation)
+    waits = is_fetched and not fetch
+    turns, trouble = ((), "") if waits else shown.read(conversation)
     texts = {number: turn.text for number, turn in enumerate(turns)}
     panel = None
     if conversation.agent is not None and conversation.agent.is_ai:
@@ -70,8 +78,17 @@ def load(member, conversation, session=None, picked=(), new=False):
         trouble=trouble,
         panel=panel,
         url=sample.url if sample is not None and sample.url else deeplinks.conversation_url(conversation),
+        is_fetched=is_fetched,
+        waits=waits,
+        address=_address(session, picked, new),
         picked={str(number) for number in picked if number in texts},
     )
+
+
+def _address(session, picked, new):
+    """What of the page's address says how its transcript is shown."""
+    told = {"session": session.pk if session is not None else "", "new": "1" if new else "", "turn": sorted(picked)}
+    return urlencode({name: value for name, value in told.items() if value}, doseq=True)
 
 
 def _quotes(panel, conversation):

@@ -15,6 +15,7 @@ from coaching import causes, trajectory
 from coaching.actions import flags, policies
 from coaching.models import Flag, Note
 from coaching.pages.history import HistoryQuestion
+from helpdesk.pages import connections as helpdesks
 
 CARDS = 25  # flags on one page
 FOLLOW_UPS = 25  # on one page
@@ -147,7 +148,8 @@ class Paged:
 @dataclass(frozen=True)
 class TodoPage:
     """Everything the page shows. `n_cards` and `n_due` are what the top bar counts; `n_ahead` are follow-ups of later days;
-    `n_ticked` flags stand open but are ticked off. `automatic` says whether anything looks for falls."""
+    `n_ticked` flags stand open but are ticked off. `automatic` says whether anything looks for falls. `helpdesks` are those that
+    want somebody to look at them."""
 
     question: Question
     cards: list[Card]
@@ -161,6 +163,7 @@ class TodoPage:
     n_ahead: int
     n_ticked: int
     automatic: bool
+    helpdesks: list[helpdesks.Trouble]
 
     @property
     def n_waiting(self):
@@ -191,6 +194,7 @@ def load(member, question, just=None):
         n_ahead=n_notes - n_due,
         n_ticked=Flag.objects.visible_to(member).open().filter(agent__active=True, coached_at__isnull=False).count(),
         automatic=policies.of(member.workspace).automatic,
+        helpdesks=helpdesks.troubles(member.workspace_id),
     )
 
 

@@ -38,7 +38,19 @@ def conversations(request):
 @page()
 def conversation(request, conversation_id):
     """The transcript, and the talk with the coach about it; `?session=ID` chooses an earlier talk, `?new=1` begins one."""
-    return _show(request, _conversation(request, conversation_id), _chosen(request))
+    found = _conversation(request, conversation_id)
+    return _show(request, found, _chosen_of(request, found))
+
+
+@page()
+def transcript(request, conversation_id):
+    """The turns of a conversation that is in a helpdesk, for a page that shows its frame already."""
+    found = _conversation(request, conversation_id)
+    chosen = _chosen_of(request, found)
+    if not wants_fragment(request):
+        return redirect(f"{reverse('conversation', args=[found.pk])}?transcript=1")
+    shown = _load(request, found, chosen, fetch=True)
+    return render(request, "coaching/_transcript_turns.html", {"page": shown})
 
 
 @page()
@@ -197,17 +209,15 @@ def _refused(request, agent, about, chosen, typed, status):
 
 
 def _show(request, found, chosen, typed=None, status=HTTPStatus.OK):
-    if chosen is not None and chosen.conversation_id != found.pk:
-        raise Http404
-    picked = {int(n) for n in request.GET.getlist("turn") if n.isdecimal() and len(n) < 7}
-    context = {
-        "section": "conversations",
-        "page": conversation_page.load(
-            request.member, found, chosen, picked=picked, new=request.GET.get("new") == "1" and chosen is None
-        ),
-        "typed": typed or {},
-    }
+    shown = _load(request, found, chosen, fetch=request.GET.get("transcript") == "1")
+    context = {"section": "conversations", "page": shown, "typed": typed or {}}
     return render(request, "coaching/conversation.html", context, status=status)
+
+
+def _load(request, found, chosen, *, fetch):
+    picked = {int(n) for n in request.GET.getlist("turn") if n.isdecimal() and len(n) < 7}
+    new = request.GET.get("new") == "1" and chosen is None
+    return conversation_page.load(request.member, found, chosen, picked=picked, new=new, fetch=fetch)
 
 
 def _show_alone(request, found, typed=None, status=HTTPStatus.OK, agent=None):
@@ -252,6 +262,14 @@ def _turn(request, pk):
 def _chosen(request, given=None):
     wanted = (request.GET if given is None else given).get("session")
     return _session(request, wanted) if wanted else None
+
+
+def _chosen_of(request, found):
+    """The session that the address names, which is about this conversation."""
+    chosen = _chosen(request)
+    if chosen is not None and chosen.conversation_id != found.pk:
+        raise Http404
+    return chosen
 
 
 def _leaders_only(request):

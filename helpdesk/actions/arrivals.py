@@ -10,9 +10,9 @@ from datetime import datetime
 from django.utils import timezone
 
 from helpdesk import scales, times
-from helpdesk.actions.days import enter
-from helpdesk.actions.ratings import Batch, Outcome, withdraw_rating
-from helpdesk.models import Conversation, HelpdeskAgent, HelpdeskConnection
+from helpdesk.actions.days import Days, enter
+from helpdesk.actions.ratings import Batch, Outcome
+from helpdesk.models import HelpdeskAgent, HelpdeskConnection, Rating
 from helpdesk.rows import RatingRow, Refused
 from helpdesk.vendors import contract
 
@@ -30,29 +30,46 @@ class Taken:
     refused: list[contract.Unreadable] = field(default_factory=list)
 
 
-def take_in(connection: HelpdeskConnection, ratings: Sequence[contract.Rating], withdrawn: Iterable[str] = ()) -> Taken:
+def take_in(
+    connection: HelpdeskConnection,
+    ratings: Sequence[contract.Rating],
+    withdrawn: Iterable[str] = (),
+    *,
+    as_of: datetime | None = None,
+) -> Taken:
     """Store what a helpdesk tells, inside the caller's transaction. Somebody nobody knows yet becomes a HelpdeskAgent.
 
     Ratings of people who are not mapped are kept without an agent. A rating that cannot be taken is named; the others land.
+    `as_of` is when the helpdesk was asked, now by default: what was learned since then is not undone by an older answer.
     """
-    workspace = enter(connection.workspace)
-    taken = Taken()
-    people = known_people(connection, {rating.person_id for rating in ratings if rating.person_id})
-    batch = Batch(workspace, {(connection.source, rating.conversation_id) for rating in ratings})
+    workspace, as_of = enter(connection.workspace), as_of or timezone.now()
+    taken = Taken(n_read=len(ratings))
+    people = known_people(connection, {rating.person_id for rating in ratings if _is_id(rating.person_id)})
+    usable = {(connection.source, rating.conversation_id) for rating in ratings if _is_id(rating.conversation_id)}
+    batch = Batch(workspace, usable)
     now = timezone.now()
     for rating in ratings:
-        taken.n_read += 1
         person = people.get(rating.person_id)
         try:
-            outcome = batch.take(_row(connection, rating, person, now), person.agent_id if person else None)
+            row = _row(connection, rating, person, now, as_of)
+            outcome = batch.take(row, person.agent_id if person else None)
         except Refused as refusal:
-            taken.refused.append(contract.Unreadable(rating.id or rating.conversation_id, refusal.detail))
+            taken.refused.append(contract.Unreadable(_shown(rating), refusal.detail))
             continue
         taken.n_new += outcome is Outcome.ACCEPTED
         taken.n_changed += outcome is Outcome.UPDATED
     batch.store()
-    taken.n_withdrawn = sum(_withdraw(connection, conversation_id) for conversation_id in set(withdrawn))
+    taken.n_withdrawn = _withdraw(workspace, connection, set(withdrawn), as_of)
     return taken
+
+
+def _is_id(told: str) -> bool:
+    """Whether a database can hold it as an id."""
+    return 0 < len(told) <= LONGEST_ID and told.isprintable()
+
+
+def _shown(rating) -> str:
+    return next((one for one in (rating.id, rating.conversation_id) if _is_id(one)), "")
 
 
 def known_people(connection: HelpdeskConnection, ids: Iterable[str]) -> dict[str, HelpdeskAgent]:
@@ -71,8 +88,8 @@ def known_people(connection: HelpdeskConnection, ids: Iterable[str]) -> dict[str
     return found
 
 
-def _row(connection, rating, person, now) -> RatingRow:
-    if not rating.conversation_id or len(rating.conversation_id) > LONGEST_ID:
+def _row(connection, rating, person, now, as_of) -> RatingRow:
+    if not _is_id(rating.conversation_id):
         raise Refused("conversation", "Its conversation has no usable id.")
     try:
         score = scales.hundredths(rating.value, rating.scale)
@@ -91,9 +108,9 @@ def _row(connection, rating, person, now) -> RatingRow:
         opened_at=told.opened_at if told else None,
         channel=told.channel[:50] if told else "",
         credit=rating.credit,
-        rating_id=rating.id[:LONGEST_ID],
+        rating_id=rating.id if _is_id(rating.id) else "",
         helpdesk_agent_id=person.pk if person else None,
-        is_current=True,
+        told_at=as_of,
     )
 
 
@@ -103,15 +120,28 @@ def _possible(rated_at: datetime, now: datetime) -> datetime:
     return rated_at
 
 
-def _withdraw(connection, conversation_id) -> bool:
-    rated = Conversation.objects.filter(
-        workspace=connection.workspace_id, source=connection.source, external_id=conversation_id
-    ).first()
-    return rated is not None and withdraw_rating(rated)
+def _withdraw(workspace, connection, conversation_ids, as_of) -> int:
+    """Let these conversations have no rating any more. One that came in since the helpdesk was asked stays. Returns how many."""
+    if not conversation_ids:
+        return 0
+    gone = list(
+        Rating.objects.counting().filter(
+            conversation__workspace=connection.workspace_id,
+            conversation__source=connection.source,
+            conversation__external_id__in=conversation_ids,
+            received_at__lte=as_of,
+        )
+    )
+    days = Days(workspace)
+    for rating in gone:
+        days.subtract(rating)
+    Rating.objects.filter(pk__in=[rating.pk for rating in gone]).update(counts=False, withdrawn_at=timezone.now())
+    days.store()
+    return len(gone)
 
 
-def found(connection: HelpdeskConnection, told: contract.Found) -> Taken:
-    """Store what one conversation's rating is now, inside the caller's transaction."""
+def found(connection: HelpdeskConnection, told: contract.Found, *, as_of: datetime | None = None) -> Taken:
+    """Store what one conversation's rating is now, inside the caller's transaction. `as_of` as in `take_in`."""
     if told.rating is not None:
-        return take_in(connection, [told.rating])
-    return take_in(connection, [], [told.conversation.id])
+        return take_in(connection, [told.rating], as_of=as_of)
+    return take_in(connection, [], [told.conversation.id], as_of=as_of)

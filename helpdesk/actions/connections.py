@@ -28,6 +28,7 @@ RECONCILE_EVERY = timedelta(days=1)
 RECEIPTS_KEPT = timedelta(days=30)
 
 OTHER_HOST = "Only addresses of {label} itself are called ({hosts}). Whoever runs Touchline can allow this one by OUTBOUND_ALLOW."
+GIVEN_UP = "It was given up."
 KEPT_FOR_ANOTHER = "What is stored is for another address and is not sent to this one. Put it in again."
 
 
@@ -66,9 +67,7 @@ def connect(
     """
     if by is not None:
         require(by, Right.MANAGE_WORKSPACE)
-    if vendor not in VENDORS:
-        raise ValidationError({"vendor": f"Unknown helpdesk. Known: {', '.join(sorted(VENDORS))}."})
-    kind, source = VENDORS[vendor], source or vendor
+    kind, source = _vendor(vendor), source or vendor
     stored = HelpdeskConnection.objects.filter(workspace=workspace, source=source).first()
     values = _checked(kind, source, base_url, credentials or {}, backfill_days, stored)
     values |= {"state": State.ACTIVE, "state_reason": ""}
@@ -80,8 +79,26 @@ def connect(
     return connection
 
 
+def proposed(
+    workspace: Workspace,
+    *,
+    vendor: str,
+    source: str = "",
+    base_url: str = "",
+    credentials: Mapping[str, str] | None = None,
+) -> HelpdeskConnection:
+    """The connection that `connect` would make of this, not stored: something to test. Raises ValidationError."""
+    kind, source = _vendor(vendor), source or vendor
+    stored = HelpdeskConnection.objects.filter(workspace=workspace, source=source).first()
+    values = _checked(kind, source, base_url, credentials or {}, None, stored)
+    return HelpdeskConnection(workspace=workspace, vendor=kind.name, source=source, **values)
+
+
 def pause(connection, *, by) -> HelpdeskConnection:
-    """Read nothing until somebody resumes it; webhooks are kept meanwhile. Raises NotAllowed, ChangedMeanwhile."""
+    """Read nothing until somebody resumes it, and store nothing of what is being read; webhooks are kept meanwhile.
+
+    Raises NotAllowed, ChangedMeanwhile.
+    """
     require(by, Right.MANAGE_WORKSPACE)
     return _move(connection, [State.ACTIVE], State.PAUSED, "", by)
 
@@ -117,9 +134,16 @@ def webhook_url(connection: HelpdeskConnection, public_url: str) -> str:
 
 def _move(connection, states, state, reason, by, **values):
     movable = HelpdeskConnection.objects.filter(state__in=states)
-    if not history.change(connection, movable, by=by, state=state, state_reason=reason, **values):
-        raise ChangedMeanwhile("Somebody changed this connection meanwhile. Look at how it is now.")
+    with transaction.atomic():
+        if not history.change(connection, movable, by=by, state=state, state_reason=reason, **values):
+            raise ChangedMeanwhile("Somebody changed this connection meanwhile. Look at how it is now.")
+        _interrupt(connection)
     return connection
+
+
+def _interrupt(connection):
+    """Whoever reads with what the connection was until now stores nothing more, and does not say what became of it."""
+    HelpdeskSync.objects.filter(connection=connection).update(claim=None, claimed_until=None)
 
 
 def _go_on(connection):
@@ -140,13 +164,30 @@ def _stored(workspace, vendor, source, values, stored, by, version):
             raise ChangedMeanwhile("Somebody connected this source in this very moment.") from None
         return made
     as_read = HelpdeskConnection.objects.filter(version=stored.version if version is None else version)
+    is_another = (stored.base_url, stored.account) != (values["base_url"], values["account"])
     if any(getattr(stored, name) != value for name, value in values.items()):
         if not history.change(stored, as_read, by=by, **values):
             raise ChangedMeanwhile(
                 "Somebody changed this connection meanwhile, so nothing was saved. Look at it again."
             )
+        _interrupt(stored)
+        if is_another:
+            _begin_anew(stored)
         _go_on(stored)
     return stored
+
+
+def _begin_anew(connection):
+    """Where runs stood means nothing at another account: each begins again, and the first reading is owed again."""
+    HelpdeskSync.objects.filter(connection=connection).update(
+        since=None, until=None, cursor="", started_at=None, read_until=None
+    )
+
+
+def _vendor(name) -> Vendor:
+    if name not in VENDORS:
+        raise ValidationError({"vendor": f"Unknown helpdesk. Known: {', '.join(sorted(VENDORS))}."})
+    return VENDORS[name]
 
 
 def _checked(vendor: Vendor, source, base_url, credentials, backfill_days, stored) -> dict:
@@ -249,6 +290,7 @@ def _owe_first_reading(connection) -> None:
         connection=connection, kind=Kind.BACKFILL, defaults={"workspace_id": connection.workspace_id}
     )
     since = now - timedelta(days=connection.backfill_days)
+    # Without a beginning it was never read, given up, or of another account.
     covered = backfill.since is not None and backfill.since <= since + timedelta(days=1)
     if not made and not covered:
         HelpdeskSync.objects.filter(pk=backfill.pk).update(
@@ -289,6 +331,27 @@ def read_now(connection, *, by) -> None:
     )
 
 
+def take_over(connection, kind: str, *, anew: bool = False) -> HelpdeskSync | None:
+    """Hold a sync for somebody in front of a terminal, whoever reads it now; None where it owes nothing.
+
+    `anew` makes it owed, from the beginning of its window.
+    """
+    syncs = HelpdeskSync.objects.filter(connection=connection, kind=kind)
+    with transaction.atomic():
+        if anew:
+            syncs.update(next_try_at=timezone.now(), started_at=None, cursor="", attempts=0)
+        found = syncs.first()
+        return found and work.seize(HelpdeskSync.objects.all(), found.pk)
+
+
+def give_up(sync: HelpdeskSync, *, by=None) -> None:
+    """Read no further in this run; what was read stays. The first reading is owed again when somebody connects again.
+
+    `by` is None for operators. Raises NotAllowed, NothingOwed.
+    """
+    _drop(sync, by, started_at=None, cursor="", since=None, until=None)
+
+
 # --- Tests -------------------------------------------------------------------------------------------------------------
 
 
@@ -311,6 +374,24 @@ def ask_for_test(connection, *, by) -> ConnectionTest | None:
             )
     except IntegrityError:
         return waiting.first()
+
+
+def give_up_test(test: ConnectionTest, *, by=None) -> None:
+    """Let a test that waits for its next try end without a result; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    fault = {"name": VENDORS[test.connection.vendor].label, "state": "failed", "sentence": GIVEN_UP}
+    _drop(test, by, finished_at=timezone.now(), checks=[*test.checks, fault])
+
+
+def give_up_receipt(receipt: WebhookReceipt, *, by=None) -> None:
+    """Do nothing more about a webhook; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    _drop(receipt, by, done_at=timezone.now(), items=None, outcome=GIVEN_UP)
+
+
+def _drop(row, by, **values):
+    if by is not None:
+        require(by, Right.MANAGE_WORKSPACE)
+    if not work.drop(row, **values):
+        raise NothingOwed("Nothing is owed any more, or a worker is at it this moment.")
 
 
 def forget_receipts(now: datetime) -> int:

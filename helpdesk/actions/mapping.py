@@ -1,7 +1,8 @@
 """Whom a helpdesk means: its agents, mapped to ours by id, by email or by hand, and the crediting that hangs on that."""
 
+import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
@@ -12,7 +13,9 @@ from agents import work
 from agents.access import Refusal, Right, require
 from agents.models import Agent, ExternalId, Member
 from helpdesk.actions.days import Days, enter
+from helpdesk.actions.directory import Directory
 from helpdesk.models import Conversation, HelpdeskAgent, HelpdeskConnection, Rating
+from helpdesk.rows import Refused
 from helpdesk.vendors import contract
 
 BATCH = 1_000  # ratings that one transaction credits
@@ -41,19 +44,21 @@ def learn(connection: HelpdeskConnection, people: Iterable[contract.Person]) -> 
             row.name, row.email = person.name[:300], person.email[:254].lower()
             row.is_bot, row.is_gone, row.seen_at = person.is_bot, not person.is_active, timezone.now()
         HelpdeskAgent.objects.bulk_update(told, ["name", "email", "is_bot", "is_gone", "seen_at"], batch_size=500)
-        rows.filter(is_gone=False).exclude(external_id__in=seen).update(is_gone=True)
+        if seen:  # somebody always answers: an empty list says nothing about anybody
+            rows.filter(is_gone=False).exclude(external_id__in=seen).update(is_gone=True)
     return len(seen)
 
 
 def recognise() -> int:
-    """Map who is known by their id or email and was mapped by nobody yet. One query where there is nobody. Returns how many.
+    """Map who is known by their id or email, unless somebody decided by hand. One query where there is nobody.
 
-    By id: an agent of ours says how this source calls them. By email: a member with that email is linked to an agent.
+    By id: an agent of ours says how this source calls them. By email: a member with that email is linked to an agent. Returns
+    how many.
     """
     theirs = {"workspace": OuterRef("workspace")}
     by_id = ExternalId.objects.filter(**theirs, source=OuterRef("connection__source"), value=OuterRef("external_id"))
     linked = Member.objects.current().filter(**theirs, user__email=OuterRef("email"), agent__isnull=False)
-    unmapped = HelpdeskAgent.objects.unmapped().filter(mapping="")
+    unmapped = HelpdeskAgent.objects.unmapped().exclude(mapping=HelpdeskAgent.Mapping.PERSON)
     known = unmapped.annotate(
         by_id=Subquery(by_id.values("agent")[:1]), by_email=Subquery(linked.order_by("pk").values("agent")[:1])
     ).exclude(by_id=None, by_email=None)
@@ -62,6 +67,25 @@ def recognise() -> int:
         how = HelpdeskAgent.Mapping.ID if agent_id else HelpdeskAgent.Mapping.EMAIL
         n_mapped += unmapped.filter(pk=pk).update(agent=agent_id or linked_id, mapping=how, **_owed())
     return n_mapped
+
+
+def recognise_words(connection: HelpdeskConnection, words: Collection[str]) -> None:
+    """Let those be known whom an in-house desk names: by an id of ours, by the exact name, or as ExternalId has them.
+
+    Whoever nobody is meant by is listed by that name, to be mapped by hand, and so is a name that several have.
+    """
+    new = [
+        HelpdeskAgent(workspace_id=connection.workspace_id, connection=connection, external_id=word, name=word)
+        for word in sorted(words)
+    ]
+    HelpdeskAgent.objects.bulk_create(new, ignore_conflicts=True)
+    unmapped = HelpdeskAgent.objects.unmapped().filter(connection=connection, mapping="", external_id__in=words)
+    unknown = dict(unmapped.values_list("external_id", "pk"))
+    directory = Directory(connection.workspace, {(connection.source, word) for word in unknown})
+    for word, pk in unknown.items():
+        with contextlib.suppress(Refused):
+            agent_id = directory.id_of(connection.source, word)
+            unmapped.filter(pk=pk).update(agent=agent_id, mapping=HelpdeskAgent.Mapping.ID, **_owed())
 
 
 def _owed():
@@ -77,6 +101,18 @@ def map_to(row: HelpdeskAgent, agent: Agent | None, *, by, was: Agent | None) ->
     require(by, Right.MANAGE_WORKSPACE)
     as_shown = HelpdeskAgent.objects.filter(pk=row.pk, agent=was)
     if not as_shown.update(agent=agent, mapping=HelpdeskAgent.Mapping.PERSON, **_owed()):
+        raise ChangedMeanwhile("Somebody mapped this agent meanwhile. Look at whom it stands for now.")
+    row.refresh_from_db()
+    return row
+
+
+def forget(row: HelpdeskAgent, *, by, was: Agent | None) -> HelpdeskAgent:
+    """Take back what was said by hand, so that they may be recognised again. Owes the crediting.
+
+    `was` is whom the page showed. Raises NotAllowed, ChangedMeanwhile.
+    """
+    require(by, Right.MANAGE_WORKSPACE)
+    if not HelpdeskAgent.objects.filter(pk=row.pk, agent=was).update(agent=None, mapping="", **_owed()):
         raise ChangedMeanwhile("Somebody mapped this agent meanwhile. Look at whom it stands for now.")
     row.refresh_from_db()
     return row

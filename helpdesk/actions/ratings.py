@@ -128,6 +128,9 @@ class Batch:
             case.add(rating)
             if rating.counts:
                 case.counting = rating
+        for case in self.cases.values():
+            if case.counting and case.latest and case.counting.rated_at == case.latest.rated_at:
+                case.latest = case.counting
 
     def take(self, row: RatingRow, agent_id: uuid.UUID | None) -> Outcome:
         """Let one row change its case; `agent_id` is None where a helpdesk names nobody who is known here. Raises Refused."""
@@ -139,7 +142,7 @@ class Batch:
         self.cases[key] = case
         known = case.known(row)
         outcome = self._credit(case, known, agent_id, row) if known else self._add(case, row, agent_id)
-        if known and row.is_current and self._reinstate(case, known):
+        if known and row.told_at and self._reinstate(case, known, row.told_at):
             outcome = Outcome.UPDATED
         if outcome is not Outcome.SUPERSEDED and known in (None, case.latest) and self._correct(case, row):
             return Outcome.UPDATED if outcome is Outcome.UNCHANGED else outcome
@@ -176,13 +179,7 @@ class Batch:
         if not case.add(rating):
             return Outcome.SUPERSEDED
         self._follow(case, row, former and former.agent_id, agent_id)
-        if case.counting is not None:
-            self.days.subtract(case.counting)
-            case.counting.counts = False
-            if case.counting.pk is not None:
-                self.displaced.add(case.counting.pk)
-        rating.counts, case.counting = True, rating
-        self.days.add(rating)
+        self._count(case, rating)
         return Outcome.UPDATED if former else Outcome.ACCEPTED
 
     def _credit(self, case, rating, agent_id, row):
@@ -191,6 +188,10 @@ class Batch:
             return Outcome.UNCHANGED
         is_named = rating.agent_id is not None or rating.helpdesk_agent_id is not None
         if is_named and SURENESS.index(row.credit) < SURENESS.index(rating.credit):
+            return Outcome.UNCHANGED
+        # Who has the conversation now may not be who had it when it was rated: of those, the first that was told stays.
+        is_same_sureness = row.told_at and row.credit == rating.credit != Rating.Credit.RATED
+        if is_named and is_same_sureness and row.helpdesk_agent_id != rating.helpdesk_agent_id:
             return Outcome.UNCHANGED
         person = row.helpdesk_agent_id or rating.helpdesk_agent_id
         if (rating.agent_id, rating.helpdesk_agent_id, rating.credit) == (agent_id, person, row.credit):
@@ -206,22 +207,41 @@ class Batch:
             self.credited[rating.pk] = rating
         return Outcome.UPDATED
 
-    def _reinstate(self, case, rating):
-        """A rating that counted as withdrawn is listed by its helpdesk as it is now. True where that is news."""
-        if rating.withdrawn_at is None:
+    def _reinstate(self, case, rating, told_at):
+        """A known rating is what its helpdesk has now, withdrawn or changed though it was. True where that is news.
+
+        Vendors who tell only when a rating was first given let it change at one and the same instant.
+        """
+        was_withdrawn = rating.withdrawn_at is not None
+        if rating is case.counting or (was_withdrawn and rating.withdrawn_at >= told_at):
             return False
-        rating.withdrawn_at = None
-        if rating is case.latest:
-            rating.counts, case.counting = True, rating
-            self.days.add(rating)
+        if rating.rated_at == case.latest.rated_at:
+            self._count(case, rating)
+        elif was_withdrawn:
+            rating.withdrawn_at = None
+        else:
+            return False
         if rating.pk is not None:
             self.reinstated.add(rating.pk)
         return True
 
+    def _count(self, case, rating):
+        """Let this rating of the case count in place of the one that does."""
+        if case.counting is not None:
+            self.days.subtract(case.counting)
+            case.counting.counts = False
+            if case.counting.pk is not None:
+                self.displaced.add(case.counting.pk)
+        rating.counts, rating.withdrawn_at = True, None
+        case.counting = case.latest = rating
+        self.days.add(rating)
+
     def _follow(self, case, row, former_agent_id, agent_id):
         """A conversation known by its ratings alone, or by a helpdesk, belongs to who was rated; another keeps its agent."""
         conversation = case.conversation
-        by_ratings_alone = row.is_current or (conversation.opened_at is None and conversation.turn_count is None)
+        by_ratings_alone = row.told_at is not None or (
+            conversation.opened_at is None and conversation.turn_count is None
+        )
         if conversation.agent_id is None or (by_ratings_alone and conversation.agent_id == former_agent_id):
             case.changed |= conversation.agent_id != agent_id
             conversation.agent_id = agent_id

@@ -95,8 +95,13 @@ class HelpdeskConnection(models.Model):
 
 class HelpdeskSyncQuerySet(Scoped, work.OwedQuerySet):
     def readable(self):
-        """Those of connections that are read at all; what a paused one owes waits for it."""
-        return self.owed().filter(connection__state=HelpdeskConnection.State.ACTIVE)
+        """Those of connections that are read at all, and that nobody reads just now: one worker at a time for each helpdesk.
+
+        What a paused one owes waits for it.
+        """
+        at_work = HelpdeskSync.objects.at_work().values("connection")
+        active = self.owed().filter(connection__state=HelpdeskConnection.State.ACTIVE)
+        return active.exclude(connection__in=at_work)
 
 
 class HelpdeskSync(work.Owed):

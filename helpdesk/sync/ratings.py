@@ -3,11 +3,17 @@
 A page's ratings and the cursor behind them are stored in one transaction, so a worker that dies loses nothing and the next
 repeats nothing twice. A run gives its worker back after SLICE, and whenever the helpdesk wants to be left alone for longer than a
 moment: the row is due again then, and others get their turn.
+
+Cursors are the vendor's. One that is not known any more, or leads back to where the run has been, begins the run anew: what is
+stored is known again, and nothing counts twice.
 """
 
 import logging
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,17 +24,25 @@ from helpdesk.actions import arrivals, connections, mapping
 from helpdesk.models import HelpdeskConnection, HelpdeskSync
 from helpdesk.sync import people
 from helpdesk.vendors import contract, registry
-from helpdesk.vendors.errors import CredentialsRefused, Garbled, RateLimited, VendorError
+from helpdesk.vendors.errors import CredentialsRefused, Garbled, NotFound, NotUnderstood, RateLimited, VendorError
 
 Kind = HelpdeskSync.Kind
 
 SLICE = timedelta(seconds=20)
 BATCH = 500  # ratings that one transaction stores, where pages are smaller
+STORED_EVERY = 1.0  # seconds, where a helpdesk is slow: what was read is seen, and stays when the worker dies
 OVERLAP = timedelta(hours=1)  # that is read again each time: lists of vendors run behind, and clocks differ
 RECONCILED = timedelta(days=14)  # that the daily look goes through again
 SHOWN_REFUSED = 20
+ANEW = timedelta(minutes=10)  # until a run begins again whose list has just led nowhere
+
+OnBatch = Callable[[HelpdeskSync], None]
 
 log = logging.getLogger(__name__)
+
+
+class Circular(Garbled):
+    """A list's page points back to one that was read."""
 
 
 def run(sync_id, *, overlap: timedelta = OVERLAP) -> HelpdeskSync | None:
@@ -40,40 +54,49 @@ def run(sync_id, *, overlap: timedelta = OVERLAP) -> HelpdeskSync | None:
     return sync
 
 
-def carry_on(sync: HelpdeskSync, *, overlap: timedelta = OVERLAP) -> Exception | None:
+def carry_on(
+    sync: HelpdeskSync, *, overlap: timedelta = OVERLAP, on_batch: OnBatch = lambda sync: None
+) -> Exception | None:
     """Read on with a row that is held, for at most SLICE, and let go of it: at its end, later or again at once.
 
-    Returns what went wrong, None where nothing did. The row says the same in its columns.
+    Returns what went wrong, None where nothing did. The row says the same in its columns. `on_batch` is told of the row whenever
+    it has come further.
     """
     trouble: Exception | None = None
     try:
         with work.holding(sync):
-            trouble = _carried_on(sync, overlap)
-    except work.LeaseLost:
+            trouble = _carried_on(sync, overlap, on_batch)
+    except work.LeaseLost as lost:
         log.info("Sync %s was paused or taken over.", sync.pk)
+        trouble = lost
     sync.refresh_from_db()
     return trouble
 
 
-def _carried_on(sync, overlap):
+def _carried_on(sync, overlap, on_batch):
     connection = sync.connection
+    went_on_at = sync.cursor
     try:
         if sync.started_at is None:
             _begin(sync, connection, overlap)
-        with registry.open_client(connection) as client:
-            if sync.n_pages == 0:
-                people.refresh(connection, client)
-            is_through = _read(sync, connection, client)
+        is_through = sync.since >= sync.until
+        if not is_through:
+            with registry.open_client(connection) as client:
+                if sync.n_pages == 0:
+                    people.refresh(connection, client)
+                is_through = _read(sync, connection, client, on_batch)
+            mapping.recognise()
     except RateLimited as limited:
         work.put_off(sync, error=limited.sentence, pause=limited.pause, attempts=0)
         return limited
     except CredentialsRefused as refusal:
         with transaction.atomic():
-            connections.refuse(connection, refusal.sentence)
+            # First the row: who has lost it was speaking with credentials that may not count any more.
             work.put_off(sync, error=refusal.sentence, pause=timedelta(0), failed_at=timezone.now())
+            connections.refuse(connection, refusal.sentence)
         return refusal
     except (VendorError, contract.Malformed) as fault:
-        work.put_off(sync, error=str(fault), failed_at=timezone.now())
+        work.put_off(sync, error=str(fault), failed_at=timezone.now(), **_anew(sync, fault, went_on_at))
         return fault
     except work.LeaseLost:
         raise
@@ -87,6 +110,18 @@ def _carried_on(sync, overlap):
     else:
         work.put_off(sync, error="", pause=timedelta(0), attempts=0)
     return None
+
+
+def _anew(sync, fault, went_on_at) -> dict:
+    """What lets a run begin again whose cursor leads nowhere; nothing for other faults.
+
+    A cursor that was kept from an earlier slice may have expired. One that was given a moment ago has not: whatever is the
+    matter with the list, it is given time.
+    """
+    if not sync.cursor or not isinstance(fault, (Circular, NotFound, NotUnderstood)):
+        return {}
+    has_expired = sync.cursor == went_on_at and not isinstance(fault, Circular)
+    return {"started_at": None, "cursor": "", "pause": None if has_expired else ANEW}
 
 
 def _begin(sync, connection, overlap):
@@ -106,45 +141,105 @@ def _since(sync, connection: HelpdeskConnection, now: datetime, overlap: timedel
     return (sync.read_until or connection.created_at) - overlap
 
 
-def _read(sync, connection, client: contract.Client) -> bool:
-    """Read and store pages. False where the time was up before the last."""
+def _read(sync, connection, client: contract.Client, on_batch) -> bool:
+    """Read and store pages. False where the time was up before the last. What was read before a fault is stored."""
+    gathered: list[tuple[contract.Page, datetime]] = []
+    stored_at = time.monotonic()
+
+    def store():
+        nonlocal stored_at
+        if gathered:
+            _store(sync, connection, gathered)
+            gathered.clear()
+            on_batch(sync)
+            stored_at = time.monotonic()
+
+    try:
+        for page, asked_at in _pages(sync, connection, client):
+            gathered.append((page, asked_at))
+            is_batch = sum(len(one.ratings) for one, _ in gathered) >= BATCH
+            if is_batch or time.monotonic() - stored_at > STORED_EVERY:
+                store()
+    except (VendorError, contract.Malformed):
+        store()
+        raise
+    store()
+    return not sync.cursor
+
+
+def _pages(sync, connection, client) -> Iterator[tuple[contract.Page, datetime]]:
+    """Each page and when it was asked for, until the last or until the time is up; the next is asked for meanwhile."""
     until, cursor, seen = time.monotonic() + SLICE.total_seconds(), sync.cursor, {sync.cursor}
-    gathered: list[contract.Page] = []
-    while True:
-        page = client.ratings(sync.since, sync.until, cursor)
-        gathered.append(page)
-        is_last, cursor = not page.cursor, page.cursor
-        is_full = sum(len(one.ratings) for one in gathered) >= BATCH or time.monotonic() > until
-        if is_last or is_full or cursor in seen:
-            _store(sync, connection, client, gathered, cursor)
-            gathered = []
-        if is_last:
-            return True
-        if cursor in seen:
-            raise Garbled("The helpdesk's list of ratings goes in circles: a page points back to one that was read.")
-        seen.add(cursor)
-        if time.monotonic() > until:
-            return False
+    since, to = sync.since, sync.until
+    with ThreadPoolExecutor(1, thread_name_prefix="next page") as ahead:
+        asked_at, coming = timezone.now(), ahead.submit(client.ratings, since, to, cursor)
+        while True:
+            page, came_of = coming.result(), asked_at
+            told, fault = people.completed(connection, client, page.ratings)
+            if fault is not None:
+                _store_some(sync, connection, told, came_of)
+                raise fault
+            cursor = page.cursor
+            goes_on = bool(cursor) and cursor not in seen and time.monotonic() < until
+            if goes_on:
+                asked_at, coming = timezone.now(), ahead.submit(client.ratings, since, to, cursor)
+            yield replace(page, ratings=tuple(told)), came_of
+            if not goes_on:
+                break
+            seen.add(cursor)
+    if cursor in seen and cursor:
+        raise Circular("The helpdesk's list of ratings goes in circles: a page points back to one that was read.")
 
 
-def _store(sync, connection, client, pages: list[contract.Page], cursor: str) -> None:
-    ratings = people.completed(client, [rating for page in pages for rating in page.ratings])
-    withdrawn = {one for page in pages for one in page.withdrawn} - {rating.conversation_id for rating in ratings}
-    unreadable = [one for page in pages for one in page.unreadable]
+def _store_some(sync, connection, ratings, asked_at) -> None:
+    """Keep a part of a page, which is read again as a whole later."""
     with transaction.atomic():
-        taken = arrivals.take_in(connection, ratings, withdrawn)
-        refused = unreadable + taken.refused
+        taken = arrivals.take_in(connection, ratings, as_of=asked_at)
+        work.keep(sync, n_new=sync.n_new + taken.n_new, attempts=0)
+
+
+def _store(sync, connection, pages: list[tuple[contract.Page, datetime]]) -> None:
+    """A run of pages and the cursor behind them, in one transaction."""
+    ratings = [rating for page, _ in pages for rating in page.ratings]
+    refused = [one for page, _ in pages for one in page.unreadable]
+    totals = [page.total for page, _ in pages if page.total is not None]
+    n_new = 0
+    with transaction.atomic():
+        for told, withdrawn, as_of in _statements(pages):
+            taken = arrivals.take_in(connection, told, withdrawn, as_of=as_of)
+            refused += taken.refused
+            n_new += taken.n_new
+        n_read = len(ratings) + sum(len(page.unreadable) for page, _ in pages)
         named = [{"id": one.id, "detail": one.detail} for one in refused]
         work.keep(
             sync,
-            cursor=cursor,
+            cursor=pages[-1][0].cursor,
             reached=max((rating.rated_at for rating in ratings), default=sync.reached),
-            total=pages[-1].total if pages[-1].total is not None else sync.total,
+            total=totals[-1] if totals else sync.total,
             n_pages=sync.n_pages + len(pages),
-            n_read=sync.n_read + len(ratings) + len(unreadable),
-            n_new=sync.n_new + taken.n_new,
+            n_read=sync.n_read + n_read,
+            n_new=sync.n_new + n_new,
             n_refused=sync.n_refused + len(refused),
             refused=(sync.refused + named)[:SHOWN_REFUSED],
             attempts=0,
         )
-    mapping.recognise()
+
+
+def _statements(pages) -> Iterator[tuple[list[contract.Rating], set[str], datetime]]:
+    """(ratings, withdrawn, when they were asked for) of the pages put together, apart only where a later page says otherwise of
+    a conversation. Where one page says both, it is rated.
+    """
+    ratings: list[contract.Rating] = []
+    rated: set[str] = set()
+    withdrawn: set[str] = set()
+    as_of = pages[0][1]
+    for page, _ in pages:
+        has = {rating.conversation_id for rating in page.ratings}
+        lacks = set(page.withdrawn) - has
+        if rated & lacks or withdrawn & has:
+            yield ratings, withdrawn, as_of
+            ratings, rated, withdrawn, as_of = [], set(), set(), timezone.now()
+        ratings.extend(page.ratings)
+        rated |= has
+        withdrawn |= lacks
+    yield ratings, withdrawn, as_of

@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -58,6 +58,12 @@ class Rating:
     person_id: str = ""
     credit: str = Credit.RATED
     conversation: Conversation | None = None
+
+    def within(self, conversation: Conversation) -> "Rating":
+        """The rating with what is known of its conversation: one that names nobody is credited to who has that now."""
+        if self.person_id or not conversation.assignee_id:
+            return replace(self, conversation=conversation)
+        return replace(self, conversation=conversation, person_id=conversation.assignee_id, credit=Credit.ASSIGNEE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,9 @@ class Client(ABC):
     page_size: ClassVar[int]
     rest: ClassVar[Rest | None] = None
     """How the vendor tells of its limits, where `Retry-After` is not all."""
+    oldest_first: ClassVar[bool | None] = None
+    """Whether its list of ratings begins with the oldest; None where that is not so or not known. Then only the number of
+    ratings can say how far a reading is."""
 
     def __init__(self, wire: Wire, credentials: Mapping[str, str]):
         self.wire, self.credentials = wire, credentials

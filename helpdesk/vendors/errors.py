@@ -43,7 +43,10 @@ class Garbled(VendorError):
 
 
 class NotUnderstood(Garbled):
-    """The helpdesk finds fault with the question (a 4xx): asking again in the same words changes nothing."""
+    """The helpdesk finds fault with the question (a 4xx), as with a cursor that it does not know any more.
+
+    Asking again in the same words changes nothing.
+    """
 
 
 class NotCalled(VendorError):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote
 
 from helpdesk.vendors.contract import Forged, Malformed, Rating, Unreadable
 
@@ -20,6 +21,11 @@ def an_object(value: Any, what: str) -> dict:
     if not isinstance(value, dict):
         raise Malformed(f"{what} is not an object.")
     return value
+
+
+def maybe_object(value: Any) -> dict:
+    """An object, an empty one where there is none."""
+    return value if isinstance(value, dict) else {}
 
 
 def a_list(value: Any, key: str) -> list:
@@ -43,6 +49,11 @@ def maybe_id(value: Any) -> str:
         return ""
     told = str(value).strip()[:300]
     return "" if told in ("0", "-1") else told
+
+
+def in_path(id: str) -> str:
+    """An id as one step of an address's path: whatever it holds, it leads nowhere else."""
+    return quote(id, safe="").replace(".", "%2E")
 
 
 def text(value: Any, limit: int = 300) -> str:
@@ -73,6 +84,11 @@ def maybe_moment(value: Any) -> datetime | None:
     except (TypeError, ValueError, OverflowError, OSError):
         return None
     return found if FIRST <= found <= datetime.now(UTC) + AHEAD else None
+
+
+def iso(moment: datetime) -> str:
+    """A time as vendors take it: ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def stars(value: Any) -> str:

@@ -4,20 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from helpdesk.models import HelpdeskConnection
-from helpdesk.vendors import chatwoot, generic, gorgias, intercom, zendesk
+from helpdesk.vendors import chatwoot, freshdesk, generic, gorgias, helpscout, intercom, zendesk
 from helpdesk.vendors.contract import Client, Vendor
 from helpdesk.vendors.errors import CredentialsRefused
 from helpdesk.vendors.wire import Wire
 
 VENDORS: dict[str, Vendor] = {
-    vendor.name: vendor
-    for vendor in (
-        intercom.VENDOR,
-        zendesk.VENDOR,
-        gorgias.VENDOR,
-        chatwoot.VENDOR,
-        generic.VENDOR,
-    )
+    module.VENDOR.name: module.VENDOR
+    for module in (intercom, zendesk, freshdesk, helpscout, gorgias, chatwoot, generic)
 }
 
 

@@ -34,8 +34,10 @@ MOST_BYTES = 32_000_000  # of one answer
 TIMEOUT = httpx2.Timeout(30, connect=10)
 CALL_SECONDS = 90  # an answer that drips in for longer is given up
 TRIES = 3  # of one call, while nothing but the network or the server is at fault
+PATIENCE = 5  # seconds after which nothing is tried again in place: who is slow to fail is asked again later
 SHORT_WAIT = timedelta(seconds=2)  # is waited for in place
 DEFAULT_PAUSE = timedelta(seconds=30)  # after "too many requests" that says no more
+LEAST_PAUSE = timedelta(seconds=0.25)  # though "too many requests" may ask for none
 LONGEST_PAUSE = timedelta(hours=1)
 
 Rest = Callable[[Mapping[str, str], datetime], timedelta | None]
@@ -83,7 +85,7 @@ class Wire:
         return self._patiently("POST", path, json=body, data=form)[0]
 
     def _patiently(self, method: str, path: str, **told: Any) -> tuple[Any, dict[str, str]]:
-        url = self._url(path)
+        url, until = self._url(path), time.monotonic() + PATIENCE
         for attempt in range(1, TRIES + 1):
             self._wait_for_turn()
             try:
@@ -93,7 +95,7 @@ class Wire:
                 if limited.pause > SHORT_WAIT or attempt == TRIES:
                     raise
             except (Unreachable, Garbled) as fault:
-                if attempt == TRIES or isinstance(fault, NotUnderstood):
+                if attempt == TRIES or time.monotonic() > until or isinstance(fault, NotUnderstood):
                     raise
                 self.sleep(random.uniform(0.2, 0.6) * 2**attempt)  # noqa: S311
         raise AssertionError("unreachable")
@@ -151,11 +153,11 @@ class Wire:
     def _decoded(self, response, body):
         if not body:
             return None
-        if "json" not in response.headers.get("content-type", "json"):
-            raise Garbled(f"{self.label} answered with a web page instead of data. Is the address right?")
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
+            if "json" not in response.headers.get("content-type", "json"):
+                raise Garbled(f"{self.label} answered with a web page instead of data. Is the address right?") from None
             raise Garbled(f"{self.label} answered with data that breaks off or is no JSON.") from None
 
     def _rest(self, response):
@@ -186,8 +188,10 @@ class Wire:
         pause = _retry_after(response.headers.get("retry-after", ""), _server_time(response))
         if pause is None and self.rest:
             pause = self.rest(lower(response.headers), _server_time(response))
+        if pause is None:
+            pause = DEFAULT_PAUSE
         # A little more, and never the same for all: whoever was told to wait must not come back in step.
-        return min(pause or DEFAULT_PAUSE, LONGEST_PAUSE) * random.uniform(1.0, 1.15)  # noqa: S311
+        return min(max(pause, LEAST_PAUSE), LONGEST_PAUSE) * random.uniform(1.0, 1.15)  # noqa: S311
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:

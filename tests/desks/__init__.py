@@ -5,9 +5,13 @@ desk has to have stands at tests.desks.server.Desk.
 """
 
 from tests.desks.chatwoot import Chatwoot
+from tests.desks.freshdesk import Freshdesk
 from tests.desks.gorgias import Gorgias
+from tests.desks.helpscout import HelpScout
 from tests.desks.intercom import Intercom
 from tests.desks.server import Desk
 from tests.desks.zendesk import Zendesk
 
-DESKS: dict[str, type[Desk]] = {desk.vendor: desk for desk in (Intercom, Zendesk, Gorgias, Chatwoot)}
+DESKS: dict[str, type[Desk]] = {
+    desk.vendor: desk for desk in (Intercom, Zendesk, Freshdesk, HelpScout, Gorgias, Chatwoot)
+}

@@ -82,8 +82,21 @@ class Owed(models.Model):
 def claim(rows, pk):
     """Claim row `pk` of the queryset `rows` (an OwedQuerySet). Returns it, or None when it is not due or taken."""
     now, token = timezone.now(), uuid.uuid4()
-    claimed = rows.due(now).filter(pk=pk).update(claim=token, claimed_until=now + LEASE, attempts=F("attempts") + 1)
+    # Whether it is free is asked of the row itself. PostgreSQL asks that again once whoever was first has let go of the row, but
+    # not what stands in a subquery, and Django makes one of rows that are chosen by another table.
+    itself = OwedQuerySet(rows.model).filter(pk__in=rows.filter(pk=pk).values("pk"))
+    claimed = itself.due(now).update(claim=token, claimed_until=now + LEASE, attempts=F("attempts") + 1)
     return rows.model._default_manager.get(pk=pk) if claimed else None
+
+
+def claim_all(rows, most: int) -> list:
+    """Claim those of the queryset `rows` that have been due the longest, at most so many, all under one claim."""
+    now, token = timezone.now(), uuid.uuid4()
+    due = list(rows.due(now).order_by("next_try_at", "pk").values_list("pk", flat=True)[:most])
+    # Asked of the rows themselves, as above: what another worker has claimed since they were found is not due any more.
+    found: OwedQuerySet = OwedQuerySet(rows.model).filter(pk__in=due)
+    found.due(now).update(claim=token, claimed_until=now + LEASE, attempts=F("attempts") + 1)
+    return list(found.filter(claim=token).order_by("pk"))
 
 
 def seize(rows, pk):
@@ -98,24 +111,26 @@ def seize(rows, pk):
     return rows.model._default_manager.get(pk=pk) if seized else None
 
 
-def _held(row):
-    return type(row)._default_manager.filter(pk=row.pk, claim=row.claim, claimed_until__isnull=False)
+def _held(*rows):
+    same = rows[0]
+    found = type(same)._default_manager.filter(pk__in=[row.pk for row in rows])
+    return found.filter(claim=same.claim, claimed_until__isnull=False)
 
 
-def renew(row) -> None:
-    """Hold the claimed row for another lease. Raises LeaseLost."""
-    if not _held(row).update(claimed_until=timezone.now() + LEASE):
+def renew(*rows) -> None:
+    """Hold what is claimed, one row or several under one claim, for another lease. Raises LeaseLost where all is lost."""
+    if not _held(*rows).update(claimed_until=timezone.now() + LEASE):
         raise LeaseLost
 
 
 @contextlib.contextmanager
-def holding(row):
-    """Keep the claimed row for as long as the block runs, renewing its lease from a thread.
+def holding(*rows):
+    """Keep what is claimed, one row or several under one claim, for as long as the block runs, renewing the lease from a thread.
 
-    For work that waits on somebody else's answer. Where the lease is lost all the same, settling the row raises LeaseLost.
+    For work that waits on somebody else's answer. Where the lease is lost all the same, settling a row raises LeaseLost.
     """
     done = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(row, done), name=f"lease of {row.pk}", daemon=True)
+    keeper = threading.Thread(target=_keep, args=(rows, done), name=f"lease of {rows[0].pk}", daemon=True)
     keeper.start()
     try:
         yield
@@ -124,14 +139,14 @@ def holding(row):
         keeper.join()
 
 
-def _keep(row, done):
+def _keep(rows, done):
     while not done.wait(LEASE.total_seconds() / 3):
         try:
-            renew(row)
+            renew(*rows)
         except LeaseLost:
             return
         except DatabaseError:
-            log.exception("The lease of %s could not be renewed; trying again.", row.pk)
+            log.exception("The lease of %s could not be renewed; trying again.", rows[0].pk)
         finally:
             connection.close()
 
@@ -144,17 +159,24 @@ def keep(row, **values) -> None:
         setattr(row, name, value)
 
 
-def settle(row, **values) -> None:
-    """The work is done: store `values` and owe nothing more. Raises LeaseLost, and then stores nothing."""
-    if not _held(row).update(next_try_at=None, claimed_until=None, claim=None, last_error="", **values):
+def settle(*rows, **values) -> None:
+    """The work is done: store `values` and owe nothing more. Raises LeaseLost, and then stores nothing.
+
+    Of several rows under one claim those that another worker has taken over are left to it.
+    """
+    if not _held(*rows).update(next_try_at=None, claimed_until=None, claim=None, last_error="", **values):
         raise LeaseLost
 
 
-def put_off(row, *, error: str, pause: timedelta | None = None, **values) -> None:
-    """Try again after `pause` (default: twice as long after each attempt, with jitter, at most an hour). Raises LeaseLost."""
+def put_off(*rows, error: str, pause: timedelta | None = None, **values) -> None:
+    """Try again after `pause` (default: twice as long after each attempt, with jitter, at most an hour). Raises LeaseLost.
+
+    Several rows under one claim wait as long as the one that was tried most often.
+    """
     if pause is None:
-        pause = min(FIRST_PAUSE * 2 ** min(row.attempts - 1, 12), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311
-    if not _held(row).update(
+        attempts = max(row.attempts for row in rows)
+        pause = min(FIRST_PAUSE * 2 ** min(attempts - 1, 12), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311
+    if not _held(*rows).update(
         next_try_at=timezone.now() + pause, claimed_until=None, claim=None, last_error=error[:2000], **values
     ):
         raise LeaseLost

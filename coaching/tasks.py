@@ -7,9 +7,9 @@ from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
-from helpdesk.actions import connections, mapping
+from helpdesk.actions import connections, mapping, receipts
 from helpdesk.models import ConnectionTest, HelpdeskAgent, HelpdeskSync, TimeZoneChange
-from helpdesk.tasks import change_time_zone, credit_ratings, read_ratings, test_connection
+from helpdesk.tasks import change_time_zone, credit_ratings, follow_hooks, read_ratings, test_connection
 
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
@@ -96,10 +96,12 @@ def find_owed_work():
 
 @shared_task
 def read_helpdesks():
-    """Ask which connections are to be read, and who was mapped meanwhile, and send them out."""
+    """Ask which connections are to be read, which hooks came, and who was mapped meanwhile, and send them out."""
     connections.owe_due()
     mapping.recognise()
     _send(read_ratings, HelpdeskSync.objects.readable().due())
+    for connection_id in receipts.owing()[:AT_ONCE]:
+        follow_hooks.apply_async([str(connection_id)], expires=LOOK_SECONDS)
 
 
 @shared_task

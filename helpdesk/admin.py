@@ -8,7 +8,19 @@ from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, RowForm, button, led
 from agents.back_office.versioned import VersionedForm, VersionsShown
 from helpdesk import clocks, deeplinks
-from helpdesk.models import Conversation, DeepLink, Rating, RatingDay, TimeZoneChange
+from helpdesk.actions import connections
+from helpdesk.models import (
+    ConnectionTest,
+    Conversation,
+    DeepLink,
+    HelpdeskAgent,
+    HelpdeskConnection,
+    HelpdeskSync,
+    Rating,
+    RatingDay,
+    TimeZoneChange,
+    WebhookReceipt,
+)
 
 TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
 
@@ -133,3 +145,131 @@ class TimeZoneChangeBack(OwedBack):
     def ask_again(self, request, row, words):
         clocks.try_again(row, by=self.acting(request, row))
         return "It is due now. A worker takes it within seconds."
+
+
+@admin.register(HelpdeskConnection)
+class HelpdeskConnectionBack(VersionsShown, ReadOnly):
+    group = "Helpdesks"
+    one, many = "Connection to a helpdesk", "Connections to helpdesks"
+    list_display = ("source", "vendor", "workspace", "state", "state_reason", "base_url", "version")
+    list_filter = ("vendor", "state")
+    list_select_related = ("workspace",)
+    search_fields = ("workspace__name", "source", "base_url")
+    ordering = ("workspace__name", "source", "pk")
+    fields = (
+        "workspace", "vendor", "source", "base_url", "account", "backfill_days", "state", "state_reason", "created_at", "version"
+    )  # fmt: skip
+    version_fields = ("vendor", "source", "base_url", "account", "backfill_days", "state", "state_reason")
+    never_shown = ("secrets",)
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("secrets")
+
+    def buttons_for(self, row):
+        return {
+            HelpdeskConnection.State.ACTIVE: ("read_now", "test", "pause", "disconnect"),
+            HelpdeskConnection.State.PAUSED: ("resume", "test", "disconnect"),
+            HelpdeskConnection.State.REFUSED: ("resume", "test", "disconnect"),
+        }.get(row.state, ())
+
+    @button("Read now")
+    def read_now(self, request, row, words):
+        connections.read_now(row, by=self.acting(request, row))
+        return "It is due now. A worker takes it within seconds."
+
+    @button("Test it")
+    def test(self, request, row, words):
+        connections.ask_for_test(row, by=self.acting(request, row))
+        return "A test is asked for. A worker takes it within seconds."
+
+    @button("Pause")
+    def pause(self, request, row, words):
+        connections.pause(row, by=self.acting(request, row))
+        return "Paused. Nothing is read until somebody resumes it; webhooks are kept meanwhile."
+
+    @button("Resume")
+    def resume(self, request, row, words):
+        connections.resume(row, by=self.acting(request, row))
+        return "Resumed. It goes on where it was."
+
+    @button("Disconnect", danger=True)
+    def disconnect(self, request, row, words):
+        connections.disconnect(row, by=self.acting(request, row))
+        return "Disconnected. Its secrets are deleted here; ratings stay."
+
+
+@admin.register(HelpdeskSync)
+class HelpdeskSyncBack(OwedBack):
+    group = "Helpdesks"
+    one, many = "Reading of a helpdesk", "Readings of helpdesks"
+    list_display = (
+        "connection", "kind", "since", "until", "reached", "n_read", "n_new", "n_refused", "finished_at", "failed_at",
+        *OwedBack.owed_columns,
+    )  # fmt: skip
+    list_filter = (Owes, "kind", "connection__vendor", "connection__state")
+    list_select_related = ("connection",)
+    search_fields = ("workspace__name", "connection__source")
+    ordering = ("connection__source", "kind", "pk")
+    never_shown = (*OwedBack.never_shown, "cursor")
+    giving_up = (
+        "What was read stays. A first reading is owed again when somebody connects again; what is new and what was missed when "
+        "the clock asks for it."
+    )
+
+    def end(self, row, *, by):
+        connections.give_up(row, by=by)
+
+
+@admin.register(ConnectionTest)
+class ConnectionTestBack(OwedBack):
+    group = "Helpdesks"
+    one, many = "Test of a connection", "Tests of connections"
+    list_display = ("connection", "asked_by", "asked_at", "finished_at", "came_to", *OwedBack.owed_columns)
+    list_filter = (Owes, "asked_at", "connection__vendor")
+    list_select_related = ("connection", "asked_by__user")
+    search_fields = ("workspace__name", "connection__source")
+    ordering = ("-asked_at", "pk")
+    never_shown = (*OwedBack.never_shown, "checks")
+    giving_up = "The test ends without a result. The connection stays as it is, and can be tested again."
+
+    @admin.display(description="Came to")
+    def came_to(self, row):
+        if row.finished_at is None:
+            return "–"
+        return next((check["sentence"] for check in row.checks if check.get("state") == "failed"), "It works.")
+
+    def get_fields(self, request, obj=None):
+        return [*super().get_fields(request, obj), *(["came_to"] if obj and obj.finished_at else [])]
+
+    def end(self, row, *, by):
+        connections.give_up_test(row, by=by)
+
+
+@admin.register(HelpdeskAgent)
+class HelpdeskAgentBack(OwedBack):
+    group = "Helpdesks"
+    one, many = "Agent as a helpdesk knows them", "Agents as helpdesks know them"
+    list_display = ("name", "email", "external_id", "connection", "agent", "mapping", "is_gone", *OwedBack.owed_columns)
+    list_filter = (Owes, "mapping", "is_bot", "is_gone", ("agent", admin.EmptyFieldListFilter), "connection__vendor")
+    list_select_related = ("connection", "agent")
+    search_fields = ("name", "email", "^external_id", "connection__source")
+    ordering = ("connection__source", "name", "pk")
+    giving_up = "Ratings that were not credited yet stay with whom they were; mapping the agent anew credits them."
+
+
+@admin.register(WebhookReceipt)
+class WebhookReceiptBack(OwedBack):
+    group = "Helpdesks"
+    one, many = "Webhook that came in", "Webhooks that came in"
+    list_display = (
+        "event", "connection", "conversation_id", "received_at", "done_at", "outcome", *OwedBack.owed_columns
+    )  # fmt: skip
+    list_filter = (Owes, "received_at", ("done_at", admin.EmptyFieldListFilter), "connection__vendor")
+    list_select_related = ("connection",)
+    search_fields = ("^event_id", "^conversation_id", "connection__source")
+    ordering = ("-received_at", "-pk")
+    never_shown = (*OwedBack.never_shown, "items")
+    giving_up = "Nothing more is done about it. The daily look finds what it told of, if the helpdesk lists it."
+
+    def end(self, row, *, by):
+        connections.give_up_receipt(row, by=by)

@@ -6,7 +6,7 @@ from django.utils import timezone
 from agents.api_base import idempotency
 from helpdesk import actions, clocks
 from helpdesk.actions import connections, mapping
-from helpdesk.sync import connection_tests, ratings
+from helpdesk.sync import connection_tests, ratings, receipts
 
 
 @shared_task(name="helpdesk.tasks.delete_expired_transcripts")
@@ -36,3 +36,8 @@ def test_connection(test_id):
 @shared_task(name="helpdesk.tasks.credit_ratings")
 def credit_ratings(helpdesk_agent_id):
     mapping.credit(helpdesk_agent_id)
+
+
+@shared_task(name="helpdesk.tasks.follow_hooks")
+def follow_hooks(connection_id):
+    receipts.run(connection_id)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from helpdesk.views import deep_links, helpdesks, retention, workspace
+from helpdesk.views import deep_links, helpdesks, hooks, retention, workspace
 
 urlpatterns = [
     path("settings/workspace", workspace.workspace, name="settings-workspace"),
@@ -32,4 +32,5 @@ urlpatterns = [
     path("settings/deep-links/preview", deep_links.preview, name="settings-deep-links-preview"),
     path("settings/deep-links/<int:link_id>/remove", deep_links.remove, name="settings-deep-links-remove"),
     path("settings/retention", retention.retention, name="settings-retention"),
+    path("hooks/<slug:vendor>/<uuid:connection_id>", hooks.hook, name="hook"),
 ]

@@ -7,7 +7,8 @@ import pytest
 from agents import actions
 from agents.models import Member
 from coaching.actions import flags, notes, proposals, samples, sessions
-from helpdesk.actions import upsert_conversation
+from helpdesk.actions import connections, upsert_conversation
+from helpdesk.models import HelpdeskAgent
 from helpdesk.rows import ConversationRow
 from helpdesk.transcripts import Transcript, TranscriptTurn
 from tests import factories
@@ -81,5 +82,12 @@ def one_of_everything(workspace, owner, agent, own):
     update = {"type": "procedure_update", "target_id": other.pk, "change": {"trigger": "Nobody asks."}}
     rows["stale"] = factories.proposal(agent, **update)
     actions.revise(other, changes={"content": "1. Wait."}, base_version=1, by=owner, door="page")
+    rows["helpdesk"] = connections.connect(
+        workspace, vendor="zendesk", base_url="https://desk.zendesk.com", by=owner,
+        credentials={"email": "a@desk.example", "api_token": "t"},
+    )  # fmt: skip
+    rows["helpdesk_agent"] = HelpdeskAgent.objects.create(
+        workspace=workspace, connection=rows["helpdesk"], external_id="11", name="Ada"
+    )
     rows["turn"] = sessions.ask(rows["session"], by=owner, text="What went wrong?")
     return {name: str(row.pk) for name, row in rows.items()}

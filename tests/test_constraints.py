@@ -42,7 +42,18 @@ from coaching.models import (
     TurnEvent,
     Viewing,
 )
-from helpdesk.models import DeepLink, Rating, RatingDay, StoredTranscript, TimeZoneChange
+from helpdesk.models import (
+    ConnectionTest,
+    DeepLink,
+    HelpdeskAgent,
+    HelpdeskConnection,
+    HelpdeskSync,
+    Rating,
+    RatingDay,
+    StoredTranscript,
+    TimeZoneChange,
+    WebhookReceipt,
+)
 from memories.models import KeptPair
 from tests import factories, tampering
 
@@ -119,6 +130,14 @@ class World:
 
     def model_test(self, **fields):
         return ModelTest.objects.create(**{"workspace": self.workspace, "asked_by": self.owner} | fields)
+
+    def helpdesk(self, **fields):
+        defaults = {"workspace": self.workspace, "vendor": "zendesk", "source": "desk"}
+        return HelpdeskConnection.objects.create(**defaults | fields)
+
+    def of_helpdesk(self, model, **fields):
+        connection = HelpdeskConnection.objects.first() or self.helpdesk()
+        return model.objects.create(**{"workspace": self.workspace, "connection": connection} | fields)
 
     def keep_pair(self, **fields):
         first, second = sorted([self.memory, self.other_memory], key=lambda each: each.pk)
@@ -299,6 +318,39 @@ WRONG = {
     "one_time_zone_change_at_a_time": lambda w: [w.move_clock() for _ in "ab"],
     "done_time_zone_change_owes_nothing": lambda w: w.move_clock(done_at=NOW),
     "time_zone_change_is_held_only_while_owed": lambda w: w.move_clock(next_try_at=None, claimed_until=NOW),
+    "one_helpdesk_connection_per_source": lambda w: [w.helpdesk() for _ in "ab"],
+    "helpdesk_vendor_is_known": lambda w: w.helpdesk(vendor="abacus"),
+    "helpdesk_connection_state_is_known": lambda w: w.helpdesk(state="lost"),
+    "disconnected_helpdesk_has_no_secrets": lambda w: w.helpdesk(state="disconnected", secrets="{}"),
+    "helpdesk_backfill_is_0_to_3650_days": lambda w: w.helpdesk(backfill_days=3651),
+    "helpdeskconnection_version_once": lambda w: _copy_history(w.helpdesk()),
+    "one_sync_of_a_kind_per_connection": lambda w: [w.of_helpdesk(HelpdeskSync, kind="recent") for _ in "ab"],
+    "helpdesk_sync_kind_is_known": lambda w: w.of_helpdesk(HelpdeskSync, kind="hunch"),
+    "helpdesk_sync_is_held_only_while_owed": lambda w: w.of_helpdesk(
+        HelpdeskSync, kind="recent", next_try_at=None, claimed_until=NOW
+    ),
+    "one_connection_test_at_a_time": lambda w: [w.of_helpdesk(ConnectionTest) for _ in "ab"],
+    "finished_connection_test_owes_nothing": lambda w: w.of_helpdesk(ConnectionTest, finished_at=NOW),
+    "connection_test_is_held_only_while_owed": lambda w: w.of_helpdesk(
+        ConnectionTest, next_try_at=None, claimed_until=NOW
+    ),
+    "helpdesk_agent_once_per_connection": lambda w: [w.of_helpdesk(HelpdeskAgent, external_id="1") for _ in "ab"],
+    "helpdesk_agent_mapping_is_known": lambda w: w.of_helpdesk(HelpdeskAgent, external_id="1", mapping="guess"),
+    "helpdesk_agent_is_held_only_while_owed": lambda w: w.of_helpdesk(
+        HelpdeskAgent, external_id="1", claimed_until=NOW
+    ),
+    "webhook_event_is_received_once": lambda w: [w.of_helpdesk(WebhookReceipt, event_id="1") for _ in "ab"],
+    "done_webhook_receipt_keeps_no_items": lambda w: w.of_helpdesk(
+        WebhookReceipt, event_id="1", items=[], done_at=NOW, next_try_at=None
+    ),
+    "done_webhook_receipt_owes_nothing": lambda w: w.of_helpdesk(WebhookReceipt, event_id="1", done_at=NOW),
+    "webhook_receipt_is_held_only_while_owed": lambda w: w.of_helpdesk(
+        WebhookReceipt, event_id="1", next_try_at=None, claimed_until=NOW
+    ),
+    "somebody at a helpdesk who is another workspace's agent": lambda w: w.of_helpdesk(
+        HelpdeskAgent, external_id="1", agent=w.foreign_agent
+    ),
+    "a sync of another workspace": lambda w: w.of_helpdesk(HelpdeskSync, kind="recent", workspace=w.elsewhere),
     "an invitation to another workspace's agent": lambda w: w.invite(agent=w.foreign_agent),
     "a note on another workspace's agent": lambda w: w.note(agent=w.foreign_agent),
     "a note by another workspace's member": lambda w: w.note(author=w.stranger),

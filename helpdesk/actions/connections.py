@@ -28,6 +28,7 @@ RECONCILE_EVERY = timedelta(days=1)
 RECEIPTS_KEPT = timedelta(days=30)
 
 OTHER_HOST = "Only addresses of {label} itself are called ({hosts}). Whoever runs Touchline can allow this one by OUTBOUND_ALLOW."
+GIVEN_UP = "It was given up."
 KEPT_FOR_ANOTHER = "What is stored is for another address and is not sent to this one. Put it in again."
 
 
@@ -343,12 +344,12 @@ def take_over(connection, kind: str, *, anew: bool = False) -> HelpdeskSync | No
         return found and work.seize(HelpdeskSync.objects.all(), found.pk)
 
 
-def give_up(sync: HelpdeskSync) -> bool:
+def give_up(sync: HelpdeskSync, *, by=None) -> None:
     """Read no further in this run; what was read stays. The first reading is owed again when somebody connects again.
 
-    False where nothing is owed or a worker is at it.
+    `by` is None for operators. Raises NotAllowed, NothingOwed.
     """
-    return work.drop(sync, started_at=None, cursor="", since=None, until=None)
+    _drop(sync, by, started_at=None, cursor="", since=None, until=None)
 
 
 # --- Tests -------------------------------------------------------------------------------------------------------------
@@ -373,6 +374,24 @@ def ask_for_test(connection, *, by) -> ConnectionTest | None:
             )
     except IntegrityError:
         return waiting.first()
+
+
+def give_up_test(test: ConnectionTest, *, by=None) -> None:
+    """Let a test that waits for its next try end without a result; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    fault = {"name": VENDORS[test.connection.vendor].label, "state": "failed", "sentence": GIVEN_UP}
+    _drop(test, by, finished_at=timezone.now(), checks=[*test.checks, fault])
+
+
+def give_up_receipt(receipt: WebhookReceipt, *, by=None) -> None:
+    """Do nothing more about a webhook; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    _drop(receipt, by, done_at=timezone.now(), items=None, outcome=GIVEN_UP)
+
+
+def _drop(row, by, **values):
+    if by is not None:
+        require(by, Right.MANAGE_WORKSPACE)
+    if not work.drop(row, **values):
+        raise NothingOwed("Nothing is owed any more, or a worker is at it this moment.")
 
 
 def forget_receipts(now: datetime) -> int:

@@ -1,7 +1,8 @@
 """Whom a helpdesk means: its agents, mapped to ours by id, by email or by hand, and the crediting that hangs on that."""
 
+import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
@@ -12,7 +13,9 @@ from agents import work
 from agents.access import Refusal, Right, require
 from agents.models import Agent, ExternalId, Member
 from helpdesk.actions.days import Days, enter
+from helpdesk.actions.directory import Directory
 from helpdesk.models import Conversation, HelpdeskAgent, HelpdeskConnection, Rating
+from helpdesk.rows import Refused
 from helpdesk.vendors import contract
 
 BATCH = 1_000  # ratings that one transaction credits
@@ -64,6 +67,25 @@ def recognise() -> int:
         how = HelpdeskAgent.Mapping.ID if agent_id else HelpdeskAgent.Mapping.EMAIL
         n_mapped += unmapped.filter(pk=pk).update(agent=agent_id or linked_id, mapping=how, **_owed())
     return n_mapped
+
+
+def recognise_words(connection: HelpdeskConnection, words: Collection[str]) -> None:
+    """Let those be known whom an in-house desk names: by an id of ours, by the exact name, or as ExternalId has them.
+
+    Whoever nobody is meant by is listed by that name, to be mapped by hand, and so is a name that several have.
+    """
+    new = [
+        HelpdeskAgent(workspace_id=connection.workspace_id, connection=connection, external_id=word, name=word)
+        for word in sorted(words)
+    ]
+    HelpdeskAgent.objects.bulk_create(new, ignore_conflicts=True)
+    unmapped = HelpdeskAgent.objects.unmapped().filter(connection=connection, mapping="", external_id__in=words)
+    unknown = dict(unmapped.values_list("external_id", "pk"))
+    directory = Directory(connection.workspace, {(connection.source, word) for word in unknown})
+    for word, pk in unknown.items():
+        with contextlib.suppress(Refused):
+            agent_id = directory.id_of(connection.source, word)
+            unmapped.filter(pk=pk).update(agent=agent_id, mapping=HelpdeskAgent.Mapping.ID, **_owed())
 
 
 def _owed():

@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -58,6 +58,12 @@ class Rating:
     person_id: str = ""
     credit: str = Credit.RATED
     conversation: Conversation | None = None
+
+    def within(self, conversation: Conversation) -> "Rating":
+        """The rating with what is known of its conversation: one that names nobody is credited to who has that now."""
+        if self.person_id or not conversation.assignee_id:
+            return replace(self, conversation=conversation)
+        return replace(self, conversation=conversation, person_id=conversation.assignee_id, credit=Credit.ASSIGNEE)
 
 
 @dataclass(frozen=True, slots=True)

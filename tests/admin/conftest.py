@@ -12,8 +12,9 @@ from agents.models import ApiToken, BrowserSession, Door, ExternalId, Invitation
 from coaching.actions import backtests, connections, flags, hygiene, imports, notes, policies, sessions
 from coaching.models import CalendarFeed, Note, NoteEffect, Reminder, Sample, Sweep
 from helpdesk import clocks
+from helpdesk.actions import connections as helpdesks
 from helpdesk.actions import record_ratings
-from helpdesk.models import DeepLink
+from helpdesk.models import DeepLink, HelpdeskAgent, HelpdeskSync, WebhookReceipt
 from memories import actions as memories
 from tests import factories
 from tests.factories.ratings import good_or_bad
@@ -61,7 +62,21 @@ def furnish(word):
     }
     connections.connect(workspace, by=owner, **model)
     rows_of_people(word, workspace, owner, person)
+    rows_of_helpdesks(word, workspace, owner)
     return workspace
+
+
+def rows_of_helpdesks(word, workspace, owner):
+    """A connection, one row that reads it, somebody it knows, and a webhook that came in."""
+    name = f"{word.lower().replace(' ', '-')}-desk"
+    told = {"email": f"{name}@test.example", "api_token": f"token-of-{name}"}
+    connection = helpdesks.connect(
+        workspace, vendor="zendesk", source=name, base_url=f"https://{name}.zendesk.com", credentials=told, by=owner
+    )
+    HelpdeskSync.objects.filter(connection=connection).exclude(kind="backfill").delete()
+    of_it = {"workspace": workspace, "connection": connection}
+    HelpdeskAgent.objects.create(**of_it, external_id="1", name=f"{word} helper")
+    WebhookReceipt.objects.create(**of_it, event_id=f"{word}-1", event="rated", conversation_id="1")
 
 
 def rows_of_people(word, workspace, owner, person):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agents.models import ApiToken, BrowserSession, IdempotentAnswer, Invitation, User
 from coaching.models import CalendarFeed, ModelConnection
+from helpdesk.models import HelpdeskConnection
 from tests.admin.conftest import registered
 from tests.admin.test_scope import address, called
 
@@ -27,6 +28,7 @@ def secret(ours, operator):
     tomorrow = timezone.now() + timedelta(days=1)
     ApiToken.objects.filter(workspace=ours).update(hash=TOKEN)
     ModelConnection.objects.filter(workspace=ours).update(key=KEY, key_tail="9f3c")
+    HelpdeskConnection.objects.filter(workspace=ours).update(secrets=f'{{"api_token": "{MARK}-desk"}}')
     User.objects.filter(memberships__workspace=ours).update(password=make_password(None)[:1] + MARK + "-password-hash")
     member = ours.members.first()
     BrowserSession.objects.filter(user=member.user).delete()
@@ -89,6 +91,8 @@ def test_session_is_not_found_by_its_key(client, secret):
     [
         "agents/apitoken/?hash__startswith=S3",
         "coaching/modelconnection/?key__startswith=S3",
+        "helpdesk/helpdeskconnection/?secrets__contains=S3",
+        "helpdesk/helpdesksync/?connection__secrets__contains=S3",
         "agents/browsersession/?session_key__startswith=s3",
         "agents/user/?password__contains=S3",
         "coaching/calendarfeed/?number=7340117",

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -31,12 +32,14 @@ def lose_the_lease(row):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_who_claim_at_once_one_wins(owed):
+@pytest.mark.parametrize("asked_of_another_table", [False, True])
+def test_of_many_who_claim_at_once_one_wins(owed, asked_of_another_table):
     start, won = threading.Barrier(16), []
+    rows = Sweep.objects.filter(workspace__slug=owed.workspace.slug) if asked_of_another_table else Sweep.objects.all()
 
     def act():
         start.wait()
-        won.append(claim(owed))
+        won.append(work.claim(rows.all(), owed.pk))
         connection.close()
 
     threads = [threading.Thread(target=act) for _ in range(16)]
@@ -49,6 +52,45 @@ def test_of_many_who_claim_at_once_one_wins(owed):
     assert len([row for row in won if row is not None]) == 1
     owed.refresh_from_db()
     assert owed.attempts == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_rows_are_claimed_together_each_by_one_worker():
+    for _ in range(30):
+        Sweep.objects.create(workspace=factories.workspace())
+    start, held = threading.Barrier(6), []
+
+    def act():
+        start.wait()
+        held.append(work.claim_all(Sweep.objects.filter(workspace__slug__gt=""), 10))
+        connection.close()
+
+    threads = [threading.Thread(target=act) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    keys = [row.pk for rows in held for row in rows]
+    assert len(keys) == len(set(keys))
+    assert all(len({row.claim for row in rows}) <= 1 for rows in held)
+    assert set(Sweep.objects.filter(pk__in=keys).values_list("attempts", flat=True)) == {1}
+
+
+def test_several_rows_of_one_claim_are_renewed_put_off_and_settled_together():
+    for _ in range(4):
+        Sweep.objects.create(workspace=factories.workspace())
+    first, second, third, fourth = work.claim_all(Sweep.objects.all(), 10)
+    Sweep.objects.filter(pk=fourth.pk).update(claim=uuid.uuid4())
+
+    work.renew(first, second, third, fourth)
+    work.put_off(first, error="Later.", pause=timedelta(minutes=1))
+    work.settle(second, third, fourth)
+
+    assert {row.last_error for row in Sweep.objects.put_off()} == {"Later."}
+    assert set(Sweep.objects.owed()) == {first, fourth}
+    with pytest.raises(work.LeaseLost):
+        work.settle(second, third)
 
 
 def test_a_claimed_row_is_held_for_a_lease_and_counts_its_attempts(owed):

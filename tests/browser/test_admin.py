@@ -1,7 +1,6 @@
 """The back office in a real browser: accessible, whole on a narrow screen, nothing the policy refuses, work by mouse."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from agents.models import Agent, Door, Member
@@ -10,7 +9,8 @@ from memories import actions as memories
 from memories.models import Memory
 from tests import factories
 from tests.admin.conftest import furnish
-from tests.browser.test_team import AA, assert_nothing_is_cut_off
+from tests.browser import test_team
+from tests.browser.test_team import assert_nothing_is_cut_off
 
 PHONE = {"width": 390, "height": 800}
 
@@ -43,9 +43,7 @@ def enter(open_browser, staff, **options):
 
 def assert_accessible(page):
     """Without axe's preloading: it puts the sheets that Django's own sheets import into the page, which our policy refuses."""
-    options = {"runOnly": {"type": "tag", "values": AA}, "preload": False}
-    found = Axe().run(page, options=options).response["violations"]
-    assert [(page.url, one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found] == []
+    test_team.assert_accessible(page, preload=False)
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

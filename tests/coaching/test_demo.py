@@ -1,15 +1,12 @@
 """The demo workspace: whenever it is loaded, it shows what it is there to show."""
 
-import io
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import time_machine
-from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from agents import decisions
-from agents.models import ApiToken, Configuration, Invitation, Member, User, Workspace
+from agents.models import ApiToken, Configuration, Invitation, Member, Workspace
 from coaching.actions import proposals
 from coaching.demo import content
 from coaching.demo.load import load
@@ -22,13 +19,17 @@ from memories.models import Memory
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def demo(lasting):
+    """The demo workspace, loaded now."""
+    return lasting(load)
+
+
 def flagged():
     return set(Flag.objects.open().values_list("agent__name", flat=True))
 
 
-def test_demo_shows_two_who_fall_and_proposals_of_every_state():
-    load()
-
+def test_demo_shows_two_who_fall_and_proposals_of_every_state(demo):
     workspace = Workspace.objects.get()
     assert flagged() == {"Sarah", content.REFUNDS}
     assert {agent.name for agent in workspace.agents.all()} == {
@@ -45,25 +46,13 @@ def test_demo_shows_two_who_fall_and_proposals_of_every_state():
     assert list(decisions.verify(workspace)) == []
 
 
-def test_every_sample_of_the_flagged_assistant_leads_to_its_words():
-    load()
-
+def test_every_sample_of_the_flagged_assistant_leads_to_its_words(demo):
     samples = Sample.objects.filter(agent__name=content.REFUNDS).select_related("conversation__agent")
     assert len(samples) == 20
     assert min(len(sources.read(sample.conversation)) for sample in samples) >= 4
 
 
-@pytest.mark.parametrize("day", [datetime(2026, 4, 1, 0, 30, tzinfo=UTC), datetime(2026, 11, 1, 23, 30, tzinfo=UTC)])
-def test_demo_is_flagged_on_whatever_day_it_is_loaded(day):
-    with time_machine.travel(day, tick=True):
-        load()
-
-    assert flagged() == {"Sarah", content.REFUNDS}
-
-
-def test_demo_has_follow_ups_of_every_kind_and_notes_that_were_read_edited_and_measured():
-    load()
-
+def test_demo_has_follow_ups_of_every_kind_and_notes_that_were_read_edited_and_measured(demo):
     workspace = Workspace.objects.get()
     today = timezone.now().astimezone(workspace.zone).date()
     waiting = [
@@ -78,9 +67,7 @@ def test_demo_has_follow_ups_of_every_kind_and_notes_that_were_read_edited_and_m
     assert not edited.history.filter(history_date__gt=timezone.now() - timedelta(days=1)).exists()
 
 
-def test_linked_member_of_the_demo_has_something_to_read_and_something_read():
-    load()
-
+def test_linked_member_of_the_demo_has_something_to_read_and_something_read(demo):
     tom = Member.objects.get(role="member")
     seen = Note.objects.visible_to(tom)
     assert {note.acknowledged_at is None for note in seen} == {True, False}
@@ -88,48 +75,20 @@ def test_linked_member_of_the_demo_has_something_to_read_and_something_read():
     assert all(sample.summary for sample in tom.agent.samples.all())
 
 
-def test_demo_samples_owe_no_summary_and_each_has_its_own_words():
-    load()
-
+def test_demo_samples_owe_no_summary_and_each_has_its_own_words(demo):
     assert not Sample.objects.filter(summary="").exists()
     assert not Sample.objects.filter(next_try_at__isnull=False).exists()
     of_sarah = Sample.objects.filter(agent__name="Sarah").values_list("summary", flat=True)
     assert len(set(of_sarah)) == len(of_sarah) == 20
 
 
-def test_demo_has_somebody_invited_whom_no_mail_goes_to_and_a_token_that_was_used():
-    load()
-
+def test_demo_has_somebody_invited_whom_no_mail_goes_to_and_a_token_that_was_used(demo):
     invited = Invitation.objects.waiting().get()
     assert (invited.agent.name, invited.next_try_at) == ("Sarah", None)
     assert ApiToken.objects.usable().get().last_used_at is not None
 
 
-def test_command_prints_and_keeps_the_logins(settings, tmp_path):
-    settings.DATA_DIR = tmp_path
-    out = io.StringIO()
-
-    call_command("load_demo", stdout=out)
-
-    lines = out.getvalue().splitlines()
-    assert [line.split()[0] for line in lines] == ["owner@demo.example", "admin@demo.example", "member@demo.example"]
-    assert (tmp_path / "demo-logins.txt").read_text().splitlines() == lines
-    for line in lines:
-        email, password = line.split()
-        assert User.objects.get(email=email).check_password(password)
-
-
-def test_demo_is_loaded_into_an_empty_database_only(workspace):
-    call_command("load_demo", "--if-empty")
-    with pytest.raises(CommandError, match="empty database only"):
-        call_command("load_demo")
-
-    assert list(Workspace.objects.all()) == [workspace]
-
-
-def test_drawer_of_the_flagged_person_names_the_channel_that_the_fall_comes_from():
-    load()
-
+def test_drawer_of_the_flagged_person_names_the_channel_that_the_fall_comes_from(demo):
     sarah, assistant = (drawer.channel_mix(Flag.objects.get(agent__name=name)) for name in ("Sarah", content.REFUNDS))
     assert sarah.mix.carrier.name == "chat"
     assert sarah.verdict.startswith("Chat: ")

@@ -21,8 +21,8 @@ from helpdesk.models import HelpdeskAgent, HelpdeskConnection, HelpdeskSync, Rat
 from tests import factories, processes, resting
 from tests import model_server as model
 from tests.desks import server as desks
+from tests.desks.intercom import Intercom
 from tests.desks.world import small_world, talk
-from tests.desks.zendesk import Zendesk
 from tests.helpdesk.connected import connected
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,8 +90,8 @@ def desk_faults():
         desks.status(400, {"error": SENTENCE}),
         desks.status(429, {"error": SENTENCE}, retry_after="1"),
         lambda handler: handler.send_raw(200, f"<p>{SENTENCE}</p>".encode(), {"content-type": "text/html"}),
-        lambda handler: handler.send(desks.Answer(body={"comments": SENTENCE, "satisfaction_ratings": SENTENCE})),
-        lambda handler: handler.send(desks.Answer(body={"comments": [SENTENCE], "satisfaction_ratings": [SENTENCE]})),
+        lambda handler: handler.send(desks.Answer(body={"conversations": SENTENCE, "source": SENTENCE})),
+        lambda handler: handler.send(desks.Answer(body={"conversations": [SENTENCE], "id": SENTENCE})),
         desks.redirect(f"http://10.0.0.1/{MARK}"),
         desks.half_a_page,
         desks.hang_up,
@@ -105,7 +105,7 @@ def desk():
     for number in range(6):
         person = world.people[number % 3].id
         world.add(talk(number, person=person, happy=0.0, at=now - timedelta(days=number + 1), words=SENTENCE))
-    with desks.serving(Zendesk(world)) as desk:
+    with desks.serving(Intercom(world)) as desk:
         yield desk
 
 
@@ -156,11 +156,12 @@ def read_through(desk, owner, settings):
 
 
 def of_ratings(asked):
-    return "rating" in asked.path
+    """The list of ratings, and not the look whether there is a bot."""
+    return asked.path.endswith("/search") and "ai_agent" not in json.dumps(asked.body)
 
 
 def of_words(asked):
-    return "comments" in asked.path
+    return asked.path.startswith("/conversations/") and not asked.path.endswith("/search")
 
 
 def map_people(connection, owner):

@@ -19,10 +19,10 @@ from tests.desks.world import small_world
 from tests.desks.zendesk import Zendesk
 from tests.helpdesk.connected import connected
 
-COMMANDS_KILLED, WORKERS_KILLED = 16, 4
-RATINGS = 4_000
+COMMANDS_KILLED, WORKERS_KILLED = 18, 2
+RATINGS = 3_000
 PAUSE = 0.02  # seconds before each page
-LONGEST = 1.0  # seconds of reading before a kill
+LONGEST = 0.5  # seconds of reading before a kill
 LOOK = 0.05
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,6 +1,7 @@
 """Freshdesk's account, called."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -98,7 +99,7 @@ class FreshdeskClient(Client):
             if rating is None:
                 raise NotFound("Freshdesk has no such ticket.")
             return Found(Conversation(conversation_id), rating)
-        return Found(conversation, rating and events.credited(rating, conversation))
+        return Found(conversation, rating and rating.within(conversation))
 
     def transcript(self, conversation_id: str) -> Transcript:
         turns = [events.opening(self.wire.get(_ticket(conversation_id)))]
@@ -130,11 +131,10 @@ class FreshdeskClient(Client):
     def _completed(self, rating: Rating) -> Rating:
         """The rating with its ticket's agent, as it is where the ticket is gone."""
         try:
-            return events.credited(
-                rating, events.conversation(self.wire.get(_ticket(rating.conversation_id), include="stats"))
-            )
+            ticket = self.wire.get(_ticket(rating.conversation_id), include="stats")
         except HIDDEN:
             return rating
+        return rating.within(replace(events.conversation(ticket), id=rating.conversation_id))
 
     def _rating_of(self, conversation_id: str, conversation: Conversation | None) -> Rating | None:
         """The rating of a ticket that counts, None where it has none."""

@@ -5,7 +5,6 @@ Shapes: https://developers.freshdesk.com/api/#satisfaction-ratings, #tickets, #c
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,7 +32,7 @@ def rating(item: Json) -> Rating:
 
     `default_question` is the survey's own question, in old and new surveys alike; the further ones are ignored. `agent_id` is
     kept on the rating itself ("the agent associated with the rated interaction") and does not follow the ticket when that is
-    reassigned: it is who was rated. A rating may lack it; who then has the ticket is told by `credited`.
+    reassigned: it is who was rated. A rating may lack it; the ticket tells who has it then.
 
     Each answer to a survey is a rating with an id of its own. What is touched later keeps id and `created_at`, and gets a newer
     `updated_at`: that is when the customer last changed it. The list can be bounded by creation alone, so a change of an older
@@ -54,13 +53,6 @@ def rating(item: Json) -> Rating:
 def created_at(item: Json) -> datetime | None:
     """When a rating was first given."""
     return reading.maybe_moment(item.get("created_at")) if isinstance(item, dict) else None
-
-
-def credited(rating: Rating, conversation: Conversation) -> Rating:
-    """The rating with what its ticket tells; one that names nobody is credited to the ticket's agent."""
-    if rating.person_id or not conversation.assignee_id:
-        return replace(rating, conversation=conversation)
-    return replace(rating, conversation=conversation, person_id=conversation.assignee_id, credit=Credit.ASSIGNEE)
 
 
 def latest(ratings: Iterable[Rating]) -> Rating | None:

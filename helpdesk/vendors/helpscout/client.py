@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -74,7 +75,10 @@ class HelpScoutClient(Client):
             return
 
     def ratings(self, since: datetime, until: datetime, cursor: str) -> Page:
-        """The report, in the order of its changes, so that what comes in meanwhile lengthens its end."""
+        """The report, in the order of its changes, so that what comes in meanwhile lengthens its end.
+
+        Only ratings that name nobody cost a call of their own, for their conversation.
+        """
         page = int(cursor or 1)
         try:
             answer = self._report(since, until, page)
@@ -84,7 +88,8 @@ class HelpScoutClient(Client):
         if page > 1 and items and items == self._before:
             raise Garbled("Help Scout's report goes in circles: a page is the same as the one before.")
         self._before = items
-        ratings, unreadable = reading.each(items, events.listed)
+        read, unreadable = reading.each(items, events.listed)
+        ratings = tuple(one if one.person_id else self._completed(one) for one in read)
         more = bool(items) and page < events.n_pages(answer.get("pages"))
         return Page(ratings, str(page + 1) if more else "", (), unreadable, events.total(answer.get("count")))
 
@@ -99,7 +104,8 @@ class HelpScoutClient(Client):
             if rating is None:
                 raise NotFound("Help Scout has no such conversation.")
             conversation = Conversation(rating.conversation_id)
-        return Found(conversation, rating or self._of(conversation))
+        rating = rating or self._of(conversation)
+        return Found(conversation, rating and rating.within(conversation))
 
     def transcript(self, conversation_id: str) -> Transcript:
         turns = [turn for turn in map(events.turn, self._threads(conversation_id)) if turn is not None]
@@ -125,6 +131,11 @@ class HelpScoutClient(Client):
             sortOrder="ASC",
         )
         return reading.an_object(answer, "The report")
+
+    def _completed(self, rating: Rating) -> Rating:
+        """The rating with its conversation's assignee, as it is where the conversation is gone."""
+        conversation = self._conversation(rating.conversation_id)
+        return rating.within(replace(conversation, id=rating.conversation_id)) if conversation else rating
 
     def _by_id(self, rating_id: str) -> Rating | None:
         if not rating_id:

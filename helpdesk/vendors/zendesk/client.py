@@ -74,7 +74,10 @@ class ZendeskClient(Client):
             yield Check("Sign-in", is_ok=False, sentence=sentence)
             return
         yield Check("Sign-in", is_ok=True, sentence="Zendesk knows this email and token.")
-        yield self._checked_ratings()
+        ratings = self._checked_ratings()
+        yield ratings
+        if not ratings.is_ok:
+            return
         try:
             reading.a_list(self.wire.get("/api/v2/tickets", **{"page[size]": 1}), "tickets")
         except Forbidden:
@@ -223,7 +226,7 @@ class ZendeskClient(Client):
             is_new = isinstance(further, str) and further and further != after
             return going_on | {"cursor": further} if is_new else None
         ended = answer.get("end_time")
-        if not touched or isinstance(ended, bool) or not isinstance(ended, int) or ended > until.timestamp():
+        if isinstance(ended, bool) or not isinstance(ended, int) or not start <= ended <= until.timestamp():
             return None
         return going_on | {"start": max(ended, start + 1)}  # a page holds all tickets of its last second
 

@@ -21,9 +21,9 @@ from django.conf import settings
 from django.db import connection
 from django.test import override_settings
 
-from coaching.tasks import read_helpdesks
-from helpdesk.actions import connections
+from helpdesk.actions import connections, receipts
 from helpdesk.models import HelpdeskSync, Rating, WebhookReceipt
+from helpdesk.tasks import follow_hooks
 from tests import factories, processes
 from tests.bench.startup import free_port
 from tests.bench.streams import cpu_seconds, percentile, until_it_answers, web
@@ -34,6 +34,7 @@ REPEATED = 12  # one in so many comes twice
 FLOOR_SECONDS = 10
 MOST_P99 = 0.200  # seconds
 MOST_GROWTH = 60.0  # MB, of the web process
+PATIENCE = 600  # seconds until all are followed
 
 BARE = """
 import base64, hashlib, hmac
@@ -131,11 +132,14 @@ def measured() -> bool:
             began = time.monotonic()
             answered = sent(port, f"/hooks/zendesk/{zendesk.pk}", count, lambda: memory.append(megabytes(child)))
             used = cpu_seconds(child) - before
+            p50, p99 = told("one web process", answered)
             behind = WebhookReceipt.objects.owed().count()
-            processes.until(lambda: not WebhookReceipt.objects.owed().exists(), look=read_helpdesks)
+            while WebhookReceipt.objects.owed().exists() and time.monotonic() - began < PATIENCE:
+                for owing in receipts.owing():
+                    follow_hooks.delay(str(owing))
+                time.sleep(5)
             took = time.monotonic() - began
             memory.append(megabytes(child))
-    p50, p99 = told("one web process", answered)
     print(f"p99 {p99 / bare[1]:.1f} times that of the bare application, p50 {p50 / bare[0]:.1f} times; at most 200 ms")
     n_sent = len(answered["took"])
     kept, ratings = WebhookReceipt.objects.count(), Rating.objects.counting().count()

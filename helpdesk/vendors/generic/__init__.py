@@ -11,7 +11,7 @@ VENDOR = Vendor(
         Field(
             "webhook_secret",
             "Signing secret",
-            "A long random text without spaces that you make up, for example with “openssl rand -hex 32”. Your desk signs with it.",
+            "A long random text without spaces that you make up, such as “openssl rand -hex 32” makes. Your desk signs with it.",
         ),
     ),
     client=None,

@@ -32,7 +32,7 @@ VENDOR = Vendor(
         "Sign in to Gorgias as an admin. The address is that of your helpdesk, such as https://acme.gorgias.com.",
         "Open Settings › Account › REST API. Copy your email and the API key; if there is no key yet, choose “Create API key”.",
         "Make sure that surveys are sent: Settings › Productivity › Satisfaction survey.",
-        "So that ratings arrive at once (else within minutes), make up a long random text without spaces: the webhook secret.",
+        "So that ratings arrive at once (else within minutes), make up a long random text without spaces and put it in here.",
         "In Gorgias open Settings › App store › HTTP integration, add one with the trigger “Ticket updated”, the method POST "
         "and the URL {webhook}.",
         "Add the header X-Touchline-Secret with your secret as its value, and as JSON body: "

@@ -33,8 +33,9 @@ class Command(BaseCommand):
     )
 
     def create_parser(self, *args, **kwargs):
+        """Values may stand before and after --workspace."""
         parser = super().create_parser(*args, **kwargs)
-        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]  # values may follow --workspace
+        parser.parse_args = parser.parse_intermixed_args
         return parser
 
     def add_arguments(self, parser):

@@ -27,6 +27,7 @@ ADMINISTRATOR = "The owner of this token has to be an administrator of the accou
 class ChatwootClient(Client):
     page_size = 25
     joins = True  # until a search for conversations has failed
+    oldest_first = True
 
     @classmethod
     def headers(cls, credentials: Mapping[str, str]) -> dict[str, str]:

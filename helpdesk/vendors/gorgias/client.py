@@ -22,6 +22,7 @@ KEY = "Both stand in Gorgias at Settings › Account › REST API."
 
 class GorgiasClient(Client):
     page_size = 100
+    oldest_first = False
     rest = events.rest
 
     @classmethod

@@ -2,7 +2,7 @@
    become chips in the composer and survive a reload, marked words go into the question, and what the coach quotes in a new
    proposal is marked where it was said. A transcript that is fetched from a helpdesk comes after the page, and all of this with
    it. Without it the checkboxes beside the turns still belong to the question. */
-(function begin(swapped) {
+(function attach(swapped) {
   "use strict";
 
   const OFF = "touchline-keys-off";
@@ -13,7 +13,7 @@
 
   const boxes = [...document.querySelectorAll('.turn input[name="turn"]')];
   if (!boxes.length) {
-    if (document.getElementById("transcript-wait")) document.addEventListener("htmx:after:swap", begin, { once: true });
+    if (document.getElementById("transcript-wait")) document.addEventListener("htmx:after:swap", attach, { once: true });
     return;
   }
   const list = document.querySelector(".transcript");

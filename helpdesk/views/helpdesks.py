@@ -327,6 +327,7 @@ def person(request, connection_id, person_id):
     row = people_page.with_ratings(found).get(pk=row.pk)
     line = people_page.line(row, people_page.Names.of(request.member))
     context = {"line": line, "connection": found, "error": error, "is_fragment": True}
+    context["typed"] = request.POST.get("agent", "") if error else ""
     context |= {"counts": people_page.count(found), "may_create": CREATED_AT_ONCE}
     return render(request, "helpdesk/_helpdesk_person.html", context, status=status)
 

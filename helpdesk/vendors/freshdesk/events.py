@@ -187,7 +187,10 @@ def verify(body: bytes, headers: Mapping[str, str], secret: str, now: datetime) 
 
 
 def hint(body: Json, headers: Mapping[str, str]) -> Hint:
-    """The body that the automation rule is told to send, {event, id, ticket_id}. Raises Malformed."""
+    """The body that the automation rule is told to send, {event, id, ticket_id}. Raises Malformed.
+
+    https://support.freshdesk.com/support/solutions/articles/132589-using-webhooks-in-automation-rules
+    """
     told = reading.an_object(body, "The event")
     ticket_id = reading.an_id(told.get("ticket_id"), "The ticket of the event")
     event = reading.text(told.get("event"), 100)

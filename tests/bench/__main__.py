@@ -13,6 +13,7 @@ from tests.bench import (  # noqa: E402  models can be imported only now
     decisions,
     drawer,
     exchange,
+    hooks,
     imports,
     knowledge,
     late,
@@ -40,6 +41,7 @@ PARTS = {
         streams,
         tokens,
         decisions,
+        hooks,
     )
 }
 

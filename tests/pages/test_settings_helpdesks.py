@@ -213,7 +213,7 @@ def test_refused_connection_says_what_to_do(client, owner):
 
     assert card(client).state == "refused"
     assert "Zendesk does not accept the credentials (401). Put them in again. Nothing is read until then" in html
-    assert f'{URL}/{made.pk}/change">Put it in again' in html
+    assert f'{URL}/{made.pk}/change">Change it' in html
 
 
 def test_refused_items_are_named_with_why(client, owner):

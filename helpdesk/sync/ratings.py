@@ -45,6 +45,10 @@ class Circular(Garbled):
     """A list's page points back to one that was read."""
 
 
+class Misread(Garbled):
+    """A page, or the cursor that it was asked by, is of a make that nobody thought of."""
+
+
 def run(sync_id, *, overlap: timedelta = OVERLAP) -> HelpdeskSync | None:
     """Read on from where the row stands. Returns it, or None where it is not due, paused or at work already."""
     sync = work.claim(HelpdeskSync.objects.readable(), sync_id)
@@ -118,10 +122,11 @@ def _anew(sync, fault, went_on_at) -> dict:
     A cursor that was kept from an earlier slice may have expired. One that was given a moment ago has not: whatever is the
     matter with the list, it is given time.
     """
-    if not sync.cursor or not isinstance(fault, (Circular, NotFound, NotUnderstood)):
+    was_kept = sync.cursor == went_on_at and not isinstance(fault, Circular)
+    lead_nowhere = (Circular, NotFound, NotUnderstood, *([Misread] if was_kept else []))
+    if not sync.cursor or not isinstance(fault, lead_nowhere):
         return {}
-    has_expired = sync.cursor == went_on_at and not isinstance(fault, Circular)
-    return {"started_at": None, "cursor": "", "pause": None if has_expired else ANEW}
+    return {"started_at": None, "cursor": "", "pause": None if was_kept else ANEW}
 
 
 def _begin(sync, connection, overlap):
@@ -174,7 +179,7 @@ def _pages(sync, connection, client) -> Iterator[tuple[contract.Page, datetime]]
     with ThreadPoolExecutor(1, thread_name_prefix="next page") as ahead:
         asked_at, coming = timezone.now(), ahead.submit(client.ratings, since, to, cursor)
         while True:
-            page, came_of = coming.result(), asked_at
+            page, came_of = _read_well(coming), asked_at
             told, fault = people.completed(connection, client, page.ratings)
             if fault is not None:
                 _store_some(sync, connection, told, came_of)
@@ -189,6 +194,17 @@ def _pages(sync, connection, client) -> Iterator[tuple[contract.Page, datetime]]
             seen.add(cursor)
     if cursor in seen and cursor:
         raise Circular("The helpdesk's list of ratings goes in circles: a page points back to one that was read.")
+
+
+def _read_well(coming) -> contract.Page:
+    try:
+        return coming.result()
+    except (VendorError, contract.Malformed):
+        raise
+    except Exception as error:  # its words may hold what a customer wrote: only where it broke is kept
+        name = type(error).__name__
+        log.error("Reading a page: %s\n%s", name, "".join(traceback.format_tb(error.__traceback__)))
+        raise Misread(f"What the helpdesk answered could not be read ({name}).") from None
 
 
 def _store_some(sync, connection, ratings, asked_at) -> None:

@@ -54,6 +54,8 @@ class Chatwoot(Desk):
                 return REFUSED
             case ["csat_survey_responses"]:
                 return Answer(body=self.responses(asked.query))
+            case ["conversations", "filter"]:
+                return Answer(body=self.filtered(asked.body["payload"][0]))
             case ["conversations", id] if id in self.world.talks:
                 return Answer(body=self.conversation(self.world.talks[id]))
             case ["conversations", id, "messages"] if id in self.world.talks:
@@ -108,6 +110,13 @@ class Chatwoot(Desk):
             | ({"assignee": agent(assignee)} if assignee and not assignee.is_bot else {}),
             "messages": self.messages(talk)[-1:],
         }
+
+    def filtered(self, condition: dict) -> dict:
+        """The only condition that is played: display_id is one of these."""
+        rows = [
+            self.conversation(self.world.talks[str(id)]) for id in condition["values"] if str(id) in self.world.talks
+        ]
+        return {"meta": {"all_count": len(rows)}, "payload": rows}
 
     def messages(self, talk: Talk) -> list[dict]:
         by_id = {person.id: person for person in self.world.people}

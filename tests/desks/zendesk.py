@@ -31,6 +31,7 @@ class Zendesk(Desk):
     def __init__(self, world: World, port: int = 0):
         super().__init__(world, port)
         self.deleted: set[str] = set()
+        self.unoffered: set[str] = set()  # tickets of which the list of ratings says nothing
 
     def answer(self, asked: Asked) -> Answer:
         right = b64encode(b"admin@desk.example/token:right").decode()
@@ -94,8 +95,13 @@ class Zendesk(Desk):
         return {key: rows[first : first + self.page_size], "meta": meta, "links": {"prev": None, "next": None}}
 
     def ratings(self, query) -> list:
+        """Those that were answered, and those of solved tickets that were only offered."""
         start, end = int(query.get("start_time", 0)), int(query.get("end_time", FOREVER))
-        return [self.rating(t) for t in self.world.answered() if start <= offered(t).timestamp() <= end]
+        asked = [
+            t for t in self.world.talks.values() if t.answer is None and t.closed_at and t.id not in self.unoffered
+        ]
+        rows = sorted([*self.world.answered(), *asked], key=lambda t: (offered(t), t.id))
+        return [self.rating(t) for t in rows if start <= offered(t).timestamp() <= end]
 
     def responses(self, query) -> list:
         names = [one for one in query.get("filter[subject_zrns]", "").split(",") if one]
@@ -133,17 +139,18 @@ class Zendesk(Desk):
 
     def rating(self, talk: Talk) -> dict:
         told = talk.answer
+        person = told.person if told else talk.assignee
         return {
-            "id": int(told.id),
+            "id": int(told.id if told else f"7{talk.id}"),
             "ticket_id": int(talk.id),
-            "assignee_id": int(told.person) if told.person else None,
+            "assignee_id": int(person) if person else None,
             "requester_id": CUSTOMERS + int(talk.id),
             "group_id": None,
             "score": score(talk),
             "reason": "No reason provided",
             "comment": talk.said[0].text if talk.said else "",
             "created_at": iso(offered(talk)),
-            "updated_at": iso(told.at),
+            "updated_at": iso(told.at if told else offered(talk)),
         }
 
     def ticket(self, talk: Talk) -> dict:
@@ -212,6 +219,8 @@ def offered(talk: Talk) -> datetime:
 
 
 def score(talk: Talk) -> str:
+    if talk.answer is None:
+        return "offered"
     return "good" if talk.answer.happy > 0.5 else "bad"
 
 

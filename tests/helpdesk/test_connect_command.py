@@ -52,6 +52,15 @@ def test_id_and_webhook_address_stand_alone_on_their_lines(desk, workspace, sett
     assert HelpdeskSync.objects.owed().count() == 3
 
 
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_values_stand_before_and_after_the_workspace(desk, workspace, before):
+    told = ["zendesk", *GIVEN[:before], "--workspace", workspace.slug, *GIVEN[before:], f"base_url={desk.url}"]
+
+    call_command("connect", *told, stdout=io.StringIO())
+
+    assert HelpdeskConnection.objects.get().credentials["api_token"] == "right"
+
+
 def test_what_is_wrong_is_said_field_by_field_and_no_secret_is_repeated(workspace):
     code, lines, err = connect(
         "email=admin@desk.example", "api_tokin=S3CR3T", "base_url=http://127.0.0.1:9", "backfill_days=9999",

@@ -1,5 +1,6 @@
 """Reading a helpdesk's ratings, from the row that owes it: in good weather and in bad, whole and in slices."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -40,6 +41,11 @@ def is_page(number):
 
 def pages_asked(desk):
     return [asked.query.get("page[after]", "") for asked in desk.asked if asked.path.endswith("satisfaction_ratings")]
+
+
+def stands_at(sync):
+    """Where the run goes on, in the desk's own words."""
+    return (re.findall(r'"page\[after\]": "(\d+)"', sync.cursor) or [""])[0]
 
 
 def due_now(connection, kind="backfill"):
@@ -134,7 +140,7 @@ def test_more_days_are_read_when_they_are_asked_for_and_fewer_are_not(desk, owne
 def test_another_account_is_read_from_its_beginning(desk, owner, settings):
     connection = connected(desk, owner, settings, **LONG)
     desk.weather.append(Weather(server.status(500), times=9, when=is_page(1)))
-    assert read(connection).cursor == "3"
+    assert stands_at(read(connection)) == "3"
     other = small_world(0)
     other.add(talk(50), talk(51))
 
@@ -155,7 +161,7 @@ def test_a_run_gives_its_worker_back_and_goes_on_where_it_was(desk, owner, setti
 
     cursors = []
     while (sync := read(connection)).next_try_at is not None:
-        cursors.append(sync.cursor)
+        cursors.append(stands_at(sync))
 
     assert cursors == ["3", "6"]
     assert pages_asked(desk) == ["", "3", "6"]
@@ -275,7 +281,7 @@ def test_fault_in_the_middle_keeps_what_was_read_and_goes_on_there(desk, owner, 
 
     sync = read(connection)
 
-    assert (sync.n_read, sync.cursor) == (3, "3")
+    assert (sync.n_read, stands_at(sync)) == (3, "3")
     assert sync.last_error.startswith(says)
     assert sync.failed_at is not None
     assert sync.next_try_at > timezone.now()
@@ -304,7 +310,7 @@ def test_credentials_refused_in_the_middle_pause_the_connection_and_lose_nothing
     connection.refresh_from_db()
     assert connection.state == "refused"
     assert connection.state_reason == "Zendesk does not accept the credentials (401). Put them in again."
-    assert (sync.n_read, sync.cursor) == (6, "6")
+    assert (sync.n_read, stands_at(sync)) == (6, "6")
     assert read(connection) is None
     desk.weather.clear()
     connected(desk, owner, settings, **LONG)
@@ -320,7 +326,7 @@ def test_storm_of_429_is_waited_out_and_is_no_failure(desk, owner, settings):
 
     sync = read(connection)
 
-    assert (sync.n_read, sync.cursor, sync.attempts, sync.failed_at) == (3, "3", 0, None)
+    assert (sync.n_read, stands_at(sync), sync.attempts, sync.failed_at) == (3, "3", 0, None)
     assert 40 <= (sync.next_try_at - before).total_seconds() < 60
     assert sync.last_error == "Zendesk asks to be called less often."
     due_now(connection)
@@ -364,7 +370,7 @@ def test_cursor_that_has_expired_begins_the_run_anew_soon(desk, owner, settings,
     connection = connected(desk, owner, settings, **LONG)
     with monkeypatch.context() as patch:
         patch.setattr(ratings, "SLICE", timedelta(0))
-        assert read(connection).cursor == "3"
+        assert stands_at(read(connection)) == "3"
     desk.weather.append(Weather(server.status(code), times=99, when=is_page(1)))
 
     sync = read(connection)
@@ -372,6 +378,21 @@ def test_cursor_that_has_expired_begins_the_run_anew_soon(desk, owner, settings,
     assert (sync.cursor, sync.started_at) == ("", None)
     assert sync.next_try_at < timezone.now() + timedelta(seconds=20)
     desk.weather.clear()
+    due_now(connection)
+    assert read(connection).n_read == 7
+    assert_all_is_there(desk, owner.workspace)
+
+
+def test_cursor_of_another_make_begins_the_run_anew(desk, owner, settings):
+    connection = connected(desk, owner, settings, **LONG)
+    now = timezone.now()
+    backfill = HelpdeskSync.objects.filter(connection=connection, kind="backfill")
+    backfill.update(since=now - timedelta(days=3650), until=now, started_at=now, cursor="[1, 2]", n_pages=4, n_read=99)
+
+    sync = read(connection)
+
+    assert (sync.cursor, sync.started_at) == ("", None)
+    assert sync.last_error.startswith("What the helpdesk answered could not be read")
     due_now(connection)
     assert read(connection).n_read == 7
     assert_all_is_there(desk, owner.workspace)

@@ -12,6 +12,7 @@ from helpdesk import actions
 from helpdesk.actions import connections
 from helpdesk.management.commands import sync as command
 from helpdesk.models import HelpdeskSync, Rating, RatingDay
+from helpdesk.sync import ratings
 from tests import factories
 from tests.desks import server
 from tests.desks.server import Weather, serving
@@ -73,17 +74,19 @@ def test_it_reads_the_first_time_then_what_is_new_with_two_days_of_overlap_and_c
     assert list(actions.check_days(owner.workspace)) == []
 
 
-def test_it_takes_over_from_a_worker_and_goes_on_where_it_was(desk, owner, settings):
+def test_it_takes_over_from_a_worker_and_goes_on_where_it_was(desk, owner, settings, monkeypatch):
     connection = connected(desk, owner, settings, backfill_days=3650)
     backfill = HelpdeskSync.objects.get(connection=connection, kind="backfill")
+    with monkeypatch.context() as patch:
+        patch.setattr(ratings, "SLICE", timedelta(0))
+        ratings.run(backfill.pk)
     worker = work.claim(HelpdeskSync.objects.all(), backfill.pk)
-    now = timezone.now()
-    work.keep(worker, since=now - timedelta(days=3650), until=now, started_at=now, cursor="3", n_pages=1, n_read=3)
 
     code, out, _ = sync("zendesk")
 
     assert code == 0
-    assert "7 ratings read, 4 of them" in out
+    assert "7 ratings read, 7 of them" in out
+    assert [asked.query.get("page[after]") for asked in desk.asked].count("3") == 1
     with pytest.raises(work.LeaseLost):
         work.settle(worker)
 

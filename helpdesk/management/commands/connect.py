@@ -32,6 +32,12 @@ class Command(BaseCommand):
         "--test: where it works), 1 where a test failed, 2 where something given is wrong or missing."
     )
 
+    def create_parser(self, *args, **kwargs):
+        """Values may stand before and after --workspace."""
+        parser = super().create_parser(*args, **kwargs)
+        parser.parse_args = parser.parse_intermixed_args
+        return parser
+
     def add_arguments(self, parser):
         parser.add_argument("vendor", help=f"one of {', '.join(sorted(VENDORS))}")
         parser.add_argument(

@@ -6,7 +6,7 @@ how many there are; it is open to administrators only.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +14,8 @@ from urllib.parse import quote
 from helpdesk.transcripts import MOST_TURNS, Transcript
 from helpdesk.vendors import reading
 from helpdesk.vendors.chatwoot import events
-from helpdesk.vendors.contract import Check, Client, Found, Json, Malformed, Page, Person
-from helpdesk.vendors.errors import CredentialsRefused, NotFound
+from helpdesk.vendors.contract import Check, Client, Conversation, Found, Json, Malformed, Page, Person
+from helpdesk.vendors.errors import CredentialsRefused, NotFound, RateLimited, VendorError
 
 MOST_MESSAGES = 2_000  # of one conversation that are read, the newest
 MOST_PAGES = 40  # of the list, in which one response is looked for
@@ -26,14 +26,19 @@ ADMINISTRATOR = "The owner of this token has to be an administrator of the accou
 
 class ChatwootClient(Client):
     page_size = 25
+    joins = True  # until a search for conversations has failed
     oldest_first = True
 
     @classmethod
     def headers(cls, credentials: Mapping[str, str]) -> dict[str, str]:
         return {"api_access_token": credentials["api_token"]}
 
+    @property
+    def _account(self) -> str:
+        return f"/api/v1/accounts/{quote(self.credentials['account_id'], safe='')}"
+
     def _get(self, path: str, **params: Any) -> Json:
-        return self.wire.get(f"/api/v1/accounts/{quote(self.credentials['account_id'], safe='')}/{path}", **params)
+        return self.wire.get(f"{self._account}/{path}", **params)
 
     # --- Is everything there? --------------------------------------------------------------------------------------------
 
@@ -47,7 +52,7 @@ class ChatwootClient(Client):
             if not account.is_ok:
                 return
         try:
-            reading.a_list({"responses": self._get("csat_survey_responses", page=1)}, "responses")
+            _listed(self._get("csat_survey_responses", page=1))
         except CredentialsRefused:  # with 401, although the token is right
             yield Check("Ratings", is_ok=False, sentence=ADMINISTRATOR)
             return
@@ -57,7 +62,7 @@ class ChatwootClient(Client):
             )
             return
         yield Check("Ratings", is_ok=True, sentence="CSAT answers can be read.")
-        reading.a_list({"agents": self._get("agents")}, "agents")
+        _listed(self._get("agents"))
         yield Check("Agents", is_ok=True, sentence="The list of agents can be read.")
 
     def _profile(self) -> tuple[Check, Check | None]:
@@ -87,14 +92,13 @@ class ChatwootClient(Client):
     # --- People ----------------------------------------------------------------------------------------------------------
 
     def people(self) -> Iterator[Person]:
-        yield from _each(reading.a_list({"agents": self._get("agents")}, "agents"), "user")
+        yield from _each(_listed(self._get("agents")), "user")
         for kind, path in BOTS.items():
             try:
-                told = self._get(path)
-            except (NotFound, CredentialsRefused):
+                told = _listed(self._get(path))
+            except (NotFound, CredentialsRefused, Malformed):
                 continue  # not every edition has them, not everybody may list them
-            listed = told.get("payload") if isinstance(told, dict) else told
-            yield from _each(listed if isinstance(listed, list) else [], kind)
+            yield from _each(told, kind)
 
     # --- Ratings ---------------------------------------------------------------------------------------------------------
 
@@ -106,14 +110,17 @@ class ChatwootClient(Client):
         """
         place = Place.read(cursor) if cursor else Place(math.floor(since.timestamp()))
         items = self._responses(place.second, until, place.page)
-        if place.ids and any(at < place.second for at in _seconds(items)):
-            place = Place(math.floor(since.timestamp()), page=2, by_number=True)
+        if place.ids and not place.by_number and any(at < place.second for at in _seconds(items)):
+            place = Place(math.floor(since.timestamp()), page=2, ids=_ids(items), by_number=True)
             items = self._responses(place.second, until, place.page)
         new = [item for item in items if _id(item) not in place.ids]
+        is_last = not items or (not new and place.page > 1)
         found, unreadable = reading.each(new, events.rating)
+        found = tuple(rating for rating in found if since <= rating.rated_at <= until)
+        talks = self._conversations({rating.conversation_id for rating in found})
         return Page(
-            tuple(rating for rating in found if since <= rating.rated_at <= until),
-            cursor=place.behind(items).text() if items else "",
+            tuple(replace(rating, conversation=talks.get(rating.conversation_id)) for rating in found),
+            cursor="" if is_last else place.behind(items).text(),
             unreadable=unreadable,
         )
 
@@ -127,28 +134,61 @@ class ChatwootClient(Client):
             sort="created_at",
             **filters,
         )
-        return reading.a_list({"responses": told}, "responses")
+        return _listed(told)
+
+    def _conversations(self, ids: set[str]) -> dict[str, Conversation]:
+        """{id: conversation}, all in one call. Ratings are read without where there is no such search.
+
+        https://developers.chatwoot.com/api-reference/conversations/conversations-filter
+        """
+        wanted = sorted(int(id) for id in ids if id.isdecimal())
+        if not wanted or not self.joins:
+            return {}
+        numbers = {
+            "attribute_key": "display_id",
+            "filter_operator": "equal_to",
+            "values": wanted,
+            "query_operator": None,
+        }
+        try:
+            told = self.wire.post(f"{self._account}/conversations/filter", {"payload": [numbers]})
+            told = told.get("data", told) if isinstance(told, dict) else told
+            found = [events.conversation(one) for one in _listed(told)]
+        except RateLimited:
+            raise
+        except (VendorError, Malformed):
+            self.joins = False
+            return {}
+        return {one.id: one for one in found}
 
     def found(self, conversation_id: str, rating_id: str = "") -> Found:
         conversation = events.conversation(self._get(_conversation(conversation_id)))
-        for message in self._messages(conversation_id):
-            if events.given(message):
-                response = self._response(message)
-                return Found(conversation, events.rating(response) if response else None)
-        return Found(conversation, None)
+        surveys = [one for one in self._messages(conversation_id) if events.is_survey(one)]
+        for survey in surveys:
+            if events.given(survey):
+                return _found(conversation, self._answer(conversation.id, survey))
+        if surveys or conversation.opened_at is None:
+            return _found(conversation, None)
+        # No message asks for a rating: an older Chatwoot does not show which do. The list knows.
+        return _found(conversation, self._response(conversation.opened_at, "conversation_id", conversation.id))
 
-    def _response(self, message: dict) -> Json:
-        """The response that a message got: the message does not say when."""
-        id, asked = _id(message), reading.moment(message.get("created_at"), "The message")
-        place, until = Place(math.floor(asked.timestamp())), datetime.now(UTC) + timedelta(days=1)
-        inbox_id = reading.maybe_id(message.get("inbox_id"))
-        filters = {"rating": events.given(message)} | ({"inbox_id": inbox_id} if inbox_id else {})
+    def _answer(self, conversation_id: str, survey: dict) -> Json:
+        """The response that a message got. It does not say when; the list does."""
+        asked = reading.moment(survey.get("created_at"), "The message")
+        inbox_id = reading.maybe_id(survey.get("inbox_id"))
+        filters = {"rating": events.given(survey)} | ({"inbox_id": inbox_id} if inbox_id else {})
+        response = self._response(asked, "message_id", _id(survey), **filters)
+        return response or events.response(conversation_id, survey)
+
+    def _response(self, since: datetime, key: str, value: str, **filters: str) -> Json:
+        """The response with a value, of those since a time; None where it is not among the first MOST_PAGES pages."""
+        place, until = Place(math.floor(since.timestamp())), datetime.now(UTC) + timedelta(days=1)
         for _ in range(MOST_PAGES):
             items = self._responses(place.second, until, place.page, **filters)
             for item in items:
-                if isinstance(item, dict) and reading.maybe_id(item.get("message_id")) == id:
+                if isinstance(item, dict) and reading.maybe_id(item.get(key)) == value:
                     return item
-            if not items:
+            if place.page > 1 and _ids(items) <= place.ids:
                 break
             place = place.behind(items)
         return None
@@ -179,7 +219,10 @@ class ChatwootClient(Client):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the list of responses goes on: a page of those since a second, and which of that second were read."""
+    """Where the list of responses goes on: a page of those since a second.
+
+    `ids` are those that were read and may come again: of that second, or `by_number` of the page before.
+    """
 
     second: int
     page: int = 1
@@ -198,9 +241,9 @@ class Place:
     def behind(self, items: list[Json]) -> "Place":
         """Where it goes on after a page."""
         seconds = _seconds(items)
-        is_in_order = len(seconds) == len(items) and seconds == sorted(seconds) and seconds[0] >= self.second
+        is_in_order = 0 < len(seconds) == len(items) and seconds == sorted(seconds) and seconds[0] >= self.second
         if self.by_number or not is_in_order:
-            return Place(self.second, self.page + 1, by_number=True)
+            return Place(self.second, self.page + 1, _ids(items), by_number=True)
         last = seconds[-1]
         ids = frozenset(_id(item) for item, second in zip(items, seconds, strict=True) if second == last)
         if last == self.second:
@@ -217,6 +260,15 @@ def _id(item: Json) -> str:
     return reading.maybe_id(item.get("id")).replace(" ", "") if isinstance(item, dict) else ""
 
 
+def _ids(items: list[Json]) -> frozenset[str]:
+    return frozenset(map(_id, items))
+
+
+def _listed(told: Json) -> list[Json]:
+    """A list, which some versions wrap."""
+    return reading.a_list(told, "payload") if isinstance(told, dict) else reading.a_list({"payload": told}, "payload")
+
+
 def _number(id: str) -> tuple[int, str]:
     return (int(id), "") if id.isdecimal() else (0, id)
 
@@ -224,6 +276,11 @@ def _number(id: str) -> tuple[int, str]:
 def _age(message: dict) -> tuple:
     at = reading.maybe_moment(message.get("created_at"))
     return (at.timestamp() if at else 0.0, _number(_id(message)))
+
+
+def _found(conversation: Conversation, response: Json) -> Found:
+    rating = events.rating(response) if response else None
+    return Found(conversation, rating and replace(rating, conversation=conversation))
 
 
 def _conversation(id: str) -> str:

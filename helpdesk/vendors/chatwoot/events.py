@@ -125,17 +125,27 @@ def replied(item: Json) -> str:
     return person_id(item.get("sender"), reading.text(item.get("sender_type")))
 
 
-def given(item: Json) -> str:
-    """The rating that a customer gave in a message that asked for it, as text; "" where it did not ask or they did not answer.
+def is_survey(item: Json) -> bool:
+    """Whether a message asks for a rating."""
+    return isinstance(item, dict) and item.get("content_type") == "input_csat"
 
-    Raises Malformed.
-    """
-    if not isinstance(item, dict) or item.get("content_type") != "input_csat":
-        return ""
-    submitted = attributes(item).get("submitted_values")
+
+def given(survey: dict) -> str:
+    """The rating that a customer gave in answer to a message, as text; "" where they did not. Raises Malformed."""
+    submitted = attributes(survey).get("submitted_values")
     response = submitted.get("csat_survey_response") if isinstance(submitted, dict) else None
     value = response.get("rating") if isinstance(response, dict) else None
     return "" if value in (None, "") else reading.stars(value)
+
+
+def response(conversation_id: str, survey: dict) -> Json:
+    """What the list of responses would say of a message that was answered, as far as the message knows."""
+    return {
+        "conversation_id": conversation_id,
+        "message_id": survey.get("id"),
+        "rating": given(survey),
+        "created_at": survey.get("created_at"),
+    }
 
 
 def attributes(told: dict) -> dict:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from helpdesk.transcripts import MOST_TURNS, Transcript
@@ -14,6 +14,7 @@ from helpdesk.vendors.wire import Rest, Wire
 
 RATINGS = "/api/v2/surveys/satisfaction_ratings"
 MOST_PAGES = 500  # of a list that is read in one go
+LATELY = timedelta(days=30)  # in which ratings are looked for of a ticket that is not told
 MOST_LOOKED_THROUGH = 20  # of the list of all ratings, for those of one ticket
 
 UNKNOWN_KEY = "Freshdesk does not know this API key. Copy it again: your picture › Profile settings › View API key."
@@ -141,8 +142,8 @@ class FreshdeskClient(Client):
         try:
             items = list(self._all(_ticket(conversation_id, "satisfaction_ratings")))
         except HIDDEN:
-            opened = conversation and conversation.opened_at
-            listed = self._all(RATINGS, most=MOST_LOOKED_THROUGH, created_since=reading.iso(opened or reading.FIRST))
+            since = datetime.now(UTC) - LATELY if conversation is None else conversation.opened_at or reading.FIRST
+            listed = self._all(RATINGS, most=MOST_LOOKED_THROUGH, created_since=reading.iso(since))
             items = [item for item in listed if _ticket_of(item) == conversation_id]
         ratings, unreadable = reading.each(items, events.rating)
         if unreadable and not ratings:

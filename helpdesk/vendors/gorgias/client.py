@@ -38,7 +38,7 @@ class GorgiasClient(Client):
         )
         surveys = self._tried(
             "Ratings",
-            lambda: reading.a_list(self.wire.get("/api/satisfaction-surveys", limit=1), "data"),
+            lambda: _listed(self.wire.get("/api/satisfaction-surveys", limit=1)),
             "Satisfaction surveys can be read.",
             "This user may not read satisfaction surveys. Take the API key of an admin.",
         )
@@ -80,7 +80,7 @@ class GorgiasClient(Client):
             order_by="created_datetime:desc",
             cursor=cursor or None,
         )
-        surveys = reading.a_list(answer, "data")
+        surveys = _listed(answer)
         found, unreadable = reading.each(surveys, events.rating)
         found = tuple(rating for rating in found if since <= rating.rated_at <= until)
         tickets = self._tickets({rating.conversation_id for rating in found})
@@ -102,7 +102,7 @@ class GorgiasClient(Client):
         found: dict[str, Conversation] = {}
         try:
             answer = self.wire.get("/api/tickets", ticket_ids=sorted(ids), limit=self.page_size)
-            for item in reading.a_list(answer, "data"):
+            for item in _listed(answer):
                 ticket = events.ticket(item)
                 found[ticket.id] = ticket
         except (NotFound, Malformed):
@@ -150,7 +150,7 @@ class GorgiasClient(Client):
         cursor = ""
         for _ in range(MOST_PAGES):
             answer = self.wire.get(path, limit=self.page_size, cursor=cursor or None, **params)
-            yield from reading.a_list(answer, "data")
+            yield from _listed(answer)
             following = _next(answer)
             if not following:
                 return
@@ -159,9 +159,14 @@ class GorgiasClient(Client):
             cursor = following
 
 
+def _listed(answer: Json) -> list[Json]:
+    """A page's items; the reference shows some lists bare, without what is said of them."""
+    return answer if isinstance(answer, list) else reading.a_list(answer, "data")
+
+
 def _next(answer: Json) -> str:
     """Where a list goes on, "" at its end."""
-    meta = answer.get("meta")
+    meta = answer.get("meta") if isinstance(answer, dict) else None
     return reading.text(meta.get("next_cursor"), 2_000) if isinstance(meta, dict) else ""
 
 

@@ -80,10 +80,7 @@ class HelpScoutClient(Client):
         Only ratings that name nobody cost a call of their own, for their conversation.
         """
         page = int(cursor or 1)
-        try:
-            answer = self._report(since, until, page)
-        except Forbidden:
-            raise Forbidden(NO_REPORTS) from None
+        answer = self._report(since, until, page)
         items = reading.a_list(answer, "results")
         if page > 1 and items and items == self._before:
             raise Garbled("Help Scout's report goes in circles: a page is the same as the one before.")
@@ -121,15 +118,11 @@ class HelpScoutClient(Client):
 
     def _report(self, since: datetime, until: datetime, page: int) -> Json:
         """A page of the report: {results, page, pages, count}."""
-        answer = self._get(
-            RATINGS,
-            start=reading.iso(since),
-            end=reading.iso(until),
-            page=page,
-            rating="all",
-            sortField="modifiedAt",
-            sortOrder="ASC",
-        )
+        told = {"start": reading.iso(since), "end": reading.iso(until), "page": page, "rating": "all"}
+        try:
+            answer = self._get(RATINGS, **told, sortField="modifiedAt", sortOrder="ASC")
+        except Forbidden:
+            raise Forbidden(NO_REPORTS) from None
         return reading.an_object(answer, "The report")
 
     def _completed(self, rating: Rating) -> Rating:

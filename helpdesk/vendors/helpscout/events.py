@@ -186,12 +186,12 @@ def token(answer: Json) -> str:
 
 
 def rest(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """How long to wait once the calls of this minute are used up; writes count as two.
+    """How long to wait once the calls of this minute are used up; one that is left is too few for a write, which counts as two.
 
     https://developer.helpscout.com/mailbox-api/overview/rate-limiting/
     """
     left, told = headers.get("x-ratelimit-remaining-minute", ""), headers.get("x-ratelimit-retry-after", "")
-    if told.isdecimal() and left in ("", "0"):
+    if told.isdecimal() and left in ("", "0", "1"):
         return timedelta(seconds=int(told))
     return timedelta(seconds=60 - now.second) if left == "0" else None
 

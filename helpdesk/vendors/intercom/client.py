@@ -66,11 +66,11 @@ class IntercomClient(Client):
 
     def people(self) -> Iterator[Person]:
         """The teammates, and Fin where it ever took part in a conversation."""
-        yield from map(events.person, reading.a_list(self.wire.get("/admins"), "admins"))
         try:
+            yield from map(events.person, reading.a_list(self.wire.get("/admins"), "admins"))
             answer = self._search({"field": "ai_agent_participated", "operator": "=", "value": True}, size=1)
-        except (Forbidden, NotFound):
-            return
+        except NotFound:
+            return  # ratings are read without names as well
         if any(map(events.took_part, reading.a_list(answer, "conversations"))):
             yield events.FIN
 
@@ -168,7 +168,7 @@ def _unrated(items) -> list[str]:
     found = []
     for item in items:
         try:
-            if events.rating(item) is None:
+            if events.rating(item) is None and "conversation_rating" in item:
                 found.append(events.conversation_id(item))
         except Malformed:
             continue

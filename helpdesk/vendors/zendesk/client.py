@@ -27,9 +27,9 @@ from helpdesk.vendors.contract import (
 from helpdesk.vendors.errors import CredentialsRefused, Forbidden, Garbled, NotFound, VendorError
 from helpdesk.vendors.zendesk import events
 
-RATINGS, SURVEY, EXPORT = "ratings", "survey", "export"  # the lists, in the order in which they are read
-PATHS = {RATINGS: "/api/v2/satisfaction_ratings", SURVEY: "/api/v2/guide/survey_responses"}
-KEYS = {RATINGS: "satisfaction_ratings", SURVEY: "survey_responses"}
+SURVEY, RATINGS, EXPORT = "survey", "ratings", "export"  # the lists, in the order in which they are read
+PATHS = {SURVEY: "/api/v2/guide/survey_responses", RATINGS: "/api/v2/satisfaction_ratings"}
+KEYS = {SURVEY: "survey_responses", RATINGS: "satisfaction_ratings"}
 WATCHED = timedelta(days=31)  # runs that go back further do not read the export
 BULK = 100  # ids that one question may name
 EXPORTED = 500  # tickets in a page of the export: a thousand may be too long an answer
@@ -57,7 +57,9 @@ class ZendeskClient(Client):
 
     def __init__(self, wire, credentials: Mapping[str, str]):
         super().__init__(wire, credentials)
-        self.listed: set[tuple[str, str, str]] = set()  # (ticket, rating, value) that were handed on
+        self.listed: set[tuple[str, str, str]] = (
+            set()
+        )  # (ticket, rating, value) that were handed on, also with "" for the rating
         self.exported: set[tuple[str, datetime | None]] = set()
         self.has_bulk = True
 
@@ -115,20 +117,24 @@ class ZendeskClient(Client):
         return True
 
     def people(self) -> Iterator[Person]:
-        for answer in self._pages("/api/v2/users", **{"role[]": ["agent", "admin"]}):
-            yield from map(events.person, reading.a_list(answer, "users"))
+        try:
+            for answer in self._pages("/api/v2/users", **{"role[]": ["agent", "admin"]}):
+                yield from map(events.person, reading.a_list(answer, "users"))
+        except NotFound:
+            return  # ratings are read without names as well
 
     # --- Ratings ---
 
     def ratings(self, since: datetime, until: datetime, cursor: str) -> Page:
         """Three lists, one after the other; the cursor says in JSON which one and where in it.
 
-        1. The satisfaction ratings, good and bad. 2. The responses to the survey of one to five. An account has one of both
+        1. The responses to the survey of one to five. 2. The satisfaction ratings, good and bad. An account has one of both
         switched on, and may have old ratings of the other, so both are asked; one that says 403 or 404 has none. Both lists
         go by when a rating was offered: one that was answered, changed or taken back later stands outside their window.
         3. For that there is the export of the tickets that changed in the window. Those that carry a rating which was not
         listed are looked up: a survey's by a hundred, a satisfaction rating each by itself, since the ticket tells neither
-        when it was given nor whom it was about. Those that carry none have none any more.
+        when it was given nor whom it was about. Those that are offered one have none any more; of those that say nothing of
+        ratings (`null`: a plan without them) nothing is concluded.
 
         The export holds every ticket that anybody touched, and ten calls a minute are allowed, so a first reading of
         months leaves it out: whatever its lists say is as of now, and nothing is stored yet that could be wrong. The daily run
@@ -140,7 +146,7 @@ class ZendeskClient(Client):
         """
         if not cursor:
             self.listed, self.exported = set(), set()
-        state: dict | None = json.loads(cursor) if cursor else {"part": RATINGS, "answering": []}
+        state: dict | None = json.loads(cursor) if cursor else {"part": SURVEY, "answering": []}
         gathered = _Gathered()
         while state is not None:
             part = state["part"]
@@ -173,9 +179,15 @@ class ZendeskClient(Client):
                 raise
             return self._onward(part, state["answering"], since, until)
         read = events.rating if part == RATINGS else events.survey_rating
-        ratings, unreadable = reading.each(reading.a_list(answer, KEYS[part]), read)
+        items = reading.a_list(answer, KEYS[part])
+        ratings, unreadable = reading.each(items, read)
         gathered.unreadable.extend(unreadable)
-        self._hand_on(self._joined(ratings), gathered)
+        offered = events.offered(items) if part == RATINGS else []
+        tickets = self._tickets(ratings, offered)
+        self._hand_on([_with(one, _told(tickets, one.conversation_id)) for one in ratings], gathered)
+        unrated = [one for one in offered if self._is_unrated(one, tickets.get(one))]
+        surveyed = self._surveyed(unrated) if SURVEY in state["answering"] else {}
+        gathered.withdrawn.extend(one for one in unrated if one not in surveyed)
         gathered.n_pages += 1
         answering = sorted({*state["answering"], part})
         if following := events.following(answer):
@@ -183,8 +195,8 @@ class ZendeskClient(Client):
         return self._onward(part, answering, since, until)
 
     def _onward(self, part, answering, since, until) -> dict | None:
-        if part == RATINGS:
-            return {"part": SURVEY, "answering": answering}
+        if part == SURVEY:
+            return {"part": RATINGS, "answering": answering}
         if not answering:
             raise CredentialsRefused(
                 "Zendesk shows no satisfaction ratings with these credentials: customer satisfaction is switched off, or the "
@@ -196,8 +208,14 @@ class ZendeskClient(Client):
         for rating in ratings:
             known = rating.conversation_id, rating.id, rating.value
             if known not in self.listed:
-                self.listed.add(known)
+                self.listed |= {known, (rating.conversation_id, "", rating.value)}
                 gathered.ratings.append(rating)
+
+    def _is_unrated(self, ticket_id: str, ticket: events.Ticket | None) -> bool:
+        """Whether a ticket that was offered a rating has none: it says so itself, or none was listed where it cannot be asked."""
+        if any((ticket_id, "", value) in self.listed for value in events.ANSWERED):
+            return False
+        return ticket is None or ticket.is_offered
 
     def _export(self, state, since, until, gathered) -> dict | None:
         """A page of tickets that changed, by cursor, or by time where the account knows no cursors. Returns where it goes on."""
@@ -245,7 +263,7 @@ class ZendeskClient(Client):
             elif one.is_rated and RATINGS in answering:
                 if (ticket_id, one.rating_id, one.score) not in self.listed:
                     found.extend(self._rated(one, gathered))
-            elif not one.is_rated and (SURVEY not in answering or ticket_id in asked):
+            elif self._is_unrated(ticket_id, one) and (SURVEY not in answering or ticket_id in asked):
                 gathered.withdrawn.append(ticket_id)
         self._hand_on([rating for rating in found if rating.rated_at <= until], gathered)
 
@@ -288,21 +306,13 @@ class ZendeskClient(Client):
                 return _with(rating, on.conversation)
         if not on.is_rated:
             return None
-        told = {"ticket_id": on.conversation.id, "score": on.score, "id": on.rating_id, "updated_at": None}
-        if on.updated_at:
-            told["updated_at"] = on.updated_at.isoformat()
-        rating = events.rating(told)
+        rating = events.carried(on)
         return rating and _with(rating, on.conversation)
 
-    def _joined(self, ratings) -> list[Rating]:
-        """Ratings with what their tickets tell: channel, times, and an assignee for those that name nobody."""
-        known = self._tickets(ratings)
-        return [_with(one, known.get(one.conversation_id)) for one in ratings]
-
-    def _tickets(self, ratings) -> dict[str, Conversation]:
-        """{id: the ticket's metadata}, a hundred a call; where there is no such call only those that a name is needed from."""
-        wanted = list(dict.fromkeys(one.conversation_id for one in ratings))
-        found: dict[str, Conversation] = {}
+    def _tickets(self, ratings, offered) -> dict[str, events.Ticket]:
+        """{id: ticket} of ratings and offers, a hundred a call. Where there is no such call only those that name nobody."""
+        wanted = list(dict.fromkeys([*(one.conversation_id for one in ratings), *offered]))
+        found: dict[str, events.Ticket] = {}
         for start in range(0, len(wanted) if self.has_bulk else 0, BULK):
             ids = wanted[start : start + BULK]
             try:
@@ -310,11 +320,11 @@ class ZendeskClient(Client):
             except (Forbidden, NotFound):
                 self.has_bulk = False
                 break
-            found |= {one.conversation.id: one.conversation for one in events.tickets(answer)}
+            found |= {one.conversation.id: one for one in events.tickets(answer)}
         if not self.has_bulk:
             for ticket_id in dict.fromkeys(one.conversation_id for one in ratings if not one.person_id):
                 try:
-                    found[ticket_id] = self._ticket(ticket_id).conversation
+                    found[ticket_id] = self._ticket(ticket_id)
                 except (Forbidden, NotFound):
                     continue
         return found
@@ -374,6 +384,10 @@ class ZendeskClient(Client):
             if (place := tuple(following.items())) in seen:
                 raise Garbled("A list of Zendesk goes in circles: a page points back to one that was read.")
             seen.add(place)
+
+
+def _told(tickets: Mapping[str, events.Ticket], ticket_id: str) -> Conversation | None:
+    return tickets[ticket_id].conversation if ticket_id in tickets else None
 
 
 def _with(rating: Rating, conversation: Conversation | None) -> Rating:

@@ -50,6 +50,12 @@ def rating(item: Json) -> Rating | None:
     )
 
 
+def offered(items: list[Json]) -> list[str]:
+    """The tickets of satisfaction ratings that were offered and are not answered (any more)."""
+    told = [item for item in items if isinstance(item, dict) and reading.text(item.get("score"), 20) in UNANSWERED]
+    return [found for item in told if (found := reading.maybe_id(item.get("ticket_id")))]
+
+
 def survey_rating(item: Json) -> Rating | None:
     """A response to the survey; None where it was not answered, or is about something else than a ticket. Raises Malformed.
 
@@ -123,6 +129,10 @@ class Ticket:
     def is_rated(self) -> bool:
         return self.score in ANSWERED
 
+    @property
+    def is_offered(self) -> bool:
+        return self.score in UNANSWERED
+
 
 def ticket(item: Json, solved: Mapping[str, datetime]) -> Ticket:
     """A ticket; `solved` is when tickets were solved last, {id: moment}. Raises Malformed."""
@@ -149,6 +159,15 @@ def ticket(item: Json, solved: Mapping[str, datetime]) -> Ticket:
         requester_id=reading.maybe_id(told.get("requester_id")),
         copied=frozenset(filter(None, map(reading.maybe_id, copied))),
     )
+
+
+def carried(on: Ticket) -> Rating | None:
+    """The satisfaction rating as far as its ticket tells: given when the ticket last changed; without an id it has the ticket's,
+    so that it is known again. Raises Malformed.
+    """
+    rating_id = on.rating_id or f"ticket-{on.conversation.id}"
+    when = on.updated_at.isoformat() if on.updated_at else None
+    return rating({"ticket_id": on.conversation.id, "score": on.score, "id": rating_id, "updated_at": when})
 
 
 def tickets(answer: Json, key: str = "tickets") -> list[Ticket]:
@@ -272,8 +291,11 @@ def following(answer: Json) -> dict[str, str]:
     if isinstance(meta, dict):
         after = meta.get("after_cursor")
         return {"page[after]": after} if meta.get("has_more") is True and isinstance(after, str) and after else {}
-    page = parse_qs(urlsplit(reading.text(told.get("next_page"), 2_000)).query).get("page", [""])[0]
-    return {"page": page} if page.isdecimal() else {}
+    links = told.get("links")
+    address = told.get("next_page") or (links.get("next") if isinstance(links, dict) else None)
+    query = parse_qs(urlsplit(reading.text(address, 2_000)).query)
+    after, page = (query.get(name, [""])[0] for name in ("page[after]", "page"))
+    return {"page[after]": after} if after else {"page": page} if page.isdecimal() else {}
 
 
 # --- Webhooks and limits -----------------------------------------------------------------------------------------------

@@ -92,7 +92,14 @@ class Boundless(Chatwoot):
         return super().responses({name: value for name, value in query.items() if name not in ("since", "until")})
 
 
-@pytest.mark.parametrize("kind", [Careless, Boundless])
+class Repeating(Chatwoot):
+    """Answers every question with one and the same page."""
+
+    def responses(self, query):
+        return [self.response(one) for one in self.world.answered()]
+
+
+@pytest.mark.parametrize("kind", [Careless, Boundless, Repeating])
 def test_a_list_that_heeds_not_what_it_is_asked_is_read_by_page_numbers(settings, kind):
     with serving(kind(small_world())) as desk:
         settings.OUTBOUND_ALLOW = [*settings.OUTBOUND_ALLOW, desk.place]
@@ -129,6 +136,26 @@ def test_found_asks_the_list_for_little(desk):
     (one,) = [asked for asked in desk.asked if asked.path == LIST]
     assert int(one.query["since"]) == int((NOON + timedelta(minutes=6)).timestamp())
     assert (one.query["rating"], one.query["inbox_id"]) == ("1", "3")
+
+
+def test_a_chatwoot_that_does_not_show_its_surveys_is_asked_for_its_list(desk, monkeypatch):
+    whole = Chatwoot.messages
+    monkeypatch.setattr(Chatwoot, "messages", lambda self, t: whole(self, t)[:-1])
+
+    with opened(desk) as client:
+        listed = {rating.conversation_id: rating for rating in ratings(client)}
+        assert client.found("1005").rating == listed["1005"]
+        desk.world.add(replace(desk.world.talks["1005"], answer=None))
+        assert client.found("1005").rating is None
+
+
+def test_a_rating_that_the_list_does_not_show_counts_from_when_it_was_asked_for(desk):
+    desk.weather = [Weather(status(200, []), times=99, when=lambda one: one.path == LIST)]
+
+    with opened(desk) as client:
+        found = client.found("1005").rating
+
+    assert (found.id, found.value, found.rated_at) == ("1005999", "5", NOON + timedelta(minutes=5))
 
 
 @pytest.mark.parametrize("rating", [0, 6, "good", True, [5], 2.5])
@@ -200,6 +227,29 @@ def test_a_reassigned_conversation_says_who_has_it_now(desk):
 
 
 # --- Words -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_known_of_the_conversations_of_a_page_comes_in_one_call(desk):
+    with opened(desk) as client:
+        found = ratings(client)
+
+    assert {(r.conversation_id, r.conversation.opened_at, r.conversation.channel) for r in found} == {
+        (t.id, t.opened_at, "chat") for t in desk.world.talks.values()
+    }
+    searches = [one for one in desk.asked if one.path.endswith("/conversations/filter")]
+    assert len(searches) < len(found)
+
+
+@pytest.mark.parametrize("answer", [status(404), status(500), status(422), status(401), status(200, {"payload": 3})])
+def test_ratings_are_read_where_conversations_cannot_be_searched(desk, answer):
+    desk.weather = [Weather(answer, times=99, when=lambda one: one.path.endswith("/conversations/filter"))]
+
+    with opened(desk) as client:
+        found = ratings(client)
+
+    assert ids(found) == [str(1_000 + i) for i in range(7)]
+    assert {rating.conversation for rating in found} == {None}
+    assert len([one for one in desk.asked if one.path.endswith("/conversations/filter")]) <= 3
 
 
 def test_a_long_conversation_is_read_page_by_page(desk):

@@ -29,6 +29,14 @@ def asked(desk, path):
     return [one for one in desk.asked if one.path == path]
 
 
+def test_a_list_may_come_bare(desk):
+    rows = [survey(one) for one in desk.world.talks.values()]
+    desk.weather = [Weather(status(200, rows), times=9, when=lambda one: one.path == "/api/satisfaction-surveys")]
+
+    with opened(desk) as client:
+        assert len(ratings(client)) == 7
+
+
 def test_the_tickets_of_a_page_are_asked_for_in_one_call(desk):
     with opened(desk) as client:
         found = ratings(client)

@@ -191,6 +191,8 @@ def test_turn_without_words_is_none():
         ({"x-ratelimit-remaining-minute": "7"}, None),
         ({"x-ratelimit-remaining-minute": "0", "x-ratelimit-retry-after": "12"}, 12),
         ({"x-ratelimit-retry-after": "12"}, 12),
+        ({"x-ratelimit-remaining-minute": "1", "x-ratelimit-retry-after": "12"}, 12),
+        ({"x-ratelimit-remaining-minute": "90", "x-ratelimit-retry-after": "12"}, None),
         ({"x-ratelimit-remaining-minute": "0"}, 18),
         ({}, None),
     ],
@@ -290,10 +292,11 @@ def test_answer_without_a_token_is_malformed(desk, body):
 
 
 def test_right_that_is_missing_fetches_no_further_token(desk):
-    desk.has_reports = False
-
-    with opened(desk) as client, pytest.raises(CredentialsRefused, match="Plus or Pro"):
-        pages(client)
+    with opened(desk) as client:
+        list(client.people())
+        desk.has_reports = False
+        with pytest.raises(CredentialsRefused, match="Plus or Pro"):
+            pages(client)
 
     assert n_asked(desk, TOKENS) == 1
 

@@ -270,6 +270,10 @@ def test_what_an_automation_wrote_is_the_system_s():
         ({"meta": {"has_more": True, "after_cursor": None}}, {}),
         ({"next_page": "https://other.example/api/v2/satisfaction_ratings.json?page=2&per_page=100"}, {"page": "2"}),
         ({"next_page": None, "count": 2}, {}),
+        (
+            {"links": {"next": "https://other.example/users?page%5Bafter%5D=xxx&page%5Bsize%5D=9"}},
+            {"page[after]": "xxx"},
+        ),
         ({"next_page": "https://acme.zendesk.com/?page=two"}, {}),
         ({}, {}),
     ],
@@ -501,11 +505,76 @@ def test_a_rating_that_was_withdrawn_from_an_old_ticket_is_told(serve, kind):
     assert [one for page in read for one in page.withdrawn] == ["1001"]
 
 
+def test_a_rating_that_is_listed_as_offered_again_is_withdrawn_unless_its_ticket_says_otherwise(serve):
+    world = small_world(3)
+    world.add(replace(world.talks["1001"], answer=None, updated_at=NOON - timedelta(days=20)))
+    desk = serve(Zendesk(world))
+    with opened(desk) as client:
+        assert [one for page in pages(client) for one in page.withdrawn] == ["1001"]
+
+    own = desk.ticket
+    desk.ticket = lambda talk: own(talk) | {"satisfaction_rating": {"id": 900001, "score": "good"}}
+    with opened(desk) as client:
+        assert [one for page in pages(client) for one in page.withdrawn] == []
+
+
+def test_an_offer_of_the_old_kind_takes_no_answer_to_the_survey_back(serve):
+    world = small_world(2)
+    desk, old = (
+        ZendeskSurvey(world),
+        Zendesk(World(world.people, {k: replace(t, answer=None) for k, t in world.talks.items()})),
+    )
+    own = desk.found
+    desk.found = lambda asked: old.found(asked) if asked.path == "/api/v2/satisfaction_ratings" else own(asked)
+
+    with opened(serve(desk)) as client:
+        read = pages(client)
+    old.server_close()
+
+    assert sorted(one.conversation_id for page in read for one in page.ratings) == ["1000", "1001"]
+    assert [one for page in read for one in page.withdrawn] == []
+
+
+def test_of_a_ticket_that_says_nothing_of_ratings_nothing_is_concluded(serve):
+    desk = Zendesk(old_and_new())
+    own = desk.ticket
+    desk.ticket = lambda talk: own(replace(talk, updated_at=NOON)) | {"satisfaction_rating": None}
+    desk.touched = lambda: [replace(one, updated_at=NOON) for one in desk.world.talks.values()]
+
+    with opened(serve(desk)) as client:
+        read = pages(client)
+
+    assert [one for page in read for one in page.withdrawn] == []
+
+
+def test_a_rating_without_an_id_on_its_ticket_is_known_again(serve):
+    world = old_and_new()
+    world.add(world.talks["1001"].answered(happy=0.0, at=NOON))
+    desk = Zendesk(world)
+    own = desk.ticket
+    desk.ticket = lambda talk: own(talk) | {"satisfaction_rating": {"score": "bad" if talk.id == "1001" else "good"}}
+
+    with opened(serve(desk)) as client:
+        found = {r.conversation_id: r for r in ratings(client)}
+
+    assert (found["1001"].value, found["1001"].id, found["1001"].rated_at) == ("bad", "ticket-1001", NOON)
+    assert found["1003"].id == world.talks["1003"].answer.id
+
+
+def test_ratings_are_read_where_nobody_may_list_people(serve):
+    desk = Zendesk(small_world())
+    desk.missing = ("/api/v2/users",)
+
+    with opened(serve(desk)) as client:
+        assert list(client.people()) == []
+
+
 def test_a_ticket_that_was_deleted_keeps_its_rating(serve):
     world = old_and_new()
     world.add(replace(world.talks["1001"], answer=None, updated_at=NOON))
     desk = serve(Zendesk(world))
     desk.deleted.add("1001")
+    desk.unoffered.add("1001")
 
     with opened(desk) as client:
         assert [page.withdrawn for page in pages(client)] == [()]
@@ -581,12 +650,12 @@ def test_a_long_first_reading_leaves_the_export_out_and_a_short_one_costs_few_qu
     desk = serve(Zendesk(small_world(3)))
     with opened(desk) as client:
         ratings(client, NOON - timedelta(days=180), UNTIL)
-    assert asked_for(desk) == ["satisfaction_ratings", "tickets/show_many", "guide/survey_responses"]
+    assert asked_for(desk) == ["guide/survey_responses", "satisfaction_ratings", "tickets/show_many"]
 
     desk.asked.clear()
     with opened(desk) as client:
         ratings(client)
-    expected = ["satisfaction_ratings", "tickets/show_many", "guide/survey_responses", "incremental/tickets/cursor"]
+    expected = ["guide/survey_responses", "satisfaction_ratings", "tickets/show_many", "incremental/tickets/cursor"]
     assert asked_for(desk) == expected
 
 

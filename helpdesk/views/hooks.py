@@ -31,6 +31,7 @@ BODY_SECONDS = 10  # that a body may take to arrive
 MOST_HELD = 32_000_000  # bytes of all bodies that are arriving or waiting
 MOST_WAITING = 2_000  # hooks
 AT_ONCE = 250  # that one transaction stores
+GATHER = 0.01  # seconds in which others may join: a transaction costs much the same for one as for ten
 MESSAGE_EVERY = 1.0  # seconds, for each connection
 ADDRESS = re.compile(r"/hooks/([a-z]+)/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
@@ -161,6 +162,7 @@ class HooksFirst:
         loop = asyncio.get_running_loop()
         try:
             while self.waiting:
+                await asyncio.sleep(GATHER)
                 batch, self.waiting = self.waiting[:AT_ONCE], self.waiting[AT_ONCE:]
                 answers = await loop.run_in_executor(self.thread, received, [hook for hook, _ in batch])
                 for (_, answered), answer in zip(batch, answers, strict=True):
@@ -183,17 +185,16 @@ class HooksFirst:
 
 
 def received(hooks: list[Hook]) -> list[Answer]:
-    """As `receipts.receive`, in a thread of its own. A database that does not answer now is a hook to be sent again."""
+    """As `receipts.receive`, in a thread of its own, which keeps its connection to the database for as long as that works.
+
+    A database that does not answer now is a hook to be sent again.
+    """
     try:
         return receipts.receive(hooks)
-    except DatabaseError as error:
-        log.error("Hooks could not be stored: %s", type(error).__name__)
-        return [OVERLOADED] * len(hooks)
     except Exception as error:  # whatever it is, nobody waits for ever; its words may be somebody's
         log.error("Hooks could not be stored: %s", type(error).__name__)
-        return [receipts.BROKEN] * len(hooks)
-    finally:
         connections.close_all()
+        return [OVERLOADED if isinstance(error, DatabaseError) else receipts.BROKEN] * len(hooks)
 
 
 def tell_workers(owed: Iterable[uuid.UUID]) -> None:

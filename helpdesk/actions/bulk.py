@@ -7,7 +7,7 @@ come in by the hundred thousand that takes longer than all the rest.
 from collections.abc import Sequence
 from functools import lru_cache
 
-from django.db import connection, models
+from django.db import connection, connections, models
 
 
 def insert(rows: Sequence[models.Model]) -> None:
@@ -18,7 +18,8 @@ def insert(rows: Sequence[models.Model]) -> None:
     for row in rows:
         for field in by_itself:
             field.pre_save(row, add=True)
-    values = [tuple(prepared(getattr(row, name), connection) for name, prepared in columns) for row in rows]
+    itself = connections[connection.alias]  # not the proxy, which looks for it at every value
+    values = [tuple(prepared(getattr(row, name), itself) for name, prepared in columns) for row in rows]
     with connection.cursor() as cursor:
         cursor.executemany(statement, values)
 

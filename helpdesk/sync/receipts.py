@@ -23,7 +23,7 @@ from helpdesk.sync import people
 from helpdesk.vendors import contract, registry
 from helpdesk.vendors.errors import CredentialsRefused, NotFound, RateLimited, VendorError
 
-AT_ONCE = 1_000  # receipts that are worked off together
+AT_ONCE = 5_000  # receipts that are worked off together: the more, the fewer times a list is read
 ONE_BY_ONE = 25  # conversations; of more the list is read first
 OVERLAP = timedelta(minutes=2)  # before the oldest receipt: their clock may be behind ours
 SLICE = timedelta(seconds=20)
@@ -101,21 +101,25 @@ def _read_list(connection, client: contract.Client, waiting: Waiting, until: flo
     since = min(receipt.received_at for receipts in waiting.values() for receipt in receipts) - OVERLAP
     cursor, seen, now = "", {""}, timezone.now()
     while time.monotonic() < until:
+        as_of = timezone.now()
         page = client.ratings(since, now, cursor)
         told = [rating for rating in page.ratings if rating.conversation_id in asked]
         withdrawn = asked & set(page.withdrawn) - {rating.conversation_id for rating in told}
         if told or withdrawn:
-            _store_listed(connection, people.completed(client, told), withdrawn, waiting)
+            completed, fault = people.completed(connection, client, told)
+            _store_listed(connection, completed, withdrawn, waiting, as_of)
+            if fault is not None:
+                raise fault
         cursor = page.cursor
         if cursor in seen:  # the end; or a list that goes in circles, and then the rest is asked for
             return
         seen.add(cursor)
 
 
-def _store_listed(connection, ratings, withdrawn, waiting):
+def _store_listed(connection, ratings, withdrawn, waiting, as_of):
     listed = {rating.conversation_id for rating in ratings} | withdrawn
     with transaction.atomic():
-        refused = {one.id: one.detail for one in arrivals.take_in(connection, ratings, withdrawn).refused}
+        refused = {one.id: one.detail for one in arrivals.take_in(connection, ratings, withdrawn, as_of=as_of).refused}
         done = [receipt for about in listed for receipt in waiting.pop((about, ""), ())]
         if done:
             _settle(done, "Read with the list of ratings." + (f" {len(refused)} refused." if refused else ""))
@@ -126,10 +130,13 @@ def _ask_one_by_one(connection, client: contract.Client, waiting: Waiting, until
     for about, receipts in list(waiting.items()):
         if time.monotonic() > until:
             return
+        as_of = timezone.now()
         rating_id = next((one.rating_id for one in reversed(receipts) if one.rating_id), "")
         try:
             told = client.found(about[0], rating_id)
-            ratings = people.completed(client, [told.rating]) if told.rating else []
+            ratings, fault = people.completed(connection, client, [told.rating] if told.rating else [])
+            if fault is not None:
+                raise fault
         except NotFound:
             _settle(waiting.pop(about), "The helpdesk has no such conversation.")
             continue
@@ -144,7 +151,7 @@ def _ask_one_by_one(connection, client: contract.Client, waiting: Waiting, until
         faults = 0
         with transaction.atomic():
             withdrawn = [] if ratings else [told.conversation.id]
-            taken = arrivals.take_in(connection, ratings, withdrawn)
+            taken = arrivals.take_in(connection, ratings, withdrawn, as_of=as_of)
             _settle(waiting.pop(about), _outcome(taken, bool(ratings)))
 
 

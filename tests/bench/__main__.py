@@ -9,10 +9,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 from tests.bench import (  # noqa: E402  models can be imported only now
+    backfill,
     conversation,
     decisions,
     drawer,
     exchange,
+    hooks,
     imports,
     knowledge,
     late,
@@ -29,6 +31,7 @@ PARTS = {
     for part in (
         startup,
         imports,
+        backfill,
         exchange,
         sweep,
         late,
@@ -40,6 +43,7 @@ PARTS = {
         streams,
         tokens,
         decisions,
+        hooks,
     )
 }
 

@@ -8,7 +8,7 @@ from itertools import count
 from tests.desks.server import Answer, Asked, Desk
 from tests.desks.world import Person, Said, Talk
 
-CREDENTIALS = {"email": "admin@desk.example", "api_key": "right", "webhook_secret": "a long random text"}
+CREDENTIALS = {"email": "admin@desk.example", "api_key": "right", "webhook_secret": "a-long-random-text"}
 BUCKET = 40
 
 

@@ -170,7 +170,7 @@ def test_card_tells_how_far_the_first_reading_is(client, owner):
     HelpdeskSync.objects.filter(kind="backfill").update(total=3_000)
     told = card(client)
 
-    assert (known.state, known.asks_again) == ("reading", 1)
+    assert (known.state, known.asks_again, known.n_kept) == ("reading", 1, None)
     assert (known.backfill.percent, told.backfill.percent) == (75, 25)
     told_order = [connections_page.Reading(known.backfill.sync, oldest_first=order).percent for order in (False, None)]
     assert told_order == [25, None]

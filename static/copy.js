@@ -29,9 +29,18 @@
     }
   }
 
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.hidden = false;
-    document.getElementById(button.dataset.copy).addEventListener("focus", (event) => event.target.select?.());
-    button.addEventListener("click", () => copy(button));
+  /* Parts of a page come later, or once more. */
+  function offer() {
+    for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
   }
+
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-copy]");
+    if (button) copy(button);
+  });
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.id && document.querySelector(`[data-copy="${CSS.escape(target.id)}"]`)) target.select?.();
+  });
+  document.addEventListener("htmx:after:swap", offer);
+  offer(); // deferred: the page is read by now
 })();

@@ -98,7 +98,7 @@ def lasting(request, django_db_setup, django_db_blocker):
     world to a test hands out a copy, so that nothing set on an object outlives the test either.
     """
     module = [item for item in request.session.items if item.path == request.path]
-    assert not any("transactional_db" in item.fixturenames for item in module), "what is committed cannot be taken back"
+    assert not any(commits(item) for item in module), "what is committed cannot be taken back"
     with django_db_blocker.unblock():
         around = transaction.atomic()
         around._from_testcase = True  # as those of the tests: a durable block may begin in it
@@ -112,6 +112,12 @@ def lasting(request, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         transaction.set_rollback(True)
         around.__exit__(None, None, None)
+
+
+def commits(item):
+    """Whether a test asks for a database without a transaction around it."""
+    marker = item.get_closest_marker("django_db")
+    return "transactional_db" in item.fixturenames or bool(marker and marker.kwargs.get("transaction"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from helpdesk import scales, times
+from helpdesk.actions import mapping
 from helpdesk.actions.days import Days, enter
 from helpdesk.actions.ratings import Batch, Outcome
 from helpdesk.models import HelpdeskAgent, HelpdeskConnection, Rating
@@ -84,6 +85,7 @@ def known_people(connection: HelpdeskConnection, ids: Iterable[str]) -> dict[str
             for one in sorted(missing)
         ]
         HelpdeskAgent.objects.bulk_create(new, ignore_conflicts=True)
+        mapping.recognise()
         found |= {row.external_id: row for row in rows.filter(external_id__in=missing)}
     return found
 

@@ -106,15 +106,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Card:
-    """One connection and everything that is said of it."""
+    """One connection and everything that is said of it. What it gave is not counted while its first reading runs, for the page
+    asks for that every second."""
 
     connection: HelpdeskConnection
     vendor: Vendor
     readings: dict[str, Reading]
     test: TestPart
     last_event: WebhookReceipt | None
-    n_credited: int
-    n_kept: int
+    n_credited: int | None
+    n_kept: int | None
     n_people: int
     n_unmapped: int
     n_crediting: int
@@ -233,7 +234,8 @@ def load(member, connection_id=None) -> list[Card]:
     tests = _newest(ConnectionTest.objects.select_related("asked_by__user"), ids, "-asked_at")
     events = _newest(WebhookReceipt.objects.defer("items"), ids, "-received_at")
     people = _people(ids)
-    credited = _ratings(member.workspace_id, [one.source for one in found])
+    at_rest = [one.source for one in found if not (one.is_active and _reads_first(syncs[one.pk]))]
+    credited = _ratings(member.workspace_id, at_rest)
     versions = _versions(ids)
     return [
         Card(
@@ -242,8 +244,8 @@ def load(member, connection_id=None) -> list[Card]:
             readings=syncs[one.pk],
             test=_test(tests.get(one.pk), versions[one.pk]),
             last_event=events.get(one.pk),
-            n_credited=credited[one.source][True],
-            n_kept=credited[one.source][False],
+            n_credited=credited[one.source][True] if one.source in at_rest else None,
+            n_kept=credited[one.source][False] if one.source in at_rest else None,
             n_people=people[one.pk]["n"],
             n_unmapped=people[one.pk]["unmapped"],
             n_crediting=people[one.pk]["crediting"],
@@ -251,6 +253,10 @@ def load(member, connection_id=None) -> list[Card]:
         )
         for one in found
     ]
+
+
+def _reads_first(readings):
+    return Kind.BACKFILL in readings and readings[Kind.BACKFILL].sync.is_running
 
 
 def _newest(rows, ids, order):

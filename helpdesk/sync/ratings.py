@@ -29,7 +29,7 @@ from helpdesk.vendors.errors import CredentialsRefused, Garbled, NotFound, NotUn
 Kind = HelpdeskSync.Kind
 
 SLICE = timedelta(seconds=20)
-BATCH = 500  # ratings that one transaction stores, where pages are smaller
+BATCH = 1_000  # ratings that one transaction stores, where pages are smaller
 STORED_EVERY = 1.0  # seconds, where a helpdesk is slow: what was read is seen, and stays when the worker dies
 OVERLAP = timedelta(hours=1)  # that is read again each time: lists of vendors run behind, and clocks differ
 RECONCILED = timedelta(days=14)  # that the daily look goes through again

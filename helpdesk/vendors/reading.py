@@ -86,6 +86,11 @@ def maybe_moment(value: Any) -> datetime | None:
     return found if FIRST <= found <= datetime.now(UTC) + AHEAD else None
 
 
+def ended(closed_at: datetime | None, opened_at: datetime | None) -> datetime | None:
+    """When a conversation ended, None where that would be before it began: imports from elsewhere say such things."""
+    return None if closed_at and opened_at and closed_at < opened_at else closed_at
+
+
 def iso(moment: datetime) -> str:
     """A time as vendors take it: ISO 8601 in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 from tests.bench import (  # noqa: E402  models can be imported only now
+    backfill,
     conversation,
     decisions,
     drawer,
@@ -30,6 +31,7 @@ PARTS = {
     for part in (
         startup,
         imports,
+        backfill,
         exchange,
         sweep,
         late,

@@ -17,7 +17,7 @@ def section(title):
     return re.split(r"^#+ ", DOC.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.M)[0]
 
 
-@pytest.mark.parametrize("vendor", VENDORS.values(), ids=str)
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS.keys())
 def test_steps_of_a_vendor_are_those_of_its_page(vendor):
     words = section(vendor.label if vendor.reads else GENERIC)
 
@@ -27,7 +27,7 @@ def test_steps_of_a_vendor_are_those_of_its_page(vendor):
     ]
 
 
-@pytest.mark.parametrize("vendor", VENDORS.values(), ids=str)
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS.keys())
 def test_command_of_a_vendor_names_its_fields(vendor):
     (command,) = re.findall(
         rf"`manage\.py connect {vendor.name} --workspace SLUG (.*?)`",

@@ -11,7 +11,7 @@ from agents import work
 from helpdesk import actions
 from helpdesk.actions import connections
 from helpdesk.management.commands import sync as command
-from helpdesk.models import HelpdeskSync, Rating, RatingDay
+from helpdesk.models import HelpdeskSync, Rating, RatingDay, WebhookReceipt
 from helpdesk.sync import ratings
 from tests import factories
 from tests.desks import server
@@ -145,6 +145,20 @@ def test_unknown_and_ambiguous_names_and_paused_connections(desk, owner, setting
     code, _, err = sync("zendesk")
     assert code == 2
     assert str(connection.pk) in err
+
+
+def test_webhooks_that_wait_are_worked_off(desk, owner, settings):
+    connection = connected(desk, owner, settings, backfill_days=0)
+    later = timezone.now() + timedelta(hours=1)
+    of_it = {"workspace": owner.workspace, "connection": connection}
+    WebhookReceipt.objects.create(
+        **of_it, event_id="1", event="rated", conversation_id="1003", next_try_at=later, attempts=3, last_error="500"
+    )
+
+    assert sync("zendesk")[::2] == (0, "")
+
+    assert list(Rating.objects.values_list("conversation__external_id", flat=True)) == ["1003"]
+    assert WebhookReceipt.objects.get().done_at is not None
 
 
 def test_what_cannot_be_taken_is_listed(desk, owner, settings):

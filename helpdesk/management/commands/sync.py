@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from django.core.management.base import BaseCommand, CommandError
 
+from agents import work
 from helpdesk.actions import connections, mapping
 from helpdesk.management.progress import SHOWN, Bar
-from helpdesk.models import HelpdeskAgent, HelpdeskConnection, HelpdeskSync
-from helpdesk.sync import ratings
+from helpdesk.models import HelpdeskAgent, HelpdeskConnection, HelpdeskSync, WebhookReceipt
+from helpdesk.sync import ratings, receipts
 from helpdesk.vendors.errors import CredentialsRefused, RateLimited
 from helpdesk.vendors.registry import VENDORS
 
@@ -75,6 +76,7 @@ class Command(BaseCommand):
             backfill = self._through(connection, Kind.BACKFILL)
             recent = self._through(connection, Kind.RECENT, anew=True)
             self._tell(connection, [one for one in (backfill, recent) if one is not None])
+        self._follow_hooks(connection)
         self._credit(connection)
 
     def _through(self, connection, kind, *, anew=False) -> HelpdeskSync | None:
@@ -105,6 +107,15 @@ class Command(BaseCommand):
         if tries >= TRIES:
             raise Failed(sync.last_error or "Another process reads it.")
         time.sleep(min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE))
+
+    def _follow_hooks(self, connection):
+        """Work off what webhooks told of, those that were put off too."""
+        waiting = WebhookReceipt.objects.owed().filter(connection=connection)
+        work.owe_all_again(waiting)
+        receipts.run(connection.pk)
+        left = waiting.count()
+        if left:
+            self.stderr.write(f"{connection}: {left:,} webhooks wait still.")
 
     def _credit(self, connection):
         """Ratings of those who were recognised meanwhile go to their agents now, not when a worker comes by."""

@@ -69,7 +69,7 @@ def person(item: Json, kind: str = "user") -> Person:
 def conversation(item: Json) -> Conversation:
     """A conversation without its words. When it was closed is not told. Raises Malformed."""
     told = reading.an_object(item, "A conversation")
-    meta = told.get("meta") if isinstance(told.get("meta"), dict) else {}
+    meta = reading.maybe_object(told.get("meta"))
     status = reading.text(told.get("status"))
     return Conversation(
         id=reading.an_id(told.get("id"), "A conversation"),

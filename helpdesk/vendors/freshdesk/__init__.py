@@ -4,7 +4,8 @@ from helpdesk.vendors.contract import Address, Field, Vendor
 from helpdesk.vendors.freshdesk import events
 from helpdesk.vendors.freshdesk.client import FreshdeskClient
 
-BODY = '{"event": "rated", "id": "{{ticket.id}}", "ticket_id": "{{ticket.id}}"}'
+# Rules have no id of an event to give: when the ticket changed last tells a second rating from the first sent again.
+BODY = '{"event": "rated", "id": "{{ticket.id}} {{ticket.modified_on}}", "ticket_id": "{{ticket.id}}"}'
 
 VENDOR = Vendor(
     name="freshdesk",

@@ -76,11 +76,12 @@ def conversation(item: Json) -> Conversation:
     stats = reading.maybe_object(told.get("stats"))
     status = _whole(told.get("status"))
     is_open = None if status is None else status not in ENDED
+    opened_at = reading.maybe_moment(told.get("created_at"))
     closed_at = reading.maybe_moment(stats.get("closed_at")) or reading.maybe_moment(stats.get("resolved_at"))
     return Conversation(
         id=reading.an_id(told.get("id"), "The ticket"),
-        opened_at=reading.maybe_moment(told.get("created_at")),
-        closed_at=None if is_open else closed_at,
+        opened_at=opened_at,
+        closed_at=None if is_open else reading.ended(closed_at, opened_at),
         is_open=is_open,
         channel=CHANNELS.get(_source(told), ""),
         assignee_id=reading.maybe_id(told.get("responder_id")),
@@ -186,7 +187,10 @@ def verify(body: bytes, headers: Mapping[str, str], secret: str, now: datetime) 
 
 
 def hint(body: Json, headers: Mapping[str, str]) -> Hint:
-    """The body that the automation rule is told to send, {event, id, ticket_id}. Raises Malformed."""
+    """The body that the automation rule is told to send, {event, id, ticket_id}. Raises Malformed.
+
+    https://support.freshdesk.com/support/solutions/articles/132589-using-webhooks-in-automation-rules
+    """
     told = reading.an_object(body, "The event")
     ticket_id = reading.an_id(told.get("ticket_id"), "The ticket of the event")
     event = reading.text(told.get("event"), 100)

@@ -11,14 +11,14 @@ VENDOR = Vendor(
         Field(
             "webhook_secret",
             "Signing secret",
-            "A long random text that you make up, for example with “openssl rand -hex 32”. Your desk signs with it.",
+            "A long random text without spaces that you make up, such as “openssl rand -hex 32” makes. Your desk signs with it.",
         ),
     ),
     client=None,
     verify=events.verify,
     hint=events.hint,
     set_up=(
-        "Make up a long random text, give it to your desk and put it in here as the signing secret.",
+        "Make up a long random text without spaces, give it to your desk and put it in here as the signing secret.",
         "Let your desk send a POST with JSON to {webhook} whenever a customer rated a conversation.",
         'The body is {"id": …, "items": […]}: an id that is new for each request and the same when it is sent again, and '
         "rows as POST /ratings of the API takes them.",

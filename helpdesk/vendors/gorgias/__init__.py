@@ -19,7 +19,7 @@ VENDOR = Vendor(
         Field(
             "webhook_secret",
             "Webhook secret",
-            "A long random text that you make up. Gorgias sends it along in the header X-Touchline-Secret.",
+            "A long random text without spaces that you make up. Gorgias sends it along in the header X-Touchline-Secret.",
             is_required=False,
         ),
     ),
@@ -32,7 +32,7 @@ VENDOR = Vendor(
         "Sign in to Gorgias as an admin. The address is that of your helpdesk, such as https://acme.gorgias.com.",
         "Open Settings › Account › REST API. Copy your email and the API key; if there is no key yet, choose “Create API key”.",
         "Make sure that surveys are sent: Settings › Productivity › Satisfaction survey.",
-        "So that ratings arrive at once (else within minutes), make up a long random text: the webhook secret. Put it in here.",
+        "So that ratings arrive at once (else within minutes), make up a long random text without spaces and put it in here.",
         "In Gorgias open Settings › App store › HTTP integration, add one with the trigger “Ticket updated”, the method POST "
         "and the URL {webhook}.",
         "Add the header X-Touchline-Secret with your secret as its value, and as JSON body: "

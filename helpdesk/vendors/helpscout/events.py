@@ -88,10 +88,11 @@ def conversation(item: Json) -> Conversation:
     told = reading.an_object(item, "The conversation")
     assignee = reading.maybe_object(told.get("assignee"))
     status = reading.text(told.get("status")).lower()
+    opened_at, closed_at = (reading.maybe_moment(told.get(key)) for key in ("createdAt", "closedAt"))
     return Conversation(
         id=reading.an_id(told.get("id"), "The conversation"),
-        opened_at=reading.maybe_moment(told.get("createdAt")),
-        closed_at=None if status in OPEN else reading.maybe_moment(told.get("closedAt")),
+        opened_at=opened_at,
+        closed_at=None if status in OPEN else reading.ended(closed_at, opened_at),
         is_open=True if status in OPEN else False if status in ENDED else None,
         channel=_channel(told),
         assignee_id=reading.maybe_id(assignee.get("id")),

@@ -52,6 +52,7 @@ class _Gathered:
 
 class ZendeskClient(Client):
     page_size = 100
+    oldest_first = True
     rest = events.rest
 
     def __init__(self, wire, credentials: Mapping[str, str]):

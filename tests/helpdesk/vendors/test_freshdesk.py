@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import transaction
 
 from helpdesk.actions import arrivals
 from helpdesk.models import Conversation as ConversationRow
@@ -102,6 +103,12 @@ def test_resolved_and_closed_tickets_ended_when_that_was_said(status):
     told = events.conversation(payload("freshdesk", "ticket_1") | {"status": status})
 
     assert (told.is_open, told.closed_at) == (False, datetime(2020, 7, 24, 15, 35, 21, tzinfo=UTC))
+
+
+def test_ticket_that_ended_before_it_began_has_no_end():
+    stats = {"closed_at": "2015-01-01T00:00:00Z", "resolved_at": None}
+
+    assert events.conversation(payload("freshdesk", "ticket_1") | {"status": 5, "stats": stats}).closed_at is None
 
 
 def test_agents_are_known_by_their_contact_also_where_the_address_was_never_confirmed():
@@ -395,8 +402,10 @@ def test_rating_that_is_changed_back_and_forth_and_withdrawn_counts_as_it_is_now
         now = told.answered(happy=happy, at=NOON + timedelta(hours=step)) if happy is not None else None
         desk.world.add(now or replace(told, answer=None))
         with registry.open_client(connection) as client:
-            for _ in range(2):
-                arrivals.found(connection, client.found("1001"))
+            told_twice = [client.found("1001") for _ in range(2)]
+        for one in told_twice:
+            with transaction.atomic():
+                arrivals.found(connection, one)
         counting = RatingRow.objects.counting().filter(conversation__external_id="1001")
         seen.append(list(counting.values_list("value", flat=True)))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import transaction
 
 from helpdesk.actions import arrivals
 from helpdesk.models import HelpdeskConnection
@@ -146,6 +147,12 @@ def test_conversation_that_is_open_has_no_end(told, is_open, closed):
     item = {"id": 5, "number": 1, "type": "chat", "status": told, "closedAt": "2026-03-02T12:00:00Z", "assignee": None}
 
     assert events.conversation(item) == Conversation("5", None, NOON if closed else None, is_open, "chat")
+
+
+def test_conversation_that_ended_before_it_began_has_no_end():
+    item = {"id": 5, "status": "closed", "createdAt": "2026-03-02T12:00:00Z", "closedAt": "2026-03-01T12:00:00Z"}
+
+    assert events.conversation(item) == Conversation("5", NOON, None, is_open=False)
 
 
 def test_teams_are_nobody_and_system_users_are_bots():
@@ -469,9 +476,11 @@ def test_webhook_and_report_tell_of_the_same_rating_once(desk, owner, settings):
         desk.world.add(told.answered(happy=happy, at=NOON + timedelta(hours=step)))
         hint = events.hint(rating(desk.world.talks["1001"]), {})
         with registry.open_client(connection) as client:
-            arrivals.found(connection, client.found(hint.conversation_id, hint.rating_id))
-            listed = ratings(client)
-        arrivals.take_in(connection, listed)
+            found, listed = client.found(hint.conversation_id, hint.rating_id), ratings(client)
+        with transaction.atomic():
+            arrivals.found(connection, found)
+        with transaction.atomic():
+            arrivals.take_in(connection, listed)
         counting = RatingRow.objects.counting().filter(conversation__external_id="1001")
         seen.append((list(counting.values_list("value", flat=True)), RatingRow.objects.count()))
 

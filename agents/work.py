@@ -47,6 +47,10 @@ class OwedQuerySet(models.QuerySet):
     def owed(self):
         return self.filter(next_try_at__isnull=False)
 
+    def takeable(self):
+        """What a worker may take once it is due; kinds whose rows can wait for something else leave those out."""
+        return self.owed()
+
     def due(self, at=None):
         """Owed, its time has come, and nobody holds it."""
         at = at or timezone.now()

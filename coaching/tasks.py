@@ -99,7 +99,7 @@ def read_helpdesks():
     """Ask which connections are to be read, which hooks came, and who was mapped meanwhile, and send them out."""
     connections.owe_due()
     mapping.recognise()
-    _send(read_ratings, HelpdeskSync.objects.readable().due())
+    _send(read_ratings, HelpdeskSync.objects.takeable().due())
     for connection_id in receipts.owing()[:AT_ONCE]:
         follow_hooks.apply_async([str(connection_id)], expires=LOOK_SECONDS)
 

@@ -7,7 +7,7 @@ from django.http import JsonResponse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from agents.work import Owed, OwedQuerySet
+from agents.work import Owed
 from config.celery import app
 
 
@@ -29,7 +29,7 @@ def _database():
         connection.ensure_connection()
         now = timezone.now()
         dues = [
-            OwedQuerySet(model).due(now).aggregate(first=Min("next_try_at"))["first"]
+            model._default_manager.takeable().due(now).aggregate(first=Min("next_try_at"))["first"]
             for model in apps.get_models()
             if issubclass(model, Owed)
         ]

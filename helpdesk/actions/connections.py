@@ -215,9 +215,11 @@ def _checked(vendor: Vendor, source, base_url, credentials, backfill_days, store
         kept = {}
     told = {}
     for field in vendor.fields:
-        value = "".join(str(credentials.get(field.name, "")).split()) or kept.get(field.name, "")
+        value = str(credentials.get(field.name, "")).strip() or kept.get(field.name, "")
         if len(value) > LONGEST_VALUE or not all("!" <= letter <= "~" for letter in value):
-            wrong[field.name] = f"It has at most {LONGEST_VALUE:,} letters, digits and signs, without accents."
+            wrong[field.name] = (
+                f"It has at most {LONGEST_VALUE:,} letters, digits and signs, without blanks and accents."
+            )
         elif field.is_required and not value:
             wrong[field.name] = (
                 KEPT_FOR_ANOTHER if stored is not None and stored.secrets and not kept else "It is missing."

@@ -136,5 +136,5 @@ def _is_storable(text: str, limit: int) -> bool:
 
 def owing() -> list[uuid.UUID]:
     """The connections for which receipts are due, the longest waiting first."""
-    due = WebhookReceipt.objects.readable().due().values("connection_id")
+    due = WebhookReceipt.objects.takeable().due().values("connection_id")
     return list(due.annotate(first=Min("next_try_at")).order_by("first").values_list("connection_id", flat=True))

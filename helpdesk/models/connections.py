@@ -94,7 +94,7 @@ class HelpdeskConnection(models.Model):
 
 
 class HelpdeskSyncQuerySet(Scoped, work.OwedQuerySet):
-    def readable(self):
+    def takeable(self):
         """Those of connections that are read at all, and that nobody reads just now: one worker at a time for each helpdesk.
 
         What a paused one owes waits for it.
@@ -241,7 +241,7 @@ class HelpdeskAgent(work.Owed):
 
 
 class WebhookReceiptQuerySet(Scoped, work.OwedQuerySet):
-    def readable(self):
+    def takeable(self):
         return self.owed().filter(connection__state=HelpdeskConnection.State.ACTIVE)
 
 

@@ -40,7 +40,7 @@ def run(connection_id) -> int:
     """Work off what is due of one connection, for about SLICE. Returns how many receipts were held."""
     until, n_held = time.monotonic() + SLICE.total_seconds(), 0
     while time.monotonic() < until:
-        held = work.claim_all(WebhookReceipt.objects.readable().filter(connection=connection_id), AT_ONCE)
+        held = work.claim_all(WebhookReceipt.objects.takeable().filter(connection=connection_id), AT_ONCE)
         if not held:
             break
         n_held += len(held)

@@ -285,7 +285,7 @@ def _send(connection):
     """Tell workers of what the connection owes by now; a message that is lost is sent again by the clock."""
     for pk in ConnectionTest.objects.unfinished().due().filter(connection=connection).values_list("pk", flat=True):
         work.start_soon(test_connection, str(pk))
-    for pk in HelpdeskSync.objects.readable().due().filter(connection=connection).values_list("pk", flat=True):
+    for pk in HelpdeskSync.objects.takeable().due().filter(connection=connection).values_list("pk", flat=True):
         work.start_soon(read_ratings, str(pk))
 
 

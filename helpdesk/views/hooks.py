@@ -1,9 +1,8 @@
 """Where helpdesks send their webhooks: `/hooks/VENDOR/CONNECTION_ID`. No session, no member: each proves itself.
 
-`HooksFirst` serves them ahead of Django. Django's own way would put a large body into a temporary file before anybody is
-asked, and takes several times as long for each. Hooks that arrive while others are being stored wait and are stored together,
-in one transaction, by one thread: however many arrive at once, the database sees one writer. More than fits is refused with
-503, which every helpdesk sends again; memory stays bounded. `hook` answers the same where the product is served without it.
+`HooksFirst` serves them ahead of Django, which would put a large body into a temporary file before anybody is asked. Hooks
+that arrive while others are being stored wait and are stored together, in one transaction, by one thread: however many arrive
+at once, the database sees one writer. More than fits is refused with 503, which every helpdesk sends again; memory stays bounded. `hook` answers the same where the product is served without it.
 """
 
 import asyncio

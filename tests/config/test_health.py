@@ -9,6 +9,8 @@ from kombu import Connection
 from coaching.models import Sweep
 from config import health
 from config.celery import app
+from helpdesk.actions import connections
+from helpdesk.models import WebhookReceipt
 from tests import factories
 
 
@@ -28,6 +30,22 @@ def test_ready_tells_the_age_of_the_oldest_due_row(client):
     Sweep.objects.create(workspace=factories.workspace(), next_try_at=timezone.now() - timedelta(minutes=5))
 
     assert client.get("/health/ready").json()["oldestOwedSeconds"] in range(300, 310)
+
+
+@pytest.mark.django_db
+def test_ready_does_not_count_what_waits_for_a_paused_helpdesk(client, owner):
+    connection = connections.connect(owner.workspace, vendor="generic", credentials={"webhook_secret": "whs"}, by=owner)
+    WebhookReceipt.objects.create(
+        workspace=owner.workspace,
+        connection=connection,
+        event_id="1",
+        next_try_at=timezone.now() - timedelta(minutes=5),
+    )
+    assert client.get("/health/ready").json()["oldestOwedSeconds"] >= 300
+
+    connections.pause(connection, by=owner)
+
+    assert client.get("/health/ready").json()["oldestOwedSeconds"] == 0
 
 
 @pytest.mark.queue

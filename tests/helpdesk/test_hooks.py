@@ -167,7 +167,7 @@ def test_a_connection_that_is_not_read_keeps_what_comes(send, connection, state)
 
     assert send(address(connection), body, signed(body)).status == 200
     assert WebhookReceipt.objects.owed().count() == 1
-    assert WebhookReceipt.objects.readable().count() == 0
+    assert WebhookReceipt.objects.takeable().count() == 0
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])

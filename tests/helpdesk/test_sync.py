@@ -220,7 +220,7 @@ def test_credentials_refused_after_new_ones_were_given_refuse_nothing(desk, owne
 def test_one_worker_at_a_time_reads_a_helpdesk(desk, owner, settings):
     connection = connected(desk, owner, settings, **LONG)
     backfill = HelpdeskSync.objects.get(connection=connection, kind="backfill")
-    held = work.claim(HelpdeskSync.objects.readable(), backfill.pk)
+    held = work.claim(HelpdeskSync.objects.takeable(), backfill.pk)
 
     assert read(connection, "recent") is None
     work.put_off(held, error="", pause=timedelta(0))

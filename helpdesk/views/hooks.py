@@ -2,7 +2,8 @@
 
 `HooksFirst` serves them ahead of Django, which would put a large body into a temporary file before anybody is asked. Hooks
 that arrive while others are being stored wait and are stored together, in one transaction, by one thread: however many arrive
-at once, the database sees one writer. More than fits is refused with 503, which every helpdesk sends again; memory stays bounded. `hook` answers the same where the product is served without it.
+at once, the database sees one writer. More than fits is refused with 503, which every helpdesk sends again, so memory stays
+bounded. `hook` answers the same where the product is served without it.
 """
 
 import asyncio

@@ -36,13 +36,16 @@ AGENT = ("agent", admin.RelatedOnlyFieldListFilter)
 
 
 def connections_shown(request):
-    """Which model answers each workspace, and when it last worked."""
+    """Which model answers each workspace, which helpdesks are read, and when that last worked."""
     workspaces = Workspace.objects.all() if request.user.is_superuser else Workspace.objects.filter(pk__in=led(request))
     if not request.user.is_superuser and not led(request):
         raise PermissionDenied("The back office shows the rows of workspaces that you lead, and you lead none.")
     asked = request.GET.get("q", "").strip()[:200].replace("\0", "")
-    found, more = connections_page.load(workspaces.filter(name__icontains=asked) if asked else workspaces)
-    context = {"title": "Connections", "connections": found, "more": more, "asked": asked}
+    workspaces = workspaces.filter(name__icontains=asked) if asked else workspaces
+    found, more = connections_page.load(workspaces)
+    helpdesks, more_helpdesks = connections_page.helpdesks(workspaces)
+    context = {"title": "Connections", "connections": found, "helpdesks": helpdesks, "asked": asked}
+    context["more"] = more or more_helpdesks
     return TemplateResponse(request, "admin/connections.html", admin.site.each_context(request) | context)
 
 

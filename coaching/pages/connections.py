@@ -1,16 +1,17 @@
-"""What Connections in the back office shows: the model of each workspace, when it last worked and when it last failed."""
+"""What Connections in the back office shows: the models and helpdesks of workspaces, when each last worked and last failed."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Max, OuterRef, Subquery
 
 from coaching import llm
 from coaching.actions import connections
 from coaching.models import ModelConnection, ModelTest, Turn
+from helpdesk.models import HelpdeskConnection, HelpdeskSync, WebhookReceipt
 
-MOST = 50  # workspaces on the page; the rest is found by the search
+MOST = 50  # workspaces, and helpdesks, on the page; the rest is found by the search
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,25 @@ def load(workspaces):
     known = ModelConnection.objects.filter(workspace__in=rows[:MOST]).defer("key")
     own = {one.workspace_id: one for one in known}
     return [_connection(row, own.get(row.pk)) for row in rows[:MOST]], len(rows) > MOST
+
+
+def helpdesks(workspaces):
+    """The connections to helpdesks of the workspaces of a queryset, by workspace and source, and whether there are more.
+
+    Each with `read_at`, when its ratings were last read to the end, `broke_at` and `broke_by`, when and how a try last went
+    wrong, and `heard_at`, when its last webhook came. One query.
+    """
+    broken = HelpdeskSync.objects.filter(connection=OuterRef("pk"), failed_at__isnull=False).order_by("-failed_at")
+    heard = WebhookReceipt.objects.filter(connection=OuterRef("pk")).order_by("-received_at")
+    rows = HelpdeskConnection.objects.filter(workspace__in=workspaces).select_related("workspace").defer("secrets")
+    found = rows.annotate(
+        read_at=Max("syncs__finished_at"),
+        broke_at=Subquery(broken.values("failed_at")[:1]),
+        broke_by=Subquery(broken.values("last_error")[:1]),
+        heard_at=Subquery(heard.values("received_at")[:1]),
+    )
+    shown = list(found.order_by("workspace__name", "source", "pk")[: MOST + 1])
+    return shown[:MOST], len(shown) > MOST
 
 
 def _connection(row, own):

@@ -14,7 +14,8 @@ from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack
 from agents.models import Member
 from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
-from helpdesk.models import TimeZoneChange
+from helpdesk.models import HelpdeskConnection, HelpdeskSync, TimeZoneChange
+from tests import factories
 from tests.admin.conftest import furnish
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +193,26 @@ def test_connections_tell_the_last_success_and_the_last_failure(client, ours, op
 
     assert (one.workspace, one.model, one.how) == (ours, "Ours-model", "its own, at api.anthropic.com")
     assert (one.succeeded_as, one.failed_as, one.why) == ("a test", "an answer of the coach", "The service refused.")
+
+
+def desk(workspace, source):
+    return HelpdeskConnection.objects.create(workspace=workspace, vendor="zendesk", source=source)
+
+
+def test_connections_tell_when_a_helpdesk_was_last_read_and_why_it_failed(client, ours, operator):
+    now = timezone.now()
+    read = desk(ours, "desk-read")
+    HelpdeskSync.objects.create(workspace=ours, connection=read, kind="recent", finished_at=now, next_try_at=None)
+    broken = desk(ours, "desk-broken")
+    HelpdeskSync.objects.create(
+        workspace=ours, connection=broken, kind="recent", failed_at=now, last_error="Zendesk did not answer in time."
+    )
+    desk(factories.workspace(name="Of others"), "desk-of-others")
+
+    response = client.get("/admin/connections/", {"q": ours.name})
+
+    shown = {one.source: (one.read_at, one.broke_at, one.broke_by) for one in response.context["helpdesks"]}
+    assert shown["desk-read"] == (now, None, None)
+    assert shown["desk-broken"] == (None, now, "Zendesk did not answer in time.")
+    assert "desk-of-others" not in shown
+    assert "did not answer in time" in response.content.decode()

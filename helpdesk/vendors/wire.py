@@ -34,6 +34,7 @@ MOST_BYTES = 32_000_000  # of one answer
 TIMEOUT = httpx2.Timeout(30, connect=10)
 CALL_SECONDS = 90  # an answer that drips in for longer is given up
 TRIES = 3  # of one call, while nothing but the network or the server is at fault
+RETRY_SECONDS = (0.1, 0.3)  # between them, doubled each time; what takes longer to pass is the caller's to wait for
 PATIENCE = 5  # seconds after which nothing is tried again in place: who is slow to fail is asked again later
 SHORT_WAIT = timedelta(seconds=2)  # is waited for in place
 DEFAULT_PAUSE = timedelta(seconds=30)  # after "too many requests" that says no more
@@ -97,7 +98,7 @@ class Wire:
             except (Unreachable, Garbled) as fault:
                 if attempt == TRIES or time.monotonic() > until or isinstance(fault, NotUnderstood):
                     raise
-                self.sleep(random.uniform(0.2, 0.6) * 2**attempt)  # noqa: S311
+                self.sleep(random.uniform(*RETRY_SECONDS) * 2**attempt)  # noqa: S311
         raise AssertionError("unreachable")
 
     def _url(self, path):

@@ -259,7 +259,8 @@ def anonymised(response, ids):
     """Status, headers and body to the byte, with the ids that the asker sent themselves taken out."""
     told = response.content.decode()
     for value in ids.values():
-        told = told.replace(value, "ID")
+        if len(value) == 36:  # pages have addresses with a number in them, and a number stands in many an answer
+            told = told.replace(value, "ID")
     return response.status_code, sorted(response.headers.items()), told
 
 

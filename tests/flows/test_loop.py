@@ -83,7 +83,7 @@ def test_from_payload_to_served_memory():
 
     with worker():
         until(lambda: Flag.objects.filter(agent_id=made["id"]).exists(), tasks.find_due_sweeps)
-        until(lambda: not Sample.objects.due().exists(), tasks.find_owed_work)
+        until(lambda: not Sample.objects.owed().exists(), tasks.find_owed_work)
 
         coaching = script.read(f"/coaching?agent={made['id']}").json()
         assert coaching["flag"]["status"] == "open"

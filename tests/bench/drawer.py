@@ -126,9 +126,9 @@ def _fill_conversations(workspace, each):
             [now, now, now, of],
         )
         cursor.execute(
-            f"INSERT INTO {ratings} (workspace_id, conversation_id, agent_id, value, scale, score_hundredths, rated_at,"
-            " credit, counts, received_at)"
-            " SELECT workspace_id, id, agent_id, '1', 'stars5', 0, closed_at, 'rated', TRUE, closed_at"
+            f"INSERT INTO {ratings} (workspace_id, conversation_id, agent_id, external_id, value, scale, score_hundredths,"
+            " rated_at, credit, counts, received_at)"
+            " SELECT workspace_id, id, agent_id, '', '1', 'stars5', 0, closed_at, 'rated', TRUE, closed_at"
             f" FROM {talks} WHERE workspace_id = %s",
             [of],
         )

@@ -70,6 +70,11 @@ class OwedQuerySet(models.QuerySet):
         return self.owed().exclude(last_error="")
 
 
+def due_of(model, at=None):
+    """The rows of one kind of owed work that a worker may take at that moment."""
+    return model._default_manager.takeable().due(at)
+
+
 class Owed(models.Model):
     """The columns of a row that owes work."""
 

@@ -7,7 +7,7 @@ from django.http import JsonResponse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from agents.work import Owed
+from agents import work
 from config.celery import app
 
 
@@ -29,9 +29,9 @@ def _database():
         connection.ensure_connection()
         now = timezone.now()
         dues = [
-            model._default_manager.takeable().due(now).aggregate(first=Min("next_try_at"))["first"]
+            work.due_of(model, now).aggregate(first=Min("next_try_at"))["first"]
             for model in apps.get_models()
-            if issubclass(model, Owed)
+            if issubclass(model, work.Owed)
         ]
     except DatabaseError:
         return False, None

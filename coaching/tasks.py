@@ -6,7 +6,18 @@ from agents.models import Invitation, PasswordReset
 from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.coach import captures, model_tests, turns
-from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
+from coaching.models import (
+    Backtest,
+    ConfigurationImport,
+    ModelTest,
+    Reminder,
+    Sample,
+    SlackPost,
+    SlackReceipt,
+    Sweep,
+    Turn,
+)
+from coaching.slack import delivery, switchboard
 from helpdesk.actions import connections, mapping, receipts
 from helpdesk.models import ConnectionTest, HelpdeskAgent, HelpdeskSync, TimeZoneChange
 from helpdesk.tasks import change_time_zone, credit_ratings, follow_hooks, read_ratings, test_connection
@@ -56,6 +67,16 @@ def send_reminder(reminder_id):
 
 
 @shared_task
+def follow_slack(receipt_id):
+    switchboard.follow(receipt_id)
+
+
+@shared_task
+def deliver_to_slack(post_id):
+    delivery.deliver(post_id)
+
+
+@shared_task
 def note_served():
     """Let memories know of the conversations they were served in, so far as one look goes."""
     for _ in range(MOST_BATCHES):
@@ -102,6 +123,13 @@ def read_helpdesks():
     _send(read_ratings, HelpdeskSync.objects.takeable().due())
     for connection_id in receipts.owing()[:AT_ONCE]:
         follow_hooks.apply_async([str(connection_id)], expires=LOOK_SECONDS)
+
+
+@shared_task
+def serve_slack():
+    """Send out what Slack told and what is owed to it; as often as people there may wait."""
+    _send(follow_slack, SlackReceipt.objects.due())
+    _send(deliver_to_slack, SlackPost.objects.due())
 
 
 @shared_task

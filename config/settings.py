@@ -158,6 +158,7 @@ else:
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "find-owed-work": {"task": "coaching.tasks.find_owed_work", "schedule": 5.0},
+    "serve-slack": {"task": "coaching.tasks.serve_slack", "schedule": 1.0},
     "read-helpdesks": {"task": "coaching.tasks.read_helpdesks", "schedule": 5.0},
     "note-served": {"task": "coaching.tasks.note_served", "schedule": 60.0},
     "flag-sweep": {"task": "coaching.tasks.find_due_sweeps", "schedule": 20.0},
@@ -214,6 +215,15 @@ COACH_DAILY_TOKENS = env.int("COACH_DAILY_TOKENS", default=0)
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = COACH_TURNS + 4
 
+# --- Slack -----------------------------------------------------------------------------------------------------------
+
+# The app that any workspace here can install. Without it each brings an app of its own.
+SLACK_CLIENT_ID = env("SLACK_CLIENT_ID", default="")
+SLACK_CLIENT_SECRET = env("SLACK_CLIENT_SECRET", default="")
+SLACK_SIGNING_SECRET = env("SLACK_SIGNING_SECRET", default="")
+SLACK_APP_TOKEN = env("SLACK_APP_TOKEN", default="")
+SLACK_API_URL = env("SLACK_API_URL", default="https://slack.com/api/")
+
 # --- API -------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -265,7 +275,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # These two print request and response bodies at DEBUG: customers' words would rest in the log.
     "loggers": {
-        **{name: {"level": "WARNING"} for name in ("anthropic", "httpx2", "httpcore2")},
+        **{name: {"level": "WARNING"} for name in ("anthropic", "httpx2", "httpcore2", "slack_sdk")},
         # These two name the address of a request that was refused, and there are addresses that let their reader in.
         **{name: {"filters": ["without_keys"]} for name in ("django.request", "django.security.csrf")},
         # One line a task says nothing: what a row owes, and why it failed, stands in the row.

@@ -14,6 +14,7 @@ from django.utils import timezone
 from agents.access import Refusal, Right, require
 from coaching import sentences, trajectory
 from coaching.actions import samples
+from coaching.actions.slack import posts
 from coaching.models import Flag
 
 MANUAL_WINDOW = timedelta(days=28)
@@ -56,6 +57,7 @@ def raise_flag(agent, evidence):
                 evidence=evidence | scales_of(agent, evidence),
             )
             samples.capture(flag)
+            posts.owe_flag(flag)
     except IntegrityError:
         if Flag.objects.open().filter(agent=agent).exists():
             return None
@@ -81,6 +83,7 @@ def raise_manual(agent, *, by, reason):
             )
             flag._history_user = by.user  # type: ignore[attr-defined]  # simple-history reads it
             flag.save(force_insert=True)
+            posts.owe_flag(flag)
             return flag
     except IntegrityError:
         flag = Flag.objects.open().filter(agent=agent).first()
@@ -216,6 +219,7 @@ def _change(flag, rows, *, by=None, **values):
             setattr(changed, field, value)
         changed._history_user = by and by.user  # type: ignore[attr-defined]  # simple-history reads it
         changed.save()
+        posts.redraw(flag=flag)
     return True
 
 

@@ -13,6 +13,7 @@ from agents.access import Refusal, Right, require
 from agents.models import Decision, Procedure, Prompt
 from coaching.actions import changes
 from coaching.actions.changes import MODELS
+from coaching.actions.slack import posts
 from coaching.merging import merge_fields
 from coaching.models import Message, Proposal, Session
 from coaching.risk import assess
@@ -110,6 +111,7 @@ def create(
             if replaces is not None:
                 _supersede(replaces, agent, by=proposed_by)
             proposal.save(force_insert=True)
+            posts.owe_proposal(proposal)
     except IntegrityError:
         there = Proposal.objects.filter(session=session, fingerprint=fingerprint).exclude(fingerprint="").first()
         if there is None:
@@ -386,7 +388,7 @@ def _supersede(old, agent, *, by, door=""):
     if not Proposal.objects.pending().filter(pk=old.pk).update(**superseded):
         old.refresh_from_db()
         raise AlreadyDecided(old)
-    _tell_the_talk(old)
+    _tell_who_shows(old)
 
 
 def _decide(proposal, status, by, door, note, **values):
@@ -400,11 +402,12 @@ def _decide(proposal, status, by, door, note, **values):
     if not decided:
         proposal.refresh_from_db()
         raise AlreadyDecided(proposal)
-    _tell_the_talk(proposal)
+    _tell_who_shows(proposal)
 
 
-def _tell_the_talk(proposal):
-    """Whoever has the session open that it came from sees the card change: their stream follows `updated_at`."""
+def _tell_who_shows(proposal):
+    """Whoever has the session open that it came from sees the card change: their stream follows `updated_at`. So does Slack."""
+    posts.redraw(proposal=proposal)
     if proposal.session_id is not None:
         Session.objects.filter(pk=proposal.session_id).update(updated_at=timezone.now())
 

@@ -124,6 +124,21 @@ class Flag(models.Model):
         return f"{self.get_kind_display()} flag on {self.agent}"
 
 
+class Agenda(models.Model):
+    """What to talk about in a 1:1 on a flag: five points, drafted once from the summaries of its samples."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    flag = models.OneToOneField(Flag, models.CASCADE, related_name="agenda")
+    points = models.JSONField(help_text="Five sentences.")
+    drafted_by = models.CharField(max_length=100, help_text="The model, or what else drafted it.")
+    drafted_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = Scoped.as_manager()
+
+    def __str__(self):
+        return f"Agenda on {self.flag}"
+
+
 class Sweep(work.Owed):
     """One workspace's regular look at every agent's CSAT. Owed every night and soon after new ratings."""
 

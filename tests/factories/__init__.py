@@ -8,6 +8,7 @@ from django.utils import timezone
 from agents import actions as agents
 from agents.models import Agent, ApiToken, Door, Member, User, Workspace
 from coaching.actions import proposals, sessions
+from coaching.models import SlackConnection, SlackPerson, SlackTrigger
 from helpdesk.models import Conversation
 from memories import actions as memories
 
@@ -99,3 +100,39 @@ def token(member, scopes=ApiToken.SCOPES, **fields):
         **fields,
     )
     return secret
+
+
+def slack_connection(workspace, **fields):
+    """A Slack workspace that ours is connected to by an app of its own."""
+    n = next(_numbers)
+    told = {
+        "mode": SlackConnection.Mode.OWN,
+        "team_id": f"T{n:08}",
+        "team_name": f"Team {n}",
+        "app_id": f"A{n:08}",
+        "bot_user_id": f"UB{n:07}",
+        "bot_id": f"B{n:08}",
+        "bot_token": f"xoxb-{n}",
+        "signing_secret": f"{n:032x}",
+    }
+    return SlackConnection.objects.create(workspace=workspace, **(told | fields))
+
+
+def slack_trigger(connection, agent, **fields):
+    """A channel whose messages go to the coach of `agent`."""
+    told = {"channel_id": f"C{next(_numbers):08}", "channel_name": "coaching"}
+    return SlackTrigger.objects.create(
+        workspace=connection.workspace,
+        connection=connection,
+        team_id=connection.team_id,
+        agent=agent,
+        **(told | fields),
+    )
+
+
+def slack_person(connection, member, **fields):
+    """Somebody in Slack whom we know to be `member`."""
+    told = {"user_id": f"U{next(_numbers):08}", "name": str(member)}
+    return SlackPerson.objects.create(
+        workspace=connection.workspace, connection=connection, member=member, **(told | fields)
+    )

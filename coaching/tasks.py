@@ -17,7 +17,7 @@ from coaching.models import (
     Sweep,
     Turn,
 )
-from coaching.slack import delivery, switchboard
+from coaching.slack import delivery, socket, switchboard
 from helpdesk.actions import connections, mapping, receipts
 from helpdesk.models import ConnectionTest, HelpdeskAgent, HelpdeskSync, TimeZoneChange
 from helpdesk.tasks import change_time_zone, credit_ratings, follow_hooks, read_ratings, test_connection
@@ -130,6 +130,12 @@ def serve_slack():
     """Send out what Slack told and what is owed to it; as often as people there may wait."""
     _send(follow_slack, SlackReceipt.objects.due())
     _send(deliver_to_slack, SlackPost.objects.due())
+
+
+@shared_task
+def note_slack_socket():
+    """Leave word whether somebody has to listen to Slack's socket."""
+    socket.note_wanted()
 
 
 @shared_task

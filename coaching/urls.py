@@ -18,6 +18,7 @@ from coaching.views import (
     samples,
     sets,
     settings,
+    slack_hooks,
     team,
     todo,
 )
@@ -109,6 +110,8 @@ urlpatterns = [
     path("settings/model", models.model, name="settings-model"),
     path("settings/model/test", models.test, name="settings-model-test"),
     path("settings/model/disconnect", models.disconnect, name="settings-model-disconnect"),
+    path("hooks/slack/events", slack_hooks.hook, name="slack-events"),
+    path("hooks/slack/actions", slack_hooks.hook, name="slack-actions"),
     path("conversations", conversation.conversations, name="conversations"),
     path("conversations/<uuid:conversation_id>", conversation.conversation, name="conversation"),
     path("conversations/<uuid:conversation_id>/transcript", conversation.transcript, name="conversation-transcript"),

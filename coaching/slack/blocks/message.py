@@ -4,13 +4,13 @@ import itertools
 from dataclasses import dataclass, field
 
 from coaching.slack.blocks.parts import Part, listing, rich, section, text
-from coaching.slack.blocks.text import cut, escape, length, split, weight
+from coaching.slack.blocks.text import cut, escape, split, weight
 
 MOST = 2_900  # a block may weigh; Slack takes 3,000 characters of text in one, and says nothing of rich text
 MOST_A_MESSAGE = 11_000  # all blocks together may weigh: Slack refuses from some 13,200 on
 MOST_SHORT = 3_500  # where Slack found even that too long
 MOST_BLOCKS = 45  # Slack takes 50
-WORDS = 3_000  # of the text beside the blocks, as it is escaped; Slack refuses from some 4,000 on
+WORDS = 3_800  # bytes of the text beside the blocks; chat.update refuses more than 4,000, counted after escaping
 LEAST = 200  # weight that a run of words is worth being cut for, rather than beginning a new block
 
 
@@ -94,7 +94,7 @@ def _words_of(element: Part) -> str:
 def _escaped(said: str) -> str:
     """Escaped, and cut so that it fits then."""
     most = WORDS
-    while length(told := escape(cut(said, most))) > WORDS:
+    while len((told := escape(cut(said, most))).encode()) > WORDS:
         most = most * 9 // 10
     return told
 

@@ -17,7 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from agents import outbound
-from coaching.actions.slack import paces, standing
+from coaching.actions.slack import connections, paces
 from coaching.models import SlackConnection
 from coaching.slack import errors
 
@@ -34,21 +34,29 @@ silent.setLevel(logging.CRITICAL + 1)
 def call(connection: SlackConnection, method: str, *, channel_id: str = "", **arguments: Any) -> dict[str, Any]:
     """What Slack answers to `method` ("chat.postMessage") with `arguments`, in the name of a stored connection.
 
-    `channel_id` is sent as `channel`. While Slack wants to be left alone with this method there, it is not called. A token that
-    Slack refuses refuses the connection. Raises errors.SlackError. Not to be called inside a transaction.
+    `channel_id` is sent as `channel`. While Slack wants to be left alone with this method there, or answers nobody, it is not
+    called. A token that Slack refuses refuses the connection. Raises errors.SlackError. Not to be called inside a transaction.
     """
-    if blocked := paces.blocked_for(connection, method, channel_id):
-        raise errors.Throttled(blocked)
+    leave = paces.ask_leave(connection, method, channel_id)
+    if leave.seconds:
+        raise errors.NobodyAnswers(leave.seconds) if leave.is_down else errors.Throttled(leave.seconds)
     place = {"channel": channel_id} if channel_id else {}
     try:
         answer = ask(connection.bot_token, method, **place, **arguments)
-    except errors.Throttled as throttled:
-        paces.block(connection, method, channel_id, throttled.seconds)
+    except errors.Unreachable:
+        paces.rest(connection)
         raise
-    except errors.Revoked as revoked:
-        standing.refuse(connection, revoked.sentence)
+    except errors.SlackError as error:  # an answer, too
+        if leave.is_down:
+            paces.go_on(connection)
+        if isinstance(error, errors.Throttled):
+            paces.block(connection, method, channel_id, error.seconds)
+        elif isinstance(error, errors.Revoked):
+            connections.refuse(connection, error.sentence)
         raise
-    standing.note_spoke(connection)
+    if leave.is_down:
+        paces.go_on(connection)
+    connections.spoke(connection)
     return dict(answer.data)  # type: ignore[arg-type]  # bytes are the answer to methods about files only
 
 
@@ -81,20 +89,18 @@ def ask(token: str, method: str, **arguments: Any) -> SlackResponse:
 def _failure(response: Any) -> errors.SlackError:
     """What went wrong, by the status and the word of an answer that is not ok."""
     if response.status_code == http.HTTPStatus.TOO_MANY_REQUESTS:
-        return errors.Throttled(_seconds(response.headers))
+        return errors.Throttled(seconds(response.headers))
     code = response.get("error") if isinstance(response.data, dict) else None
-    is_slacks = (
-        isinstance(code, str) and CODE.fullmatch(code) is not None
-    )  # the SDK tells a page of a proxy's as an error too
+    is_slacks = isinstance(code, str) and CODE.fullmatch(code) is not None  # and not a page of a proxy's
     if response.status_code >= http.HTTPStatus.INTERNAL_SERVER_ERROR or not is_slacks:
         return errors.Unreachable("Something broke at Slack.", may_have_arrived=True)
-    return errors.of(str(code), seconds=_seconds(response.headers))
+    return errors.of(str(code), seconds=seconds(response.headers))
 
 
-def _seconds(headers: Mapping[str, Any]) -> float:
+def seconds(headers: Mapping[str, Any]) -> float:
     """How long Slack wants to be left alone: whole seconds, https://docs.slack.dev/apis/web-api/rate-limits."""
     told = {name.lower(): value for name, value in headers.items()}.get("retry-after")
     try:
-        return min(max(float(str(told)), 1.0), LONGEST_PAUSE)
+        return min(max(int(str(told)), 1.0), LONGEST_PAUSE)
     except ValueError:
         return DEFAULT_PAUSE

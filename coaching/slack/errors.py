@@ -1,7 +1,7 @@
 """How a call of Slack can fail, in a family of our own: each says in a sentence what it means to people.
 
 Which word of Slack's belongs where follows the lists of errors at https://docs.slack.dev/reference/methods (chat.postMessage,
-chat.update, chat.delete, conversations.replies, users.info). No error holds a word of a message.
+chat.update, chat.delete, conversations.replies, users.info), and that of incoming webhooks. No error holds a word of a message.
 """
 
 
@@ -22,7 +22,7 @@ class Throttled(SlackError):
 
 
 class Unreachable(SlackError):
-    """Nobody answered, or something broke on Slack's side: it may go well the next time.
+    """Nobody answered, or no Slack did: it may go well the next time.
 
     `may_have_arrived`: the request may have been carried out all the same, so a message may be there.
     """
@@ -30,6 +30,18 @@ class Unreachable(SlackError):
     def __init__(self, sentence: str, *, may_have_arrived: bool):
         super().__init__(sentence)
         self.may_have_arrived = may_have_arrived
+
+
+class NobodyAnswers(Unreachable):
+    """Slack was not asked, for it did not answer a moment ago, or somebody else is trying whether it does again."""
+
+    def __init__(self, seconds: float):
+        super().__init__("Slack cannot be reached.", may_have_arrived=False)
+        self.seconds = seconds
+
+
+class Broken(SlackError):
+    """Slack answered that something broke on its side. Some of what was asked may have been done."""
 
 
 class Revoked(SlackError):
@@ -91,12 +103,21 @@ MESSAGE_GONE = {
     "thread_not_found": "The thread was deleted in Slack.",
 }
 TOO_LONG = {
-    "block_mismatch", "invalid_blocks", "invalid_blocks_format", "metadata_too_large", "msg_blocks_too_long", "msg_too_long",
+    "block_mismatch", "invalid_blocks", "invalid_blocks_format", "invalid_payload", "metadata_too_large",
+    "msg_blocks_too_long", "msg_too_long",
 }  # fmt: skip
 BROKEN = {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
 THROTTLED = {"message_limit_exceeded", "rate_limited", "ratelimited"}
+WEBHOOK_GONE = "The incoming webhook does not work any more. Make a new one in Slack and put it in."
 DECLINED = {
+    "action_prohibited": WEBHOOK_GONE,
+    "channel_is_archived": "The channel of the incoming webhook is archived.",
+    "invalid_token": WEBHOOK_GONE,
     "missing_scope": "The app's token lacks a permission. Compare the app with the manifest and install it again.",
+    "no_active_hooks": WEBHOOK_GONE,
+    "no_service": WEBHOOK_GONE,
+    "no_service_id": WEBHOOK_GONE,
+    "no_team": WEBHOOK_GONE,
     "user_not_found": "Slack does not know this person.",
 }
 
@@ -106,8 +127,7 @@ def of(code: str, *, seconds: float) -> SlackError:
     if code in THROTTLED:
         return Throttled(seconds)
     if code in BROKEN:
-        # Of fatal_error Slack says that some of it may have been done.
-        return Unreachable("Something broke at Slack.", may_have_arrived=True)
+        return Broken("Something broke at Slack.")
     if code in TOO_LONG:
         return TooLong("Slack does not take a message of this length or shape.")
     for words, kind in ((REVOKED, Revoked), (CHANNEL_LOST, ChannelLost), (MESSAGE_GONE, MessageGone)):

@@ -64,8 +64,7 @@ def connect(
     a token of another Slack workspace is refused then. `version` is the one that it was typed against; without it the last word
     counts. Raises NotAllowed, ChangedMeanwhile, ValidationError.
     """
-    if by is not None:
-        require(by, Right.MANAGE_WORKSPACE)
+    check_right(by)
     if expected is not None and expected.team_id != identity.team_id:
         where = identity.team_name or identity.team_id
         raise ValidationError(
@@ -90,6 +89,12 @@ def connect(
         work.owe_all_again(SlackReceipt.objects.owed().filter(connection=connection))
         work.owe_all_again(SlackPost.objects.owed().filter(connection=connection))
     return connection
+
+
+def check_right(by) -> None:
+    """Ahead of asking Slack: whether this member may connect; an operator, None, may. Raises NotAllowed."""
+    if by is not None:
+        require(by, Right.MANAGE_WORKSPACE)
 
 
 def refuse(connection, sentence: str) -> bool:

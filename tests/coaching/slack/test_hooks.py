@@ -1,14 +1,10 @@
 """Where Slack's requests come in: who is believed, what is kept, and what Slack is told."""
 
-import json
-import time
 from pathlib import Path
 
 import pytest
-from django.test import Client
-from django.utils import timezone
 
-from coaching.models import SlackConnection, SlackReceipt
+from coaching.models import SlackReceipt
 from tests import factories
 from tests.coaching.slack import sent
 

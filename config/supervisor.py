@@ -1,8 +1,8 @@
 """Child processes kept running under one parent.
 
-`manage.py up` runs web, worker, beat and Slack's socket this way. The supervisor is one thread that sleeps in a selector: it copies
-what its children print, starts a dead one again, and ends all of them when it is told to end. It knows nothing of
-Django, so it costs little and can be tried with any command.
+`manage.py up` runs web, worker, beat and Slack's socket this way. The supervisor is one thread that sleeps in a selector: it
+copies what its children print, starts a dead one again, and ends all of them when it is told to end. It knows nothing of Django,
+so it costs little and can be tried with any command.
 """
 
 import contextlib

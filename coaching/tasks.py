@@ -70,7 +70,8 @@ def send_reminder(reminder_id):
 
 @shared_task
 def follow_slack(receipt_id):
-    switchboard.follow(receipt_id)
+    if turn_id := switchboard.follow(receipt_id):
+        run_turn.delay(turn_id)
 
 
 @shared_task

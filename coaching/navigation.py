@@ -2,14 +2,16 @@
 
 from functools import cached_property
 
+from agents.models import Workspace
 from coaching.models import Proposal
-from coaching.pages import my_coaching, todo
+from coaching.pages import my_coaching, slack, todo
 from helpdesk.pages import connections as helpdesks
 
 SETTINGS = (
     ("settings-workspace", "Workspace"),
     ("settings-members", "Members"),
     ("settings-helpdesks", "Helpdesks"),
+    ("settings-slack", "Slack"),
     ("settings-deep-links", "Deep links"),
     ("settings-tokens", "Tokens"),
     ("settings-flag-policy", "Flag policy"),
@@ -40,6 +42,13 @@ class Navigation:
     def helpdesk_trouble(self):
         """Whether a connection to a helpdesk wants a leader to look at it."""
         return helpdesks.in_trouble(self.member.workspace_id).exists()
+
+    @cached_property
+    def slack_trouble(self):
+        """Whether something in Slack wants a leader to look at it."""
+        return Workspace.objects.filter(
+            slack.is_in_trouble(self.member.workspace_id), pk=self.member.workspace_id
+        ).exists()
 
     @cached_property
     def unread(self):

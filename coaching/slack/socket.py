@@ -20,7 +20,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
 from agents import outbound
-from coaching.actions.slack import standing
+from coaching.actions.slack import connections
 from coaching.models import SlackConnection
 from coaching.slack import client, errors, incoming, switchboard
 
@@ -195,5 +195,5 @@ class Line(SocketModeClient):
         """Nobody there is heard any more, so the settings have to say so. The environment's token is the operator's matter."""
         for connection in SlackConnection.objects.active().filter(mode=SlackConnection.Mode.OWN):
             if connection.app_token == self.app_token:
-                standing.refuse(connection, REFUSAL)
+                connections.refuse(connection, REFUSAL)
         close_old_connections()

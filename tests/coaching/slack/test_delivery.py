@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 import time_machine
+from django.db import connection as database
 from django.utils import timezone
 
-from agents import work
 from agents.models import Door
 from coaching import tasks
 from coaching.actions import flags, proposals, sessions
@@ -83,18 +83,26 @@ def test_what_looks_the_same_is_not_sent_again(world, slack):
     assert (len(slack.called("chat.update")), post_of(row).next_try_at) == (0, None)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_record_that_moves_on_while_it_is_delivered_is_drawn_again(world):
-    """Somebody decides between the drawing and the end of the delivery: while Slack takes the message."""
+    """Somebody decides after it was drawn and before it is stored as posted: while Slack takes the message."""
     row, add = factories.proposal(world.agent), world.channel.add
 
-    def decided(message):
-        threading.Thread(target=decide).start()
+    def decide_first(message):
+        world.channel.add = add
+        proposals.reject(row, by=world.owner, door=Door.PAGE, reason="No.")
+        database.close()
         return add(message)
 
-    def decide():
-        pass
+    world.channel.add = decide_first
+    deliver_due()
+    (message,) = world.channel.messages
+    as_posted = shown(message)
 
-    world.channel.add = decided
+    deliver_due()
+
+    assert ("proposal_approve" in as_posted, "Rejected by" in shown(message)) == (True, True)
+    assert (post_of(row).drawn, post_of(row).next_try_at) == ("rejected", None)
 
 
 def test_an_answer_is_one_message_in_its_thread_that_grows_until_it_is_done(world, clock):
@@ -255,18 +263,17 @@ def test_every_kind_of_target_goes_stale(world, clock, kind):
     assert post_of(row).drawn == "pending stale"
 
 
-def test_the_clock_asks_for_what_is_stale_before_it_sends_out(world, clock, settings):
+def test_the_clock_asks_for_what_is_stale(world, clock):
     memory = factories.memory(world.agent, world.owner)
     row = factories.proposal(
         world.agent, type="memory_entry_delete", target_id=memory.pk, base_version=memory.version, change={}
     )
     deliver_until_done(clock)
     memories.revise(memory, base_version=memory.version, changes={"text": "By hand."}, by=world.owner, door=Door.PAGE)
-    settings.CELERY_TASK_ALWAYS_EAGER = True
 
     tasks.serve_slack()
 
-    assert post_of(row).next_try_at is not None or post_of(row).drawn == "pending stale"
+    assert post_of(row).next_try_at is not None
 
 
 # --- Slack says no ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from django.utils import timezone
 from coaching import followups, llm
 from coaching.doing import doing_now
 from coaching.models import Message, SlackPost, Turn, TurnEvent
-from coaching.slack import addresses
+from coaching.slack import addresses, bodies
 from coaching.slack.blocks.answers import Answer, answer
 from coaching.slack.blocks.message import Drawing
 
@@ -16,11 +16,14 @@ Type, State = TurnEvent.Type, Turn.State
 
 
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
-    """The answer as far as it is: three queries."""
-    turn = Turn.objects.select_related("session").get(pk=post.turn_id)
+    """The answer as far as it is."""
+    turn = Turn.objects.select_related("session__conversation__agent").get(pk=post.turn_id)
     happened = list(TurnEvent.objects.filter(turn=turn).order_by("number").values_list("number", "type", "data"))
     moving = turn.state in Turn.UNFINISHED
-    told = followups.split(_said(turn, happened))
+    about = [turn.session.conversation] if turn.session.conversation is not None else []
+    quotes = bodies.quotes_are_allowed(turn.workspace_id)
+    said = bodies.for_slack(_said(turn, happened), about=about, quotes=quotes, ended=not moving)
+    told = followups.split(said)
     shown = Answer(
         said=told.shown,
         url=addresses.session(turn.session_id),

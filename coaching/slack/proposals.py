@@ -6,13 +6,11 @@ from agents.templatetags.words import exact
 from coaching import proposed
 from coaching.actions import proposals as actions
 from coaching.coach.evidence import Quote
-from coaching.models import Proposal, SlackPolicy, SlackPost
-from coaching.slack import addresses
+from coaching.models import Proposal, SlackPost
+from coaching.slack import addresses, bodies
 from coaching.slack.blocks.message import Drawing
 from coaching.slack.blocks.proposals import EVIDENCE, Evidence, Shown, proposal
-from helpdesk import sources
 from helpdesk.models import Conversation
-from helpdesk.transcripts import TranscriptUnavailable
 
 Status = Proposal.Status
 OWN_WORDS = "Asked for in the talk, in the leader’s own words"
@@ -22,6 +20,8 @@ NAME = 24  # characters of what its helpdesk calls a conversation
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     """The proposal as it stands. Quotes are shown only while it waits for a decision: later its page has them."""
     row = Proposal.objects.select_related("agent", "workspace", "decided_by__user").get(pk=post.proposal_id)
+    quotes = bodies.quotes_are_allowed(row.workspace_id)
+    about = _conversations(row)
     with timezone.override(row.workspace.zone):
         state, told = _standing(row)
         shown = Shown(
@@ -29,10 +29,10 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
             type=row.get_type_display(),
             agent=row.agent.name,
             title=row.title,
-            rationale=row.rationale,
+            rationale=bodies.for_slack(row.rationale, about=list(about.values())[:EVIDENCE], quotes=quotes),
             url=addresses.proposal(row.pk),
             may_be_decided=state == "pending",
-            evidence=_evidence(row, with_quotes=state == "pending" and not short),
+            evidence=_evidence(row, about, with_quotes=quotes and state == "pending" and not short),
             changes=_changes(row),
             risks=list(row.risk_reasons) if row.status == Status.PENDING else [],
             **told,
@@ -86,8 +86,11 @@ def _changes(row):
     """The changed fields, with their values in words where they are no text. Nothing of a type that is not known."""
     if not proposed.is_known(row):
         return []
-    fields = proposed.changes_of(row, proposed.applied_fields(row))
-    return [(one, _value(one.field, one.old), _value(one.field, one.new)) for one in fields]
+    stays = not row.type.endswith("_delete")
+    return [
+        (one, _value(one.field, one.old) if row.base else "", _value(one.field, one.new) if stays else "")
+        for one in proposed.changes_of(row, proposed.applied_fields(row))
+    ]
 
 
 def _value(field, value):
@@ -96,14 +99,17 @@ def _value(field, value):
     return {True: "yes", False: "no"}.get(value, "") if isinstance(value, bool) else ""
 
 
-def _evidence(row, *, with_quotes):
+def _conversations(row):
+    """{id: conversation} of those that its evidence comes from."""
+    ids = {str(one["conversation"]) for one in row.evidence if isinstance(one, dict) and one.get("conversation")}
+    rows = Conversation.objects.filter(workspace=row.workspace_id, pk__in=ids).select_related("agent")
+    return {str(one.pk): one for one in rows}
+
+
+def _evidence(row, known, *, with_quotes):
     """What it rests on; its words only where the workspace lets them go to Slack."""
     given = [one for one in row.evidence if isinstance(one, dict)]
-    ids = {str(one["conversation"]) for one in given if one.get("conversation")}
-    known = {str(one.pk): one for one in Conversation.objects.filter(workspace=row.workspace_id, pk__in=ids)}
-    quotes = {}
-    if with_quotes and known and _quotes_are_allowed(row.workspace_id):
-        quotes = _quotes(given[:EVIDENCE], known)
+    quotes = _quotes(given[:EVIDENCE], known) if with_quotes else {}
     return [_one(n, each, known, quotes) for n, each in enumerate(given)]
 
 
@@ -118,11 +124,6 @@ def _one(n, given, known, quotes):
     return Evidence(words, addresses.conversation(conversation.pk, turn), quotes.get(n, ""))
 
 
-def _quotes_are_allowed(workspace_id):
-    policy = SlackPolicy.objects.filter(workspace=workspace_id).first()
-    return policy is None or policy.quotes
-
-
 def _quotes(given, known):
     """{place: words}. What is stored as a reference is read from its source; one that cannot be read is left without."""
     told, texts = {}, {}
@@ -134,13 +135,6 @@ def _quotes(given, known):
             told[n] = one["quote"]
         elif {"turn", "start", "end", "sha256"} <= set(one):
             if conversation.pk not in texts:
-                texts[conversation.pk] = _texts(conversation)
+                texts[conversation.pk] = bodies.texts_of(conversation)
             told[n] = Quote(one["turn"], one["start"], one["end"], one["sha256"]).of(texts[conversation.pk])
     return told
-
-
-def _texts(conversation):
-    try:
-        return {n: turn.text for n, turn in enumerate(sources.read(conversation))}
-    except TranscriptUnavailable:
-        return {}

@@ -7,6 +7,7 @@ A message or view without problems is taken. Slack counts characters as JavaScri
 basic plane is two.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +41,7 @@ PRIVATE_METADATA = 3_000
 METADATA_NAME = 255
 
 Problems = Iterator[str]
+BARE = re.compile("&(?!(?:amp|lt|gt);)")  # what was escaped by the sender is not escaped again
 
 
 def length(text: str) -> int:
@@ -82,7 +84,7 @@ def view_problems(view: Any) -> list[str]:
 
 def too_long(text: str, blocks: list[dict], *, is_update: bool = False) -> str:
     """Slack's name for the error, or nothing."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") if is_update else text
+    escaped = BARE.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;") if is_update else text
     if is_update and len(escaped.encode("utf-8", "surrogatepass")) > UPDATE_TEXT_BYTES:
         return "msg_too_long"
     if length(text) > MESSAGE_TEXT:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from coaching.slack.blocks.message import Piece, piece
+from coaching.slack.blocks.message import Piece, blocks_of, piece
 from coaching.slack.blocks.parts import Part, link, plain, rich, section, text
 
 OPTION = 75
@@ -55,5 +55,5 @@ def reject_form(proposal_id: str, title: str, *, channel: str, message: str) -> 
         "title": plain("Reject the proposal", TITLE),
         "submit": plain("Reject", TITLE),
         "close": plain("Keep it", TITLE),
-        "blocks": [rich(section(text(title, bold=True))), reason],
+        "blocks": [*blocks_of([section(text(title, bold=True))]), reason],
     }

@@ -22,8 +22,8 @@ def text(said: str, **style: bool) -> Part:
 
 
 def link(url: str, words: str) -> Part:
-    """A link to a page of ours, in our own words: never to an address, nor in words, that somebody else wrote."""
-    return {"type": "link", "url": url, "text": words}
+    """A link to a page of ours: never to an address that somebody else wrote."""
+    return {"type": "link", "url": url, "text": one_line(words)}
 
 
 def section(*inline: Part) -> Part:
@@ -41,7 +41,8 @@ def preformatted(*inline: Part) -> Part:
 
 def listing(items: list[Part], *, ordered: bool = False, indent: int = 0, offset: int = 0) -> Part:
     """A list of sections; the first number of an ordered one is `offset` + 1."""
-    told: Part = {"type": "rich_text_list", "style": "ordered" if ordered else "bullet", "elements": items}
+    kept = [item for item in items if item["elements"]]
+    told: Part = {"type": "rich_text_list", "style": "ordered" if ordered else "bullet", "elements": kept}
     return told | ({"indent": indent} if indent else {}) | ({"offset": offset} if ordered and offset else {})
 
 
@@ -81,6 +82,19 @@ def confirm(title: str, said: str, yes: str, no: str) -> Part:
         "confirm": plain(yes, CONFIRM_BUTTON),
         "deny": plain(no, CONFIRM_BUTTON),
     }
+
+
+def merged(runs: list[Part]) -> list[Part]:
+    """Neighbours of one style as one."""
+    kept: list[Part] = []
+    for run in runs:
+        if not run["text"]:
+            continue
+        if kept and kept[-1].get("style") == run.get("style") and run["type"] == kept[-1]["type"] == "text":
+            kept[-1] = kept[-1] | {"text": kept[-1]["text"] + run["text"]}
+        else:
+            kept.append(run)
+    return kept
 
 
 def _said(inline: tuple[Part, ...]) -> list[Part]:

@@ -101,6 +101,6 @@ def seconds(headers: Mapping[str, Any]) -> float:
     """How long Slack wants to be left alone: whole seconds, https://docs.slack.dev/apis/web-api/rate-limits."""
     told = {name.lower(): value for name, value in headers.items()}.get("retry-after")
     try:
-        return min(max(float(str(told)), 1.0), LONGEST_PAUSE)
+        return min(max(int(str(told)), 1.0), LONGEST_PAUSE)
     except ValueError:
         return DEFAULT_PAUSE

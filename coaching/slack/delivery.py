@@ -14,7 +14,7 @@ from coaching.slack import errors, webhook
 from coaching.slack.drawing import Drawing
 from coaching.slack.messages import Messages, NotYet
 
-MOVING = timedelta(seconds=1.2)  # between two looks at an answer that is being written, times how many are in that Slack workspace
+MOVING = timedelta(seconds=1.2)  # between two looks at an answer that is being written, times how many are in one Slack
 WAITING = timedelta(seconds=5)  # until there may be something to post
 SPREAD = 2.0  # seconds, so that those who wait for the same moment do not all come at it
 MOST_TRIES = 12  # that Slack answered with a no nobody can explain: some four hours

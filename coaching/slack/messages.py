@@ -4,6 +4,7 @@ How far it has come is stored after each, so that whoever goes on repeats nothin
 where nobody knows whether it arrived, it is looked for by its metadata before it is posted again.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -88,10 +89,8 @@ class Messages:
 
     def _delete_last(self) -> None:
         self._wait_in_line(paces.DELETE)
-        try:
+        with contextlib.suppress(errors.MessageGone):  # somebody was first
             self._call(paces.DELETE, ts=self.post.pieces[-1]["ts"])
-        except errors.MessageGone:
-            pass  # somebody was first
         self._keep(self.post.pieces[:-1])
 
     def _find(self) -> None:

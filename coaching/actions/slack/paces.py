@@ -39,7 +39,10 @@ def ask_leave(connection: SlackConnection, method: str, channel_id: str) -> Leav
     """Whether `method` may be called there now. Of those who may try whether Slack answers again, one is let through."""
     now = timezone.now()
     paces = SlackPace.objects.filter(
-        connection=connection, method__in=[SlackPace.ANY, method], channel_id__in=["", channel_id], blocked_until__isnull=False
+        connection=connection,
+        method__in=[SlackPace.ANY, method],
+        channel_id__in=["", channel_id],
+        blocked_until__isnull=False,
     )
     blocked: list[tuple[str, datetime, int]] = list(paces.values_list("method", "blocked_until", "pk"))  # type: ignore[arg-type]
     until = max((until for asked, until, _ in blocked if asked != SlackPace.ANY), default=now)

@@ -19,7 +19,7 @@ NAME = 24  # characters of what its helpdesk calls a conversation
 
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     """The proposal as it stands. Quotes are shown only while it waits for a decision: later its page has them."""
-    row = Proposal.objects.select_related("agent", "workspace", "decided_by__user").get(pk=post.proposal_id)
+    row = Proposal.objects.select_related("agent", "workspace", "decided_by__user").get(slack_posts=post)
     quotes = bodies.quotes_are_allowed(row.workspace_id)
     about = _conversations(row)
     with timezone.override(row.workspace.zone):

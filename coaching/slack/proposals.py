@@ -67,12 +67,12 @@ def _standing(row):
 def _pending(row):
     if not proposed.is_known(row):
         words = f"“{row.type}” comes from another release of Touchline. This one can show it but not apply it."
-        return "pending unknown", {"standing": words}
+        return "unknown", {"standing": words}
     if row.is_create:
         return "pending", {}
     target = actions.target_of(row)
     if target is None:
-        return "pending gone", {
+        return "pending stale, gone", {
             "standing": f"The {row.target_kind} was removed after this was proposed. Open it to see more."
         }
     if target.version != row.base_version:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 from coaching.trajectory import LEVELS, MIN_PAST_RATINGS, PEER_PRIOR
 
@@ -64,21 +65,25 @@ class Timeline:
 
     def __init__(self, first, last, sums=()):
         """`sums` are (ordinal, Csat) pairs; pairs outside first..last are left out."""
-        self.first = first
-        days = [NOTHING] * (last - first + 1)
+        self.first, self.n_days = first, last - first + 1
+        n, total, squares = (
+            [0] * (self.n_days + 1) for _ in range(3)
+        )  # plain numbers: a page adds up hundreds of days
         for day, csat in sums:
             if first <= day <= last:
-                days[day - first] += csat
-        self._running = [NOTHING]
-        for csat in days:
-            self._running.append(self._running[-1] + csat)
+                at = day - first + 1
+                n[at] += csat.n
+                total[at] += csat.total
+                squares[at] += csat.squares
+        self._running = [list(accumulate(column)) for column in (n, total, squares)]
 
     def window(self, first, last):
         """The ratings of the days first..last, both included."""
-        return self._running[self._edge(last + 1)] - self._running[self._edge(first)]
+        begin, end = self._edge(first), self._edge(last + 1)
+        return Csat(*(column[end] - column[begin] for column in self._running))
 
     def _edge(self, day):
-        return min(max(day - self.first, 0), len(self._running) - 1)
+        return min(max(day - self.first, 0), self.n_days)
 
 
 def usual_by_week(own, peers):

@@ -18,7 +18,7 @@ from coaching.models import (
     Sweep,
     Turn,
 )
-from coaching.slack import delivery, switchboard
+from coaching.slack import delivery, socket, switchboard
 from helpdesk.actions import connections, mapping, receipts
 from helpdesk.models import ConnectionTest, HelpdeskAgent, HelpdeskSync, TimeZoneChange
 from helpdesk.tasks import change_time_zone, credit_ratings, follow_hooks, read_ratings, test_connection
@@ -70,7 +70,8 @@ def send_reminder(reminder_id):
 
 @shared_task
 def follow_slack(receipt_id):
-    switchboard.follow(receipt_id)
+    if turn_id := switchboard.follow(receipt_id):
+        run_turn.delay(turn_id)
 
 
 @shared_task
@@ -133,6 +134,12 @@ def serve_slack():
     posts.redraw_stale()
     _send(follow_slack, SlackReceipt.objects.due(), expires=SLACK_LOOK_SECONDS)
     _send(deliver_to_slack, SlackPost.objects.takeable().due(), expires=SLACK_LOOK_SECONDS)
+
+
+@shared_task
+def note_slack_socket():
+    """Leave word whether somebody has to listen to Slack's socket."""
+    socket.note_wanted()
 
 
 @shared_task

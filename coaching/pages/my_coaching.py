@@ -108,10 +108,15 @@ def load(member, question, just=None):
             for note in newest[(page - 1) * NOTES : page * NOTES]
         ],
         n_notes=n_notes,
-        n_unread=shared.filter(acknowledged_at=None).count(),
+        n_unread=unread_notes(member).count(),
     )
 
 
 def shared_notes(member):
     """The notes that were shared with the agent who is the member: for leaders, too, only these."""
     return Note.objects.visible_to(member).current().filter(agent=member.agent_id, shared_with_agent=True)
+
+
+def unread_notes(member):
+    """Those of them that wait for "I have read this"."""
+    return shared_notes(member).filter(acknowledged_at=None)

@@ -24,5 +24,9 @@ def conversation(conversation_id: Any, turn: int | None = None) -> str:
     return page if turn is None else f"{page}#turn-{turn}"
 
 
+def settings_page() -> str:
+    return _page("settings")
+
+
 def _page(name: str, *args: Any) -> str:
     return settings.PUBLIC_URL + reverse(name, args=args)

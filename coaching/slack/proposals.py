@@ -86,8 +86,11 @@ def _changes(row):
     """The changed fields, with their values in words where they are no text. Nothing of a type that is not known."""
     if not proposed.is_known(row):
         return []
-    fields = proposed.changes_of(row, proposed.applied_fields(row))
-    return [(one, _value(one.field, one.old), _value(one.field, one.new)) for one in fields]
+    stays = not row.type.endswith("_delete")
+    return [
+        (one, _value(one.field, one.old) if row.base else "", _value(one.field, one.new) if stays else "")
+        for one in proposed.changes_of(row, proposed.applied_fields(row))
+    ]
 
 
 def _value(field, value):

@@ -3,8 +3,11 @@
 Whatever is told is written down at once (`accept`) and followed by a worker later (`follow`).
 """
 
+import contextlib
+import logging
 import time
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -12,14 +15,22 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils import timezone
 
+from agents import work
+from coaching.actions.slack import connections as connecting
 from coaching.actions.slack import receipts
-from coaching.models import SlackConnection, SlackPerson, SlackTrigger
-from coaching.slack import incoming, signature
+from coaching.models import SlackConnection, SlackPerson, SlackReceipt, SlackTrigger
+from coaching.slack import clicks, direct, errors, events, incoming, losses, signature
+from coaching.slack.following import Followed, Notice, Wait, tell
 from coaching.slack.incoming import Told
+from coaching.slack.places import calls_bot
 
 OPENED_AGAIN = timedelta(seconds=3)  # who closed a form may open it again; a double click opens it once
+GIVEN_UP_AFTER = timedelta(days=1)
 FIRST, LAST = 1e9, 1e10  # Unix times that an action_ts can be
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,19 +82,93 @@ def accept(body: dict[str, Any], connections: Iterable[SlackConnection]) -> Answ
     connection = _whose(told, here, trigger)
     if not _concerns(told, connection, trigger):
         return TAKEN
-    receipts.note_heard(connection)
-    payload = {"channel": told.channel_id, "user": told.user_id, **told.facts}
-    what = {"key": told.key, "type": told.type, "payload": payload}
-    if told.kind != "action":
-        return Answer(HTTPStatus.OK, owed=receipts.store(connection, kind=told.kind, **what))
-    pause = OPENED_AGAIN if told.type == "proposal_reject" else receipts.SWALLOWED_FOR
-    at = _moment(told.facts["clicked_ts"])
-    return Answer(HTTPStatus.OK, owed=receipts.store_click(connection, clicked_at=at, swallowed_for=pause, **what))
+    connecting.heard(connection)
+    key, payload = told.key, {"channel": told.channel_id, "user": told.user_id, **told.facts}
+    if told.kind != SlackReceipt.Kind.ACTION:
+        owed = receipts.store(connection, kind=told.kind, key=key, type=told.type, payload=payload)
+    else:
+        pause = OPENED_AGAIN if told.type == "proposal_reject" else receipts.SWALLOWED_FOR
+        at = _moment(told.facts["clicked_ts"])
+        owed = receipts.store_click(
+            connection, key=key, type=told.type, payload=payload, clicked_at=at, swallowed_for=pause
+        )
+    return Answer(HTTPStatus.OK, owed=owed)
 
 
-def follow(receipt_id: str) -> None:
-    """Claim a receipt and do what it asks."""
-    raise NotImplementedError
+def follow(receipt_id: str) -> str:
+    """Claim a receipt and do what it asks. Returns the id of the turn that a worker is to answer now, "" where there is none.
+
+    What is to be said to somebody is stored before it is sent, so that nothing is done twice where Slack cannot be reached
+    just then. What cannot be followed within a day is given up.
+    """
+    receipt = work.claim(SlackReceipt.objects.all(), receipt_id)
+    if receipt is None:
+        return ""
+    with contextlib.suppress(work.LeaseLost), work.holding(receipt):
+        return _follow(receipt)
+    return ""
+
+
+def _follow(receipt) -> str:
+    turn_id = ""
+    try:
+        facts = receipt.payload or {}
+        if "notice" not in facts:
+            followed = _handler(receipt.kind, receipt.type, facts)(receipt, facts)
+            turn_id = followed.turn_id
+            _keep(receipt, followed)
+        _tell(receipt)
+    except Wait as wait:
+        work.put_off(receipt, error="", pause=wait.pause, attempts=0, payload=wait.facts)
+    except errors.Throttled as throttled:
+        _again(receipt, throttled.sentence, timedelta(seconds=throttled.seconds))
+    except errors.SlackError as fault:
+        _again(receipt, fault.sentence)
+    except work.LeaseLost:
+        raise
+    except Exception as error:  # its words may hold what somebody wrote: only where it broke is kept
+        log.error("Slack's receipt: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        _again(receipt, type(error).__name__)
+    return turn_id
+
+
+def _handler(kind: str, type: str, facts: dict[str, Any]) -> Callable[[SlackReceipt, dict[str, Any]], Followed]:
+    if kind != SlackReceipt.Kind.EVENT:
+        return clicks.follow
+    if type not in ("message", "app_mention"):
+        return losses.follow
+    return direct.follow if facts["is_direct"] else events.follow
+
+
+def _keep(receipt, followed: Followed) -> None:
+    """What was done is done: from here on only the notice is owed."""
+    notice = followed.notice.stored() if followed.notice is not None else None
+    work.keep(receipt, payload={"notice": notice}, outcome=followed.outcome)
+
+
+def _tell(receipt) -> None:
+    """Send what somebody is to be told, and be done. A sentence that may have come is not sent again."""
+    notice, outcome = receipt.payload["notice"], receipt.outcome
+    try:
+        if notice is not None:
+            tell(receipt.connection, Notice.loaded(notice))
+    except errors.Throttled:
+        raise
+    except errors.Unreachable as fault:
+        if not fault.may_have_arrived:
+            raise
+        outcome = f"{outcome} {fault.sentence}"
+    except errors.SlackError as fault:
+        outcome = f"{outcome} They could not be told: {fault.sentence}"
+    work.settle(receipt, done_at=timezone.now(), payload=None, outcome=outcome[: receipts.LONGEST_OUTCOME])
+
+
+def _again(receipt, error: str, pause: timedelta | None = None) -> None:
+    if timezone.now() - receipt.received_at < GIVEN_UP_AFTER:
+        work.put_off(receipt, error=error, pause=pause)
+        return
+    outcome = f"Given up: {error}"[: receipts.LONGEST_OUTCOME]
+    work.give_up(receipt, error=error, done_at=timezone.now(), payload=None, outcome=outcome)
 
 
 def _verified(body, raw, headers) -> Answer:
@@ -123,12 +208,6 @@ def _concerns(told: Told, connection: SlackConnection, trigger) -> bool:
     if told.type in ("member_joined_channel", "member_left_channel"):
         return told.user_id == connection.bot_user_id
     return True
-
-
-def calls_bot(text: str, connection: SlackConnection) -> bool:
-    """Whether the bot's name stands in a message."""
-    bot = connection.bot_user_id
-    return bool(bot) and (f"<@{bot}>" in text or f"<@{bot}|" in text)
 
 
 def _moment(clicked_ts: str) -> datetime:

@@ -358,7 +358,7 @@ def apps_connections_open(slack: "Slack", token: str) -> dict:
 
 
 def webhook(slack: "Slack", path: str, body: Any) -> tuple[int, str]:
-    """An incoming webhook: (status, plain text), see https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks."""
+    """(status, plain text), as https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks says."""
     parts = urlsplit(path).path.strip("/").split("/")
     team: Team | None = next((team for team in slack.teams if team.id == parts[1]), None)
     channel = team.channels.get(parts[2]) if team and len(parts) == 4 and parts[3] == "played" else None

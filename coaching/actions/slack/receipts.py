@@ -1,15 +1,17 @@
 """What Slack told, written down before it is answered: once, however often and whichever way it comes."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from agents import work
 from coaching.models import SlackConnection, SlackReceipt
 
 SWALLOWED_FOR = timedelta(minutes=1)  # after it was followed, the same click by the same person says nothing new
-HEARD_EVERY = timedelta(seconds=30)  # that it is noted; a busy channel would write the row all the time
+LONGEST_OUTCOME = 200  # characters
 
 
 def store(connection: SlackConnection, *, kind: str, key: str, type: str, payload: dict[str, Any]) -> int | None:
@@ -43,12 +45,12 @@ def store_click(
         return earlier.values_list("pk", flat=True).get()
 
 
-def note_heard(connection: SlackConnection) -> None:
-    """Slack told us something. Noted now and then, for people to see that it works."""
-    now = timezone.now()
-    if connection.heard_at is None or connection.heard_at < now - HEARD_EVERY:
-        SlackConnection.objects.filter(pk=connection.pk).update(heard_at=now)
-        connection.heard_at = now
+def release(connections: Iterable[SlackConnection], user_id: str) -> int:
+    """What somebody wrote while nobody knew for whom is followed now. Returns how many messages."""
+    waiting = SlackReceipt.objects.owed().filter(
+        connection__in=connections, payload__user=user_id, payload__offered=True
+    )
+    return work.owe_all_again(waiting)
 
 
 def _stored(connection, kind, key, type, payload, now) -> int | None:

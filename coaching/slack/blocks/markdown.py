@@ -5,7 +5,7 @@ from itertools import groupby
 from markdown_it.token import Token
 
 from coaching.prose import PARSER
-from coaching.slack.blocks.parts import Part, listing, preformatted, quote, section, text
+from coaching.slack.blocks.parts import Part, listing, merged, preformatted, quote, section, text
 from coaching.slack.blocks.text import clean
 
 DEEPEST = 4  # lists in lists that Slack indents and that can still be read
@@ -96,19 +96,6 @@ def inline(token: Token) -> list[Part]:
             case _:
                 runs.append(text(child.content, **style))
     return merged(runs)
-
-
-def merged(runs: list[Part]) -> list[Part]:
-    """Neighbours of one style as one."""
-    kept: list[Part] = []
-    for run in runs:
-        if not run["text"]:
-            continue
-        if kept and kept[-1].get("style") == run.get("style") and run["type"] == kept[-1]["type"] == "text":
-            kept[-1] = kept[-1] | {"text": kept[-1]["text"] + run["text"]}
-        else:
-            kept.append(run)
-    return kept
 
 
 def _flattened(parts: list[Part]) -> list[Part]:

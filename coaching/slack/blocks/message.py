@@ -3,13 +3,17 @@
 import itertools
 from dataclasses import dataclass, field
 
-from coaching.slack.blocks.parts import Part, listing, rich, section, text
+from coaching.slack.blocks.parts import Part, listing, merged, rich, section, text
 from coaching.slack.blocks.text import cut, escape, split, weight
 
 MOST = 2_900  # a block may weigh; Slack takes 3,000 characters of text in one, and says nothing of rich text
-MOST_A_MESSAGE = 11_000  # all blocks together may weigh: Slack refuses from some 13,200 on
-MOST_SHORT = 3_500  # where Slack found even that too long
-MOST_BLOCKS = 45  # Slack takes 50
+MOST_A_MESSAGE = (
+    11_000  # all blocks together may weigh: Slack refuses from some 13,200 on. They are never as many as 50 then
+)
+MOST_SHORT = 4_500  # where Slack found even that too long
+ROOM = (
+    1_600  # of a message's weight that is left to what stands after an answer, which would else be a message of its own
+)
 WORDS = 3_800  # bytes of the text beside the blocks; chat.update refuses more than 4,000, counted after escaping
 LEAST = 200  # weight that a run of words is worth being cut for, rather than beginning a new block
 
@@ -48,8 +52,9 @@ def pieces(elements: list[Part], after: list[Part] | None = None, *, most: int =
     """
     told: list[list[Part]] = [[]]
     used = 0
-    for block in [*blocks_of(elements), *(after or [])]:
-        if told[-1] and (used + weight(block) > most or len(told[-1]) == MOST_BLOCKS):
+    bounded = [(block, most - ROOM) for block in blocks_of(elements)]
+    for block, heaviest in [*bounded, *((block, most) for block in after or [])]:
+        if told[-1] and used + weight(block) > heaviest:
             told.append([])
             used = 0
         told[-1].append(block)
@@ -103,7 +108,8 @@ def _with(elements: list[Part], element: Part) -> list[Part]:
     """The elements of a block with one more. Two paragraphs are one section with a line between them, as Slack's own editor
     has it."""
     if elements and elements[-1]["type"] == element["type"] == "rich_text_section":
-        return [*elements[:-1], section(*elements[-1]["elements"], text("\n\n"), *element["elements"])]
+        runs = merged([*elements[-1]["elements"], text("\n\n"), *element["elements"]])
+        return [*elements[:-1], section(*runs)]
     return [*elements, element]
 
 

@@ -84,6 +84,19 @@ def confirm(title: str, said: str, yes: str, no: str) -> Part:
     }
 
 
+def merged(runs: list[Part]) -> list[Part]:
+    """Neighbours of one style as one."""
+    kept: list[Part] = []
+    for run in runs:
+        if not run["text"]:
+            continue
+        if kept and kept[-1].get("style") == run.get("style") and run["type"] == kept[-1]["type"] == "text":
+            kept[-1] = kept[-1] | {"text": kept[-1]["text"] + run["text"]}
+        else:
+            kept.append(run)
+    return kept
+
+
 def _said(inline: tuple[Part, ...]) -> list[Part]:
     """Slack refuses empty runs of text."""
     return [one for one in inline if one["text"]]

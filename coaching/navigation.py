@@ -6,14 +6,16 @@ from functools import cached_property
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
+from agents.models import Workspace
 from coaching.models import Proposal
-from coaching.pages import my_coaching, todo
+from coaching.pages import my_coaching, slack, todo
 from helpdesk.pages import connections as helpdesks
 
 SETTINGS = (
     ("settings-workspace", "Workspace"),
     ("settings-members", "Members"),
     ("settings-helpdesks", "Helpdesks"),
+    ("settings-slack", "Slack"),
     ("settings-deep-links", "Deep links"),
     ("settings-tokens", "Tokens"),
     ("settings-flag-policy", "Flag policy"),
@@ -34,6 +36,9 @@ def _waiting(member):
             "flags_to_coach": todo.flags_to_coach(member),
             "follow_ups_due": todo.follow_ups_due(member),
             "helpdesks_in_trouble": helpdesks.in_trouble(member.workspace_id),
+            "slack_in_trouble": Workspace.objects.filter(
+                slack.is_in_trouble(member.workspace_id), pk=member.workspace_id
+            ),
         }
     return waiting
 
@@ -83,6 +88,11 @@ class Navigation:
     def helpdesk_trouble(self):
         """Whether a connection to a helpdesk wants a leader to look at it."""
         return self._n["helpdesks_in_trouble"] > 0
+
+    @property
+    def slack_trouble(self):
+        """Whether something in Slack wants a leader to look at it."""
+        return self._n["slack_in_trouble"] > 0
 
     @property
     def unread(self):

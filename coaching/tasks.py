@@ -5,6 +5,7 @@ from celery import shared_task
 from agents.models import Invitation, PasswordReset
 from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
+from coaching.actions.slack import posts
 from coaching.coach import captures, model_tests, turns
 from coaching.models import (
     Backtest,
@@ -17,7 +18,7 @@ from coaching.models import (
     Sweep,
     Turn,
 )
-from coaching.slack import delivery, switchboard
+from coaching.slack import delivery, socket, switchboard
 from helpdesk.actions import connections, mapping, receipts
 from helpdesk.models import ConnectionTest, HelpdeskAgent, HelpdeskSync, TimeZoneChange
 from helpdesk.tasks import change_time_zone, credit_ratings, follow_hooks, read_ratings, test_connection
@@ -25,6 +26,7 @@ from helpdesk.tasks import change_time_zone, credit_ratings, follow_hooks, read_
 AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest waiting first
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
 LOOK_SECONDS = 5  # the clock looks again by then: a message that no worker took until then is not needed any more
+SLACK_LOOK_SECONDS = 2  # that of Slack looks every second
 
 
 @shared_task
@@ -68,7 +70,8 @@ def send_reminder(reminder_id):
 
 @shared_task
 def follow_slack(receipt_id):
-    switchboard.follow(receipt_id)
+    if turn_id := switchboard.follow(receipt_id):
+        run_turn.delay(turn_id)
 
 
 @shared_task
@@ -128,8 +131,15 @@ def read_helpdesks():
 @shared_task
 def serve_slack():
     """Send out what Slack told and what is owed to it; as often as people there may wait."""
-    _send(follow_slack, SlackReceipt.objects.due())
-    _send(deliver_to_slack, SlackPost.objects.due())
+    posts.redraw_stale()
+    _send(follow_slack, SlackReceipt.objects.due(), expires=SLACK_LOOK_SECONDS)
+    _send(deliver_to_slack, SlackPost.objects.takeable().due(), expires=SLACK_LOOK_SECONDS)
+
+
+@shared_task
+def note_slack_socket():
+    """Leave word whether somebody has to listen to Slack's socket."""
+    socket.note_wanted()
 
 
 @shared_task
@@ -138,6 +148,6 @@ def forget_viewings():
     viewings.forget()
 
 
-def _send(task, rows):
+def _send(task, rows, *, expires=LOOK_SECONDS):
     for pk in rows.order_by("next_try_at").values_list("pk", flat=True)[:AT_ONCE]:
-        task.apply_async([str(pk)], expires=LOOK_SECONDS)
+        task.apply_async([str(pk)], expires=expires)

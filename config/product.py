@@ -1,4 +1,4 @@
-"""Web, worker and beat under one supervisor. `manage.py up` looks at the settings, then becomes this program.
+"""Web, worker, beat and Slack's socket under one supervisor. `manage.py up` looks at the settings, then becomes this program.
 
 It is a program of its own, without Django, because it stays: the supervisor then takes ten megabytes instead of sixty.
 """
@@ -16,17 +16,26 @@ PROBE_SECONDS = 1.0
 STREAMS_SECONDS = 5  # how long open pages may keep the web process from ending
 
 
-def children(host: str, port: int, log_level: str, proxies: str) -> list[Child]:
-    """Return the three processes Touchline consists of, web first. `proxies` are addresses and networks, separated by commas."""
+def children(host: str, port: int, log_level: str, proxies: str, slack: Path) -> list[Child]:
+    """Return the processes Touchline consists of, web first. `proxies` are addresses and networks, separated by commas.
+
+    The worker leaves a file at `slack` while there is a token for Slack's Socket Mode; only then there is a process for it.
+    """
     python = [sys.executable, "-m"]
     web = [*python, "uvicorn", "config.asgi:application", "--host", host, "--port", str(port), "--lifespan", "off"]
     web += ["--log-level", log_level, "--no-access-log", "--timeout-graceful-shutdown", str(STREAMS_SECONDS)]
-    web += ["--proxy-headers", "--forwarded-allow-ips", proxies]
+    web += ["--ws", "none", "--proxy-headers", "--forwarded-allow-ips", proxies]
     celery = [*python, "celery", "--quiet", "-A"]
     worker = [*celery, "config.celery", "worker", "--loglevel", log_level]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     beat = [*celery, "config.beat", "beat", "--loglevel", "warning"]  # each tick is a line at info
-    return [Child("web", web, is_ready=partial(answers, host, port)), Child("worker", worker), Child("beat", beat)]
+    listener = [sys.executable, "manage.py", "slack_socket"]
+    return [
+        Child("web", web, is_ready=partial(answers, host, port)),
+        Child("worker", worker),
+        Child("beat", beat),
+        Child("slack", listener, is_wanted=slack.exists),
+    ]
 
 
 def answers(host: str, port: int) -> bool:
@@ -58,6 +67,7 @@ def main() -> int:
     parser.add_argument("--log-level", required=True)
     parser.add_argument("--proxies", required=True, help="who may say for whom it speaks, separated by commas")
     parser.add_argument("--logins", type=Path, required=True, help="file with the demo logins, if there are any")
+    parser.add_argument("--slack", type=Path, required=True, help="file that is there while Slack's socket is wanted")
     given = parser.parse_args()
 
     def greet(seconds: float) -> None:
@@ -65,7 +75,7 @@ def main() -> int:
         sys.stdout.flush()
 
     product = Supervisor(
-        children(given.host, given.port, given.log_level, given.proxies),
+        children(given.host, given.port, given.log_level, given.proxies, given.slack),
         env={"PORT": str(given.port)},  # the default of PUBLIC_URL follows it
         on_ready=greet,
     )

@@ -159,6 +159,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "find-owed-work": {"task": "coaching.tasks.find_owed_work", "schedule": 5.0},
     "serve-slack": {"task": "coaching.tasks.serve_slack", "schedule": 1.0},
+    "note-slack-socket": {"task": "coaching.tasks.note_slack_socket", "schedule": 5.0},
     "read-helpdesks": {"task": "coaching.tasks.read_helpdesks", "schedule": 5.0},
     "note-served": {"task": "coaching.tasks.note_served", "schedule": 60.0},
     "flag-sweep": {"task": "coaching.tasks.find_due_sweeps", "schedule": 20.0},
@@ -223,6 +224,7 @@ SLACK_CLIENT_SECRET = env("SLACK_CLIENT_SECRET", default="")
 SLACK_SIGNING_SECRET = env("SLACK_SIGNING_SECRET", default="")
 SLACK_APP_TOKEN = env("SLACK_APP_TOKEN", default="")
 SLACK_API_URL = env("SLACK_API_URL", default="https://slack.com/api/")
+SLACK_SOCKET_WANTED = DATA_DIR / "slack-socket-wanted"  # there while an app-level token is: `manage.py up` looks at it
 
 # --- API -------------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Child processes kept running under one parent.
 
-`manage.py up` runs web, worker and beat this way. The supervisor is one thread that sleeps in a selector: it copies
-what its children print, starts a dead one again, and ends all of them when it is told to end. It knows nothing of
-Django, so it costs little and can be tried with any command.
+`manage.py up` runs web, worker, beat and Slack's socket this way. The supervisor is one thread that sleeps in a selector: it
+copies what its children print, starts a dead one again, and ends all of them when it is told to end. It knows nothing of Django,
+so it costs little and can be tried with any command.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from typing import IO
 TICK = 0.2  # seconds between two looks at the children
 RESTART_DELAYS = (0.5, 1.0, 2.0, 4.0)  # seconds; never more, so that a killed child is back within five
 STEADY_AFTER = 30.0  # seconds a child must live before its next end counts as the first again
+WANTED_EVERY = 2.0  # seconds between two questions whether a child is wanted
 START_ATTEMPTS = 5  # a child that ends this often before everything is ready will not heal by itself
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -30,11 +31,15 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True)
 class Child:
-    """A process to keep running: its label, its command line, and how to ask whether it is ready (None: at once)."""
+    """A process to keep running: its label, its command line, and how to ask whether it is ready (None: at once).
+
+    `is_wanted` is asked every few seconds (None: always wanted): the child runs while it is, and only then.
+    """
 
     name: str
     command: Sequence[str]
     is_ready: Callable[[], bool] | None = None
+    is_wanted: Callable[[], bool] | None = None
 
 
 @dataclass
@@ -45,6 +50,8 @@ class _Running:
     start_at: float = 0.0  # when a stopped child is due again
     failures: int = 0
     ready: bool = False
+    wanted: bool = True
+    ask_at: float = 0.0  # when it is asked again whether it is wanted
     unfinished: dict[IO[bytes], bytes] = field(default_factory=dict)  # the last, incomplete line of each pipe
 
 
@@ -88,6 +95,7 @@ class Supervisor:
         before = {number: signal.signal(number, self._request_stop) for number in heeded}
         try:
             while not self._stop_requests:
+                self._ask_wanted()
                 self._start_due()
                 self._copy_output(TICK)
                 self._notice_ended()
@@ -107,9 +115,22 @@ class Supervisor:
     def _request_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop_requests += 1
 
+    def _ask_wanted(self) -> None:
+        """A child that is not wanted any more is asked to end; one that is again starts at once."""
+        for running in self._running:
+            now = time.monotonic()
+            if running.child.is_wanted is None or now < running.ask_at:
+                continue
+            running.ask_at = now + WANTED_EVERY
+            before, running.wanted = running.wanted, running.child.is_wanted()
+            if running.process and not running.wanted:
+                running.process.terminate()
+            elif running.wanted and not before:
+                running.start_at, running.failures = now, 0
+
     def _start_due(self) -> None:
         for running in self._running:
-            if running.process is None and time.monotonic() >= running.start_at:
+            if running.wanted and running.process is None and time.monotonic() >= running.start_at:
                 self._start(running)
 
     def _start(self, running: _Running) -> None:
@@ -163,6 +184,10 @@ class Supervisor:
         for running in self._running:
             if running.process is None or running.process.poll() is None:
                 continue
+            if running.child.is_wanted and not running.child.is_wanted():
+                running.wanted = False
+                self._forget(running)
+                continue
             now = time.monotonic()
             if now - running.started_at >= STEADY_AFTER:
                 running.failures = 0
@@ -170,16 +195,21 @@ class Supervisor:
             running.failures += 1
             running.start_at = now + delay
             reason = _how_it_ended(running.process.returncode)
-            _kill_group(running.process)
-            running.process = None
-            running.ready = False
+            self._forget(running)
             self._say(f"{running.child.name} {reason}; starting it again in {delay:g} s.")
+
+    def _forget(self, running: _Running) -> None:
+        """What ended is over, with all that it started."""
+        if running.process:
+            _kill_group(running.process)
+        running.process = None
+        running.ready = False
 
     def _all_ready(self) -> bool:
         for running in self._running:
             if running.process and not running.ready and running.child.is_ready:
                 running.ready = running.child.is_ready()
-        return all(running.ready for running in self._running)
+        return all(running.ready for running in self._running if running.wanted)
 
     def _stop_all(self) -> None:
         """Ask every child to end, wait for `grace` seconds or a second signal, kill what is left with its offspring."""

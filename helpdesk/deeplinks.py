@@ -6,7 +6,7 @@ values are percent-encoded, so that none can leave its place in the address.
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
@@ -78,6 +78,23 @@ def conversation_url(conversation: Conversation) -> str:
     if link is None:
         return ""
     return render(link.conversation_pattern, link.keys | {ID: conversation.external_id})
+
+
+def conversation_at(workspace, address: str) -> Conversation | None:
+    """The conversation that a link to its helpdesk opens: `conversation_url` backwards, whatever follows the id. None where
+    no pattern fits or no such conversation is known.
+    """
+    for link in DeepLink.objects.filter(workspace=workspace).order_by("source"):
+        fixed = [re.escape(part) for part in PLACE.sub("\0", link.conversation_pattern).split("\0")]
+        names = PLACE.findall(link.conversation_pattern)
+        places = ["([^/?#&]+)" if name == ID else re.escape(quote(link.keys.get(name, ""), safe="")) for name in names]
+        pattern = "".join(part + place for part, place in zip(fixed, [*places, ""], strict=True))
+        found = re.fullmatch(rf"{pattern}(?:[/?#&].*)?", address)
+        if found and (id := unquote(found[1])):
+            same = Conversation.objects.filter(workspace=workspace, source=link.source, external_id=id).first()
+            if same is not None:
+                return same
+    return None
 
 
 def keys_of(*patterns: str) -> list[str]:

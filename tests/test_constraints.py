@@ -37,6 +37,14 @@ from coaching.models import (
     Reminder,
     Sample,
     SessionConversation,
+    SlackConnection,
+    SlackPace,
+    SlackPerson,
+    SlackPolicy,
+    SlackPost,
+    SlackReceipt,
+    SlackThread,
+    SlackTrigger,
     Sweep,
     Turn,
     TurnEvent,
@@ -105,6 +113,29 @@ class World:
 
     def remind(self, note, **fields):
         return Reminder.objects.create(workspace=self.workspace, note=note, follow_up_at=NOW, **fields)
+
+    def slack(self, **fields):
+        return factories.slack_connection(self.workspace, **{"team_id": "T1"} | fields)
+
+    def of_slack(self, model, **fields):
+        connection = SlackConnection.objects.filter(workspace=self.workspace).first() or self.slack()
+        return model.objects.create(**{"workspace": self.workspace, "connection": connection} | fields)
+
+    def trigger(self, **fields):
+        return self.of_slack(SlackTrigger, **{"team_id": "T1", "channel_id": "C1", "agent": self.agent} | fields)
+
+    def thread(self, **fields):
+        trigger = SlackTrigger.objects.first() or self.trigger()
+        told = {"trigger": trigger, "session": self.session, "channel_id": "C1", "thread_ts": "1.0"}
+        return self.of_slack(SlackThread, **told | fields)
+
+    def post(self, **fields):
+        told = {"kind": "proposal", "proposal": self.proposal, "channel_id": "C1"}
+        return self.of_slack(SlackPost, **told | fields)
+
+    def answer(self, **fields):
+        told = {"kind": "answer", "proposal": None, "turn": self.turn, "thread": self.thread(thread_ts="2.0")}
+        return self.post(**told | fields)
 
     def invite(self, **fields):
         defaults = {"workspace": self.workspace, "email": "new@x.example", "expires_at": NOW}
@@ -351,6 +382,46 @@ WRONG = {
         HelpdeskAgent, external_id="1", agent=w.foreign_agent
     ),
     "a sync of another workspace": lambda w: w.of_helpdesk(HelpdeskSync, kind="recent", workspace=w.elsewhere),
+    "slackconnection_version_once": lambda w: _copy_history(w.slack()),
+    "slacktrigger_version_once": lambda w: _copy_history(w.trigger()),
+    "slackpolicy_version_once": lambda w: _copy_history(SlackPolicy.objects.create(workspace=w.workspace)),
+    "one_slack_connection_per_team": lambda w: [w.slack() for _ in "ab"],
+    "slack_mode_is_known": lambda w: w.slack(mode="borrowed"),
+    "slack_connection_state_is_known": lambda w: w.slack(state="lost"),
+    "disconnected_slack_has_no_secrets": lambda w: w.slack(state="disconnected"),
+    "slack_flags_channel_has_a_connection": lambda w: SlackPolicy.objects.create(
+        workspace=w.workspace, flags_channel_id="C1"
+    ),
+    "one_coach_per_slack_channel": lambda w: [w.trigger() for _ in "ab"],
+    "slack_trigger_state_is_known": lambda w: w.trigger(state="asleep"),
+    "slack_person_once_per_connection": lambda w: [w.of_slack(SlackPerson, user_id="U1") for _ in "ab"],
+    "slack_problem_is_known": lambda w: w.of_slack(SlackPerson, user_id="U1", problem="odd"),
+    "slack_member_has_no_problem": lambda w: w.of_slack(SlackPerson, user_id="U1", member=w.owner, problem="stranger"),
+    "one_session_per_slack_thread": lambda w: [w.thread() for _ in "ab"],
+    "slack_receipt_once_per_connection": lambda w: [w.of_slack(SlackReceipt, kind="event", key="1") for _ in "ab"],
+    "slack_receipt_kind_is_known": lambda w: w.of_slack(SlackReceipt, kind="rumour", key="1"),
+    "done_slack_receipt_keeps_no_payload": lambda w: w.of_slack(
+        SlackReceipt, kind="event", key="1", payload={}, done_at=NOW, next_try_at=None
+    ),
+    "done_slack_receipt_owes_nothing": lambda w: w.of_slack(SlackReceipt, kind="event", key="1", done_at=NOW),
+    "slack_receipt_is_held_only_while_owed": lambda w: w.of_slack(
+        SlackReceipt, kind="event", key="1", next_try_at=None, claimed_until=NOW
+    ),
+    "slack_post_shows_one_thing": lambda w: w.post(flag=w.flag),
+    "only_a_slack_answer_was_asked_for": lambda w: w.post(asked_ts="1.0"),
+    "slack_post_has_a_channel_or_a_webhook": lambda w: w.post(channel_id=""),
+    "slack_post_state_is_known": lambda w: w.post(state="read"),
+    "lost_slack_post_says_why_and_owes_nothing": lambda w: w.post(state="lost", next_try_at=None),
+    "a_slack_message_is_asked_once": lambda w: _asked_twice(w),
+    "proposal_once_per_slack_channel": lambda w: [w.post() for _ in "ab"],
+    "flag_once_per_slack_channel": lambda w: [w.post(kind="flag", proposal=None, flag=w.flag) for _ in "ab"],
+    "slack_post_is_held_only_while_owed": lambda w: w.post(next_try_at=None, claimed_until=NOW),
+    "one_slack_pace_per_channel": lambda w: [w.of_slack(SlackPace, method="chat.update") for _ in "ab"],
+    "a Slack channel with another workspace's agent": lambda w: w.trigger(agent=w.foreign_agent),
+    "somebody in Slack who is another workspace's member": lambda w: w.of_slack(
+        SlackPerson, user_id="U1", member=w.stranger
+    ),
+    "a Slack post of another workspace": lambda w: w.post(workspace=w.elsewhere),
     "an invitation to another workspace's agent": lambda w: w.invite(agent=w.foreign_agent),
     "a note on another workspace's agent": lambda w: w.note(agent=w.foreign_agent),
     "a note by another workspace's member": lambda w: w.note(author=w.stranger),
@@ -368,6 +439,12 @@ def _message(world, role="user", **fields):
     return Message.objects.create(
         workspace=world.workspace, session=world.session, turn=world.turn, role=role, text="x", **fields
     )
+
+
+def _asked_twice(world):
+    answer = world.answer(asked_ts="3.0")
+    again = Turn.objects.create(workspace=world.workspace, session=world.session, number=2)
+    world.answer(thread=answer.thread, turn=again, asked_ts="3.0")
 
 
 def _copy_history(versioned):

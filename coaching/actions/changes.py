@@ -7,6 +7,7 @@ from agents import actions as configuration
 from agents import decisions, versions
 from agents.access import NotAllowed, Refusal, Right, require
 from agents.models import Configuration, Decision, Procedure, Prompt
+from coaching.actions.slack import posts
 from coaching.models import Proposal
 from memories import actions as memories
 from memories.models import Memory
@@ -65,6 +66,8 @@ def take_back(made: Configuration, *, by, door, note="", change=None, base_versi
                 target_kind=made.target_kind, target_id=made.target_id, title=title, configuration=undone,
                 proposal=proposal, note=note,
             )  # fmt: skip
+            if proposal is not None:
+                posts.redraw(proposal=proposal)
     except (versions.Conflict, NothingToTakeBack, IntegrityError) as error:
         if earlier := Configuration.objects.filter(reverts=made).select_related("by__user").first():
             raise AlreadyTakenBack(earlier) from error

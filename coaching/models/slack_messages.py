@@ -91,7 +91,13 @@ class SlackReceipt(work.Owed):
 
 
 class SlackPostQuerySet(Scoped, work.OwedQuerySet):
-    pass
+    def takeable(self):
+        """Owed, and Slack would take it: not while it refuses the token, or answers nobody."""
+        silent = SlackPace.objects.filter(
+            connection=models.OuterRef("connection"), method=SlackPace.ANY, blocked_until__gt=timezone.now()
+        )
+        refused = Q(connection__state=SlackConnection.State.REFUSED)
+        return self.owed().exclude(refused).exclude(models.Exists(silent))
 
 
 class SlackPost(work.Owed):
@@ -189,7 +195,12 @@ class SlackPost(work.Owed):
 
 
 class SlackPace(models.Model):
-    """How fast a method may be called for a channel (empty: for all): the next free slot, and until when Slack said to wait."""
+    """How fast a method may be called for a channel (empty: for all): the next free slot, and until when Slack said to wait.
+
+    One of any method says until when nobody is asked because nobody answered.
+    """
+
+    ANY = ""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     connection = models.ForeignKey(SlackConnection, models.CASCADE, related_name="paces")
@@ -206,4 +217,4 @@ class SlackPace(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.method} in {self.channel_id or self.connection}"
+        return f"{self.method or 'Any method'} in {self.channel_id or self.connection}"

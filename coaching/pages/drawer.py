@@ -19,6 +19,7 @@ from coaching.models import Flag, Proposal, Sample
 from coaching.pages import notes as notes_page
 from coaching.pages.history import NO_CHANNEL, HistoryQuestion
 from coaching.pages.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS, THIN
+from coaching.slack import agendas
 from helpdesk.models import DeepLink, RatingDay
 
 WEEKS = 26
@@ -177,6 +178,16 @@ class Drawer:
         return causes.of(self.agent)
 
     @property
+    def agenda(self):
+        """The points that were drafted for a 1:1 on the open flag; None where none were."""
+        return getattr(self.flag, "agenda", None)
+
+    @property
+    def agenda_words(self):
+        """Who drafted them."""
+        return agendas.drafted_words(self.agenda)
+
+    @property
     def cause(self):
         """The one that was said of the open flag, else None."""
         return causes.said(self.flag) if self.flag is not None else None
@@ -285,7 +296,7 @@ def _timelines(member, agent, first, last):
 
 def _newest_flag(agent):
     """The open flag if there is one (no other is raised beside it), else the one that ended last, if any."""
-    newest = agent.flags.select_related("closed_by__user").order_by("-opened_at").first()
+    newest = agent.flags.select_related("closed_by__user", "agenda").order_by("-opened_at").first()
     if newest is not None:
         newest.agent = agent
     return newest

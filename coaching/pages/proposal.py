@@ -14,7 +14,8 @@ from coaching.coach.evidence import Quote
 from coaching.hygiene import Relation, Said, Verdict
 from coaching.merging import begin_fields, merge_fields
 from coaching.models import Proposal
-from coaching.pages.queue import Item, is_known, items, uuid_or_none
+from coaching.pages.queue import Item, items, uuid_or_none
+from coaching.proposed import applied_fields, changes_of, is_known, made
 from coaching.sizes import Size
 from helpdesk.models import Conversation
 from memories.models import Memory
@@ -261,7 +262,7 @@ def load(member, proposal, texts=None):
         since=since(proposal),
         approved=changes_of(proposal, applied_fields(proposal)) if proposal.approved_change is not None else [],
         superseded_by=_superseded_by(member, proposal),
-        made=_made(proposal),
+        made=made(proposal),
         asked_by=asked_by(proposal),
     )
 
@@ -380,20 +381,6 @@ def may_decide(member, proposal):
     return may(member, Right.APPROVE) and proposal.status == Status.PENDING and is_known(proposal)
 
 
-def changes_of(proposal, change=None):
-    """The FieldDiffs of a proposal, or of an edited `change` ({field: value}) of it.
-
-    Everything for something new or removed, else the fields that differ.
-    """
-    base = proposals.loaded(proposal.base)
-    if change is None:
-        change = proposals.fields_to_apply(proposal)
-    changes = diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
-    if proposal.is_create and change.get("text") == change.get("summary"):
-        return [one for one in changes if one.field != "text"]  # a memory of one sentence is not shown twice
-    return changes
-
-
 def outcome(proposal):
     """What approving would make of it: "as version 3", or that it is taken out."""
     if proposal.type.endswith("_delete"):
@@ -451,19 +438,6 @@ def edited(proposal, change):
     model = proposals.MODELS[proposal.target_kind]
     whole = {**proposals.fields_to_apply(proposal), **change}
     return proposals.proposed_change(proposal.type, model, whole, proposals.loaded(proposal.base))
-
-
-def applied_fields(proposal):
-    """The fields that an approval applied: the reviewer's, where they edited it."""
-    return proposals.loaded(proposal.change if proposal.approved_change is None else proposal.approved_change)
-
-
-def _made(proposal):
-    """The Configurations that came of an approved one, oldest first: what took it back names it too."""
-    if proposal.status != Status.APPROVED:
-        return []
-    rows = Configuration.objects.filter(agent_id=proposal.agent_id, proposal_id=proposal.pk)
-    return list(rows.select_related("by__user").order_by("number"))
 
 
 def decided_words(proposal):

@@ -12,6 +12,7 @@ from agents.models import Agent, Member, Procedure, Prompt
 from coaching.models import Proposal, Session
 from coaching.pages import days
 from coaching.pages.paging import Paged, page_asked
+from coaching.proposed import is_known
 from helpdesk.models import Conversation
 from memories.models import Memory
 
@@ -363,11 +364,6 @@ def items(rows):
         ids = {p.target_id for p in rows if p.target_kind == model.KIND and p.status == Status.PENDING and p.target_id}
         now |= dict(model.objects.filter(pk__in=ids).values_list("pk", "version"))
     return [Item(p, now.get(p.target_id)) for p in rows]
-
-
-def is_known(proposal):
-    """Whether this release knows the type: another one may have written to the same database."""
-    return proposal.type in Proposal.Type.values
 
 
 def uuid_or_none(value):

@@ -13,9 +13,10 @@ from agents.access import Right, may
 from agents.models import Agent
 from coaching import followups, quick
 from coaching.actions import connections
+from coaching.doing import DOING, doing_now
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
-from coaching.pages.queue import is_known
+from coaching.proposed import is_known
 from helpdesk.models import Conversation
 
 SESSIONS = 20
@@ -34,21 +35,6 @@ READ = {
     "find_conversations": ("a search of the conversations", "{} searches of the conversations"),
     "earlier_proposals": ("earlier proposals", "earlier proposals"),
 }
-
-# What the coach is doing after each of them, while it works; and while it writes.
-DOING = {
-    "read_prompt": "Reads the prompt …",
-    "search_memories": "Searches the memories …",
-    "read_memory": "Reads a memory …",
-    "list_procedures": "Looks through the procedures …",
-    "read_procedure": "Reads a procedure …",
-    "read_conversation": "Reads the conversation …",
-    "find_conversations": "Looks for conversations …",
-    "earlier_proposals": "Reads earlier proposals …",
-    "propose": "Writes a proposal …",
-    "text": "Writes the answer …",
-}
-AT_WORK = "The coach is at work …"
 
 # What a turn cost, in the order of its table.
 SPENT = {
@@ -286,22 +272,12 @@ def _exchange(turn, question, answer, happened, cards):
         question=question,
         parts=parts,
         after=happened[-1][0] if happened else 0,
-        doing=_doing(happened),
+        doing=doing_now(happened),
         read=_read(tools),
         cost=_cost(turn.usage),
         spent=_spent(turn.usage),
         suggestions=followups.split(answer.text).suggestions if answer is not None else (),
     )
-
-
-def _doing(happened):
-    if not happened:
-        return AT_WORK
-    _, type_, data = happened[-1]
-    if type_ != TurnEvent.Type.TOOL:
-        return DOING.get(type_, AT_WORK)
-    name = data.get("name", "")
-    return DOING["propose"] if name.startswith("propose_") else DOING.get(name, AT_WORK)
 
 
 def _read(tools):

@@ -14,6 +14,7 @@ from agents.models import Agent
 from coaching import causes, trajectory
 from coaching.actions import flags, policies
 from coaching.models import Flag, Note
+from coaching.pages import slack
 from coaching.pages.history import HistoryQuestion
 from helpdesk.pages import connections as helpdesks
 
@@ -148,8 +149,8 @@ class Paged:
 @dataclass(frozen=True)
 class TodoPage:
     """Everything the page shows. `n_cards` and `n_due` are what the top bar counts; `n_ahead` are follow-ups of later days;
-    `n_ticked` flags stand open but are ticked off. `automatic` says whether anything looks for falls. `helpdesks` are those that
-    want somebody to look at them."""
+    `n_ticked` flags stand open but are ticked off. `automatic` says whether anything looks for falls. `helpdesks` and `slack`
+    are what wants somebody to look at it there."""
 
     question: Question
     cards: list[Card]
@@ -164,6 +165,7 @@ class TodoPage:
     n_ticked: int
     automatic: bool
     helpdesks: list[helpdesks.Trouble]
+    slack: list[slack.Trouble]
 
     @property
     def n_waiting(self):
@@ -195,6 +197,7 @@ def load(member, question, just=None):
         n_ticked=Flag.objects.visible_to(member).open().filter(agent__active=True, coached_at__isnull=False).count(),
         automatic=policies.of(member.workspace).automatic,
         helpdesks=helpdesks.troubles(member.workspace_id),
+        slack=slack.troubles(member.workspace_id),
     )
 
 

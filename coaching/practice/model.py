@@ -7,8 +7,8 @@ is ever taken for an instruction.
 
 from typing import Any
 
-from coaching.practice import instructions, questions
-from coaching.practice.talk import Talk
+from coaching.practice import agendas, instructions, questions
+from coaching.practice.talk import Talk, metadata
 from coaching.practice.wire import Reply
 
 LABEL = "Practice model: "
@@ -34,7 +34,10 @@ def answer(request: dict[str, Any]) -> Reply:
     """The next round of the conversation in a Messages request: tool calls while there is more to read or to propose,
     then one text under the practice label."""
     if not request.get("tools"):
-        return Reply(LABEL + questions.summary(request))
+        known = metadata(request)
+        if known is not None and "flag" in known:
+            return Reply("\n".join(agendas.agenda(known)))
+        return Reply(LABEL + questions.summary(known))
     talk = Talk.of(request)
     told = instructions.understand(talk.message)
     handler = questions.understand(talk.message) if talk.suggested else told or questions.understand(talk.message)

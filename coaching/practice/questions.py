@@ -4,7 +4,6 @@ Nothing here is a verdict. Every line names the turn it comes from, quotes stay 
 be a judgement gets told so.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -31,13 +30,9 @@ def understand(message: str) -> Handler | None:
     return None
 
 
-def summary(request: dict[str, Any]) -> str:
-    """One sentence on a conversation from its metadata alone, the JSON of the last message; never from a body."""
-    blocks = request["messages"][-1]["content"]
-    text = blocks if isinstance(blocks, str) else blocks[0]["text"]
-    try:
-        known = json.loads(text)
-    except ValueError:
+def summary(known: dict[str, Any] | None) -> str:
+    """One sentence on a conversation from its metadata alone; never from a body."""
+    if known is None:
         return "I write nothing without metadata."
     parts = ["a conversation"]
     if known.get("channel"):

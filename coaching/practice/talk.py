@@ -23,6 +23,16 @@ class Result:
     is_error: bool
 
 
+def metadata(request: dict[str, Any]) -> dict[str, Any] | None:
+    """What a request without tools tells: the JSON object of its last message. None where that is none."""
+    blocks = request["messages"][-1]["content"]
+    try:
+        known = json.loads(blocks if isinstance(blocks, str) else blocks[0]["text"])
+    except ValueError:
+        return None
+    return known if isinstance(known, dict) else None
+
+
 @dataclass(frozen=True)
 class Talk:
     """The last message of the leader, the turns it points at, and the tool results that followed it, in order.

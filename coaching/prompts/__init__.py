@@ -6,5 +6,5 @@ from pathlib import Path
 
 @cache
 def read(job: str) -> str:
-    """The instructions for a job: "coach" or "summary"."""
+    """The instructions for a job: "coach", "summary" or "agenda"."""
     return (Path(__file__).parent / f"{job}.md").read_text()

@@ -5,13 +5,11 @@ import re
 import nh3
 from django import template
 from django.utils.safestring import mark_safe
-from markdown_it import MarkdownIt
+
+from coaching.prose import PARSER
 
 register = template.Library()
 
-# Links and pictures stay as they were typed: what a transcript talked a model into writing can neither be followed nor
-# fetched, and its address is in plain sight.
-RENDER = MarkdownIt("commonmark").disable(["link", "image", "autolink", "reference", "html_inline", "html_block"])
 TAGS = {"p", "br", "hr", "ul", "ol", "li", "strong", "em", "code", "pre", "blockquote", "h3", "h4", "h5", "h6"}
 
 
@@ -27,9 +25,9 @@ def turn_links(html):
 @register.filter
 def prose(text):
     """Markdown as HTML without links, pictures and raw HTML. Headings begin at the third level."""
-    tokens = RENDER.parse(text or "")
+    tokens = PARSER.parse(text or "")
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
-    html = RENDER.renderer.render(tokens, RENDER.options, {})
+    html = PARSER.renderer.render(tokens, PARSER.options, {})
     return mark_safe(nh3.clean(html, tags=TAGS, attributes={"ol": {"start"}}))  # noqa: S308 (cleaned in this very line)

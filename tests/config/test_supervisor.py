@@ -143,6 +143,69 @@ def test_offspring_of_a_killed_child_does_not_stay(supervise):
     wait_for(lambda: not alive(offspring), 2)
 
 
+WANTED_PROGRAM = """
+import sys
+from pathlib import Path
+from config import supervisor
+
+supervisor.WANTED_EVERY = 0.1
+web, slack = (supervisor.Child(name, [sys.executable, "-c", sys.argv[1]]) for name in ("web", "slack"))
+slack = supervisor.Child("slack", slack.command, is_wanted=Path(sys.argv[2]).exists)
+sys.exit(supervisor.Supervisor([web, slack], grace=1.0, on_ready=lambda seconds: print("ready", flush=True)).run())
+"""
+
+
+@pytest.fixture
+def mark(tmp_path):
+    return tmp_path / "wanted"
+
+
+@pytest.fixture
+def wanting(mark, tmp_path):
+    """A supervisor with one child that is wanted while the mark is there."""
+
+    def start(code):
+        log = tmp_path / "wanting.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-c", WANTED_PROGRAM, code, str(mark)], cwd=ROOT, stdout=out, stderr=subprocess.STDOUT
+            )
+        started.append(process)
+        return process, log
+
+    started = []
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_child_runs_while_it_is_wanted_and_only_then(wanting, mark):
+    supervisor, log = wanting(PATIENT)
+    (web,) = wait_for(lambda: "ready" in log.read_text() and children_of(supervisor.pid), 5)
+
+    mark.touch()
+    slack = wait_for(lambda: [pid for pid in children_of(supervisor.pid) if pid != web], 5)[0]
+    os.kill(slack, signal.SIGKILL)
+    again = wait_for(lambda: [pid for pid in children_of(supervisor.pid) if pid not in (web, slack)], 5)[0]
+    mark.unlink()
+
+    wait_for(lambda: not alive(again), 5)
+    assert children_of(supervisor.pid) == [web]
+    assert log.read_text().count("starting it again") == 1
+
+
+def test_child_that_ends_when_it_is_not_wanted_is_no_failure(wanting, mark):
+    mark.touch()
+    code = f"import pathlib, sys\nif pathlib.Path({str(mark)!r}).exists():\n    pathlib.Path({str(mark)!r}).unlink()"
+    supervisor, log = wanting(code + "\n    sys.exit(0)\n" + PATIENT)
+    wait_for(lambda: not mark.exists(), 5)
+
+    wait_for(lambda: len(children_of(supervisor.pid)) == 1, 5)
+
+    assert "slack ended" not in log.read_text()
+
+
 def test_child_that_never_starts_ends_the_supervisor(tmp_path):
     program = (
         "import sys\nfrom config import supervisor\n"

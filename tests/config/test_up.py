@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
 
 from config import product
 from tests.config.processes import ROOT, alive, children_of, wait_for
+from tests.slack import Slack
 
 
 def manage(*arguments, data_dir):
@@ -39,18 +41,25 @@ def port():
 
 @pytest.fixture
 def up(data_dir, port, tmp_path):
-    """The product, serving; ended hard after the test if it still runs."""
     (data_dir / "demo-logins.txt").write_text("owner@demo.example hunter-hunter\n")
-    log = tmp_path / "up.log"
+    with product_up(data_dir, port, tmp_path / "up.log") as process:
+        yield process
+
+
+@contextmanager
+def product_up(data_dir, port, log, **environment):
+    """The product, serving; ended hard after the test if it still runs."""
+    command = manage("up", "--port", str(port), data_dir=data_dir)
+    command["env"] |= environment
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            **manage("up", "--port", str(port), data_dir=data_dir), stdout=out, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(**command, stdout=out, stderr=subprocess.STDOUT)
     process.log = log
-    wait_for(lambda: "Ctrl-C ends it." in log.read_text() or process.poll() is not None, 30)
-    yield process
-    process.kill()
-    process.wait()
+    try:
+        wait_for(lambda: "Ctrl-C ends it." in log.read_text() or process.poll() is not None, 30)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_up_serves_and_ends_without_orphans(up, port):
@@ -67,8 +76,25 @@ def test_up_serves_and_ends_without_orphans(up, port):
     assert [pid for pid in children if alive(pid)] == []
 
 
+def test_up_listens_to_slack_while_there_is_a_token(data_dir, port, tmp_path):
+    with Slack() as slack:
+        app = slack.add_team(app_token="xapp-1").app
+        told = {"SLACK_APP_TOKEN": app.app_token, "SLACK_API_URL": slack.api_url}
+        with product_up(data_dir, port, tmp_path / "up.log", **told) as up:
+            slack.sockets.wait_for(app, seconds=60)
+            listener = children_of(up.pid)[-1]
+
+            os.kill(listener, signal.SIGKILL)
+
+            wait_for(lambda: slack.sockets.opened == 2, 60)
+            assert "slack  | " in up.log.read_text()
+            up.send_signal(signal.SIGTERM)
+            assert up.wait(timeout=15) == 0
+            slack.sockets.wait_for(app, 0)
+
+
 def test_web_process_believes_only_the_proxies_that_are_named():
-    web = product.children("127.0.0.1", 8000, "info", "10.0.0.0/8,192.0.2.7")[0].command
+    web = product.children("127.0.0.1", 8000, "info", "10.0.0.0/8,192.0.2.7", ROOT / "none")[0].command
 
     assert web[web.index("--forwarded-allow-ips") + 1] == "10.0.0.0/8,192.0.2.7"
 

@@ -6,13 +6,16 @@ Whoever changes a proposal or a flag says so here, in the same transaction; a wo
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from agents import work
-from coaching.models import Flag, Proposal, SlackPolicy, SlackPost, SlackThread, SlackTrigger
+from coaching.actions.changes import MODELS
+from coaching.models import Flag, Proposal, SlackConnection, SlackPolicy, SlackPost, SlackThread, SlackTrigger
 
 Kind, State = SlackPost.Kind, SlackPost.State
+PENDING, STALE = "pending", "stale"  # words of `drawn`
+MOST_AT_ONCE = 200  # that one look finds stale
 
 
 def owe_proposal(proposal: Proposal) -> None:
@@ -68,3 +71,47 @@ def settle(post: SlackPost, **values) -> None:
             work.settle(post, attempts=0, **values)
         else:
             work.put_off(post, error="", pause=timedelta(0), attempts=0, **values)
+
+
+def redraw_stale() -> int:
+    """Owe those again that show a pending proposal whose target has moved on since, or is gone. Returns how many.
+
+    Whoever changes a memory, a procedure or the prompt knows nothing of Slack, so it is asked for on the clock. Only pending
+    proposals are looked through, of workspaces that are connected.
+    """
+    connected = SlackConnection.objects.active().values("workspace")
+    is_fresh = [
+        Exists(model.objects.filter(pk=OuterRef("target_id"), version=OuterRef("base_version")))
+        for model in MODELS.values()
+    ]
+    pending = Proposal.objects.pending().filter(workspace__in=connected, base_version__isnull=False)
+    for fresh in is_fresh:
+        pending = pending.exclude(fresh)
+    shown = SlackPost.objects.filter(
+        proposal__in=pending, state=State.POSTED, next_try_at=None, drawn__startswith=PENDING
+    )
+    stale = list(shown.exclude(drawn__contains=STALE).values_list("pk", flat=True)[:MOST_AT_ONCE])
+    if stale:
+        redraw(pk__in=stale)
+    return len(stale)
+
+
+def lose(post: SlackPost, sentence: str) -> None:
+    """The post cannot be shown, or not be kept in step, any more. `sentence` says why. Raises work.LeaseLost."""
+    work.give_up(post, error="", state=State.LOST, state_reason=sentence[:500], is_unsure=False)
+
+
+def fall_back(post: SlackPost, sentence: str) -> bool:
+    """A flag that did not get into its channel goes by the workspace's incoming webhook instead, once; False where it has none.
+
+    `sentence` says why it is lost in its channel. Raises work.LeaseLost.
+    """
+    policy = SlackPolicy.objects.filter(workspace=post.workspace_id).first()
+    if post.kind != Kind.FLAG or post.pieces or policy is None or not policy.flags_webhook:
+        return False
+    with transaction.atomic():
+        lose(post, sentence)
+        SlackPost.objects.get_or_create(
+            flag_id=post.flag_id, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
+        )
+    return True

@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 
 class Command(BaseCommand):
-    help = "Run web, worker and beat until Ctrl-C; what stops is started again."
+    help = "Run web, worker, beat and Slack's socket until Ctrl-C; what stops is started again."
     requires_system_checks = []  # `migrate` and the tests run them; here they would load every page for nothing
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,6 +31,7 @@ def become_product(host: str, port: int) -> None:
     command += ["--log-level", settings.LOG_LEVEL.lower()]
     command += ["--proxies", ",".join(settings.PROXIES)]
     command += ["--logins", str(settings.DATA_DIR / "demo-logins.txt")]
+    command += ["--slack", str(settings.SLACK_SOCKET_WANTED)]
     os.chdir(settings.BASE_DIR)
     os.execv(sys.executable, command)  # noqa: S606  our own program
 

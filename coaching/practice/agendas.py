@@ -1,0 +1,51 @@
+"""The agenda of a 1:1 as the practice model drafts it: from numbers, cause and metadata. It read nothing and judges nothing."""
+
+from typing import Any
+
+from coaching.sentences import level
+
+NO_NUMBERS = "Say why the flag was raised by hand, and ask how the last weeks were."
+READ = "Read the {samples} together and say what they have in common; no model has read them."
+NONE_KEPT = "Bring two or three recent conversations: no sample is kept yet."
+ASK = "Ask first what was different in these weeks, before saying what you think."
+CAUSES = {
+    "Person": "Talk about tone, care and knowledge where the samples show it.",
+    "Policy": "Collect what the rule costs customers, for whoever owns it.",
+    "Product": "Collect what is broken in the product, for whoever owns it.",
+    "Wait": "Look at where customers waited, for whoever plans the shifts.",
+    "Tool": "Look at which tool failed and when, for whoever runs it.",
+    "Prompt": "Go through the prompt with the coach and say what should change.",
+    "Memory": "Go through the memories with the coach: what is missing, wrong or old?",
+    "Procedure": "Go through the procedures with the coach: which case do the steps miss?",
+}
+NO_CAUSE = "Decide together what was behind it, and say it on the flag: {causes}."
+AGREE = "Agree on one thing to do differently, and on the day you both look at the ratings again."
+
+
+def agenda(known: dict[str, Any]) -> list[str]:
+    """Five points from what `coaching.slack.agendas.known_of` tells."""
+    flag, samples = known.get("flag") or {}, known.get("samples") or {}
+    return [_numbers(flag), _samples(samples), ASK, _cause(flag), AGREE]
+
+
+def _numbers(flag: dict[str, Any]) -> str:
+    if flag.get("observed") is None or flag.get("expected") is None:
+        return NO_NUMBERS
+    said, wanted = (level(flag[key], flag.get("scale") or "") for key in ("observed", "expected"))
+    weeks = f"{flag['weeks']} weeks" if flag.get("weeks") else "these weeks"
+    return f"Look at the ratings together: {flag.get('ratings')} in {weeks} average {said} where {wanted} was expected."
+
+
+def _samples(samples: dict[str, Any]) -> str:
+    if not samples.get("kept"):
+        return NONE_KEPT
+    n = samples["kept"]
+    over = f" over {', '.join(samples['channels'][:2])}" if samples.get("channels") else ""
+    return READ.format(samples=f"{n} sample{'' if n == 1 else 's'}{over}")
+
+
+def _cause(flag: dict[str, Any]) -> str:
+    if flag.get("cause") in CAUSES:
+        return CAUSES[flag["cause"]]
+    own = "prompt, memories, procedures" if flag.get("agent") == "an AI agent" else "tone, knowledge"
+    return NO_CAUSE.format(causes=f"{own}, a rule, the product, waiting, a tool")

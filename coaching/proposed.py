@@ -1,0 +1,41 @@
+"""What a proposal would change and what became of it: what every place that shows one reads."""
+
+from agents.models import Configuration
+from coaching import diffs
+from coaching.actions import proposals
+from coaching.models import Proposal
+
+Status = Proposal.Status
+
+
+def is_known(proposal):
+    """Whether this release knows the type: another one may have written to the same database."""
+    return proposal.type in Proposal.Type.values
+
+
+def changes_of(proposal, change=None):
+    """The FieldDiffs of a proposal, or of an edited `change` ({field: value}) of it.
+
+    Everything for something new or removed, else the fields that differ.
+    """
+    base = proposals.loaded(proposal.base)
+    if change is None:
+        change = proposals.fields_to_apply(proposal)
+    changes = diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
+    if proposal.is_create and change.get("text") == change.get("summary"):
+        return [one for one in changes if one.field != "text"]  # a memory of one sentence is not shown twice
+    return changes
+
+
+def applied_fields(proposal):
+    """The fields that an approval applied: the reviewer's, where they edited it."""
+    return proposals.loaded(proposal.change if proposal.approved_change is None else proposal.approved_change)
+
+
+def made(proposal):
+    """The Configurations that came of an approved one, oldest first (applied, taken back, applied again, …): what took it back
+    names it too."""
+    if proposal.status != Status.APPROVED:
+        return []
+    rows = Configuration.objects.filter(agent_id=proposal.agent_id, proposal_id=proposal.pk)
+    return list(rows.select_related("by__user").order_by("number"))

@@ -1,0 +1,143 @@
+"""What to talk about in a 1:1 on a flag: five points, drafted once from the summaries of its samples, never from bodies.
+
+The workspace's model drafts and code checks. What breaks the rules is asked for once more; after that, and where no model can be
+reached, the practice model drafts from the numbers alone, and the agenda says so.
+"""
+
+import json
+import re
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from coaching import llm, prompts
+from coaching.actions import connections
+from coaching.models import Agenda, Flag, Sample
+from coaching.risk import links, planted
+from helpdesk.masking import personal_data_in
+from memories.actions import ABBREVIATIONS, SENTENCE_END
+
+POINTS = 5
+LONGEST = 200  # characters of a point
+PATIENCE = timedelta(minutes=10)  # since the flag was raised: for so long its samples are waited for
+MOST_SUMMARIES = 20
+ANSWER_TOKENS = 600
+SECONDS = 45.0  # for one draft
+STALL_SECONDS = 20.0
+MARK = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
+WHOLE = ("end_turn", "stop_sequence")
+State = Sample.Summary
+
+
+def of(flag: Flag) -> Agenda | None:
+    """The agenda of the flag, where it was drafted."""
+    return Agenda.objects.filter(flag=flag).first()
+
+
+def is_to_come(flag: Flag) -> bool:
+    """Whether an agenda is worth waiting for: summaries of the flag's samples are on their way."""
+    if flag.status != Flag.Status.OPEN or timezone.now() - flag.opened_at >= PATIENCE:
+        return False
+    return Sample.objects.kept().filter(flag=flag, summary_state=State.PENDING).exists()
+
+
+def drafted_words(agenda: Agenda) -> str:
+    """Who drafted it, as people are told."""
+    if agenda.drafted_by == llm.PRACTICE_MODEL:
+        return "Agenda from the numbers alone: no model wrote it"
+    return f"Agenda drafted by {agenda.drafted_by}, from summaries"
+
+
+def draft(flag: Flag) -> Agenda:
+    """Draft the agenda and keep it. The one that is there first stays. No transaction may be open: a model may be asked."""
+    known = known_of(flag)
+    connection = connections.of(flag.workspace_id)
+    points, drafted_by = None, connection.model_name
+    if not connection.is_practice:
+        try:
+            points = _drafted(connection, known)
+        except llm.ModelError:
+            points = None
+    if points is None:
+        practice = llm.Connection()
+        points, drafted_by = _points(_ask(practice, [json.dumps(known)])), practice.model_name
+    agenda, _ = Agenda.objects.get_or_create(
+        flag=flag, defaults={"workspace_id": flag.workspace_id, "points": points, "drafted_by": drafted_by[:100]}
+    )
+    return agenda
+
+
+def known_of(flag: Flag) -> dict[str, Any]:
+    """What whoever drafts is told: the flag's numbers and the summaries, no name and no body."""
+    e = flag.evidence
+    samples = Sample.objects.kept().filter(agent=flag.agent_id).order_by("score_hundredths", "pk")
+    summarised = samples.filter(summary_state=State.CAPTURED)[:MOST_SUMMARIES]
+    numbers = {
+        key: e.get(key) for key in ("ratings", "observed", "expected", "weeks", "weeks_below", "weeks_rated", "scale")
+    }
+    return {
+        "flag": {
+            "raised": flag.get_kind_display().lower(),
+            "agent": "an AI agent" if flag.agent.is_ai else "a person",
+            "reason": flag.reason,
+            "cause": flag.get_cause_display() if flag.cause else None,
+            **(numbers if e else {}),
+        },
+        "samples": {"kept": samples.count(), "channels": _channels(samples)},
+        "summaries": [one.summary for one in summarised],
+    }
+
+
+def _channels(samples) -> list[str]:
+    found = samples.exclude(conversation__channel="").order_by().values_list("conversation__channel", flat=True)
+    return sorted(set(found))
+
+
+def _drafted(connection: llm.Connection, known: dict[str, Any]) -> list[str] | None:
+    """The points of the workspace's model; None where it broke the rules twice. Raises llm.ModelError."""
+    asked = [json.dumps(known, ensure_ascii=False)]
+    for _ in range(2):
+        said = _ask(connection, asked)
+        faults = faults_of(said)
+        if not faults:
+            return _points(said)
+        asked = [asked[0], said or "(nothing)", f"This breaks the rules: {' '.join(faults)} Write it again."]
+    return None
+
+
+def faults_of(said: str) -> list[str]:
+    """What keeps a draft from being kept, in sentences; empty if nothing does."""
+    points, faults = _points(said), []
+    if len(points) != POINTS:
+        faults.append(f"It is not {POINTS} lines of one point each.")
+    if any(len(point) > LONGEST for point in points):
+        faults.append(f"A point is longer than {LONGEST} characters.")
+    if any(SENTENCE_END.search(ABBREVIATIONS.sub("", point)) for point in points):
+        faults.append("A point is more than one sentence.")
+    if kinds := personal_data_in(said):
+        faults.append(f"It holds personal data ({', '.join(kinds)}).")
+    if links(said):
+        faults.append("It holds a web address.")
+    if planted(said):
+        faults.append("It holds words like instructions to whoever reads it.")
+    return faults
+
+
+def _points(said: str) -> list[str]:
+    lines = (MARK.sub("", line).strip() for line in said.splitlines())
+    return [line for line in lines if line]
+
+
+def _ask(connection: llm.Connection, said: list[str]) -> str:
+    """One answer to a talk given as texts, the first of ours, the next of the model; empty where it declined or was cut."""
+    request = connection.request(
+        max_tokens=ANSWER_TOKENS,
+        system=prompts.read("agenda"),
+        messages=[{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(said)],
+    )
+    watch = llm.Watch(STALL_SECONDS, time.monotonic() + SECONDS)
+    with llm.client(connection) as client:
+        answer = llm.ask(client, request, watch=watch)
+    return answer.text.strip() if answer.stop_reason in WHOLE else ""

@@ -1,0 +1,43 @@
+"""Whose a channel is, and what is owed an answer there before: what following any message asks."""
+
+from datetime import timedelta
+from typing import Any
+
+from coaching.models import SlackConnection, SlackReceipt, SlackTrigger
+from coaching.slack.following import Wait
+
+IN_ORDER = timedelta(seconds=1)  # until it is looked again whether the message before is followed
+HELD_UP_FOR = timedelta(seconds=30)  # by a message before, at most
+
+
+def calls_bot(text: str, connection: SlackConnection) -> bool:
+    """Whether the bot's name stands in a message."""
+    bot = connection.bot_user_id
+    return bool(bot) and (f"<@{bot}>" in text or f"<@{bot}|" in text)
+
+
+def siblings(connection: SlackConnection) -> list[SlackConnection]:
+    """All connections to the same app in the same Slack workspace, of whichever workspace of ours: what one is told, all are."""
+    rows = SlackConnection.objects.connected().filter(team_id=connection.team_id, app_id=connection.app_id)
+    return list(rows.order_by("created_at"))
+
+
+def triggers_of(connections):
+    rows = SlackTrigger.objects.kept().filter(connection__in=connections)
+    return rows.select_related("agent", "connection", "workspace")
+
+
+def thread_of(facts: dict[str, Any]) -> str:
+    """The thread that a message is in, or that it may begin; "" for direct messages outside a thread, which are one talk."""
+    return facts["thread_ts"] or ("" if facts["is_direct"] else facts["ts"])
+
+
+def wait_for_earlier(receipt: SlackReceipt, facts: dict[str, Any]) -> None:
+    """Messages of a thread are asked in the order in which they were written, replies after what began it. Raises Wait."""
+    owed = SlackReceipt.objects.owed().filter(connection=receipt.connection_id, kind=SlackReceipt.Kind.EVENT)
+    others = owed.filter(received_at__gt=receipt.received_at - HELD_UP_FOR, payload__channel=facts["channel"])
+    for other in others.exclude(pk=receipt.pk).values_list("payload", flat=True):
+        if other is None or "ts" not in other or "offered" in other:
+            continue
+        if other["ts"] < facts["ts"] and thread_of(other) == thread_of(facts):
+            raise Wait(IN_ORDER, facts)

@@ -1,0 +1,12 @@
+"""A Slack that every test here may speak with."""
+
+import pytest
+
+from tests.slack import Slack
+
+
+@pytest.fixture
+def slack(settings):
+    with Slack() as slack:
+        settings.SLACK_API_URL = slack.api_url
+        yield slack

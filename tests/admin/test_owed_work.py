@@ -13,7 +13,17 @@ from agents import work
 from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack
 from agents.models import Member
-from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, SlackPost, SlackReceipt, Sweep, Turn
+from coaching.models import (
+    Backtest,
+    ConfigurationImport,
+    ModelTest,
+    Reminder,
+    Sample,
+    SlackPost,
+    SlackReceipt,
+    Sweep,
+    Turn,
+)
 from helpdesk.models import HelpdeskConnection, HelpdeskSync, TimeZoneChange
 from tests import factories
 from tests.admin.conftest import furnish

@@ -10,6 +10,7 @@ from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, button, led
 from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door, Workspace
+from coaching import admin_slack  # noqa: F401  # Django looks for lists in this module only
 from coaching.actions import backtests, connections, flags, imports, notes, policies, proposals, samples, sessions
 from coaching.diffs import LABELS
 from coaching.models import (
@@ -30,13 +31,14 @@ from coaching.models import (
     Turn,
 )
 from coaching.pages import connections as connections_page
+from coaching.pages import slack as slack_page
 
 TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
 AGENT = ("agent", admin.RelatedOnlyFieldListFilter)
 
 
 def connections_shown(request):
-    """Which model answers each workspace, which helpdesks are read, and when that last worked."""
+    """Which model answers each workspace, which helpdesks are read, where it is in Slack, and when that last worked."""
     workspaces = Workspace.objects.all() if request.user.is_superuser else Workspace.objects.filter(pk__in=led(request))
     if not request.user.is_superuser and not led(request):
         raise PermissionDenied("The back office shows the rows of workspaces that you lead, and you lead none.")
@@ -44,8 +46,9 @@ def connections_shown(request):
     workspaces = workspaces.filter(name__icontains=asked) if asked else workspaces
     found, more = connections_page.load(workspaces)
     helpdesks, more_helpdesks = connections_page.helpdesks(workspaces)
-    context = {"title": "Connections", "connections": found, "helpdesks": helpdesks, "asked": asked}
-    context["more"] = more or more_helpdesks
+    slack, more_slack = slack_page.every(workspaces, most=connections_page.MOST)
+    context = {"title": "Connections", "connections": found, "helpdesks": helpdesks, "slack": slack, "asked": asked}
+    context["more"] = more or more_helpdesks or more_slack
     return TemplateResponse(request, "admin/connections.html", admin.site.each_context(request) | context)
 
 

@@ -237,6 +237,23 @@ LINES = [
     ("settings/helpdesks/{desk}/people/{desk_person}", "GET", {}, DONE),
     ("settings/helpdesks/{desk}/people/{desk_person}", "POST", {"create": "1", "was": ""}, DONE),
     ("settings/helpdesks/{desk}/people/{desk_person}", "POST", {"suggested": "{hers}", "was": ""}, DONE),
+    ("settings/slack", "GET", {}, LISTED),
+    ("settings/slack?removed={coach}", "GET", {}, LISTED),
+    ("settings/slack/policy", "POST", {"quotes": "on", "version": "0"}, LED_ON),
+    ("settings/slack/install", "GET", {}, LED_ON),
+    ("settings/slack/connect", "GET", {}, LISTED),
+    ("settings/slack/connect", "POST", {"bot_token": "none", "version": "0"}, (302, 400, 403, 403, 400, 400)),
+    ("settings/slack/channels", "GET", {}, LISTED),
+    ("settings/slack/coaches/add", "GET", {}, LISTED),
+    ("settings/slack/coaches/add", "POST", {"version": "0"}, (302, 400, 403, 403, 400, 400)),
+    ("settings/slack/coaches/{coach}", "GET", {}, SEEN),
+    ("settings/slack/coaches/{coach}", "POST", {"agent": "{ai}", "version": "1"}, DONE),
+    ("settings/slack/coaches/{coach}/remove", "POST", {}, DONE),
+    ("settings/slack/coaches/{coach}/bring-back", "POST", {}, DONE),
+    ("settings/slack/{slack}/change", "GET", {}, SEEN),
+    ("settings/slack/{slack}/change", "POST", {"bot_token": "none", "version": "1"}, (302, 404, 404, 404, 400, 400)),
+    ("settings/slack/{slack}/check", "POST", {}, DONE),
+    ("settings/slack/{slack}/disconnect", "POST", {}, DONE),
     ("settings/deep-links", "GET", {}, LISTED),
     ("settings/deep-links", "POST", PATTERN, LED_ON),
     ("settings/deep-links/preview", "POST", PATTERN, LED_ON),
@@ -338,6 +355,7 @@ def one_of_every_page(owner, own):
     desk.syncs.update(refused=[{"id": "r 9", "detail": "It has no time."}], n_refused=1)
     desk.tests.update(checks=[{"name": "Sign in", "state": "failed", "sentence": "It is not known."}])
     desk.receipts.create(workspace=workspace, event_id="e1", event="rated")
+    slack = factories.slack_connection(workspace, bot_token="none")  # of a form with which Slack is never asked
     rows = {
         "ai": agent,
         "other_ai": factories.ai_agent(workspace),
@@ -368,6 +386,8 @@ def one_of_every_page(owner, own):
             workspace, source="desk", conversation_pattern="https://desk.example/{id}", by=owner
         ),
         "desk": desk,
+        "slack": slack,
+        "coach": factories.slack_trigger(slack, agent),
         "desk_person": desk.helpdesk_agents.get(),
         "token": factories.token(owner) and workspace.tokens.get(),
         "import": brought.planned(

@@ -12,7 +12,7 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
-GROUPS = ("Operation", "To decide", "Agents", "Coaching", "Conversations", "Helpdesks", "People", "Record")
+GROUPS = ("Operation", "To decide", "Agents", "Coaching", "Conversations", "Helpdesks", "Slack", "People", "Record")
 
 
 @dataclass(frozen=True)

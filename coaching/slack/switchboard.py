@@ -120,8 +120,8 @@ def _follow(receipt) -> str:
         _tell(receipt)
     except Wait as wait:
         work.put_off(receipt, error="", pause=wait.pause, attempts=0, payload=wait.facts)
-    except errors.Throttled as throttled:
-        _again(receipt, throttled.sentence, timedelta(seconds=throttled.seconds))
+    except (errors.Throttled, errors.NobodyAnswers) as later:
+        _again(receipt, later.sentence, timedelta(seconds=later.seconds))
     except errors.SlackError as fault:
         _again(receipt, fault.sentence)
     except work.LeaseLost:

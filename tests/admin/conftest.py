@@ -10,7 +10,16 @@ from django.utils import timezone
 
 from agents.models import ApiToken, BrowserSession, Door, ExternalId, Invitation, Member, PasswordReset
 from coaching.actions import backtests, connections, flags, hygiene, imports, notes, policies, sessions
-from coaching.models import CalendarFeed, Note, NoteEffect, Reminder, Sample, Sweep
+from coaching.models import (
+    CalendarFeed,
+    Note,
+    NoteEffect,
+    Reminder,
+    Sample,
+    SlackInstallation,
+    SlackPolicy,
+    Sweep,
+)
 from helpdesk import clocks
 from helpdesk.actions import connections as helpdesks
 from helpdesk.actions import record_ratings
@@ -63,7 +72,20 @@ def furnish(word):
     connections.connect(workspace, by=owner, **model)
     rows_of_people(word, workspace, owner, person)
     rows_of_helpdesks(word, workspace, owner)
+    rows_of_slack(word, owner, agent)
     return workspace
+
+
+def rows_of_slack(word, owner, agent):
+    """A connection, a coach in a channel, a policy, somebody there, and an installation that was begun."""
+    workspace = owner.workspace
+    connection = factories.slack_connection(workspace, team_name=f"{word} team in Slack", bot_token=f"token-of-{word}")
+    factories.slack_trigger(connection, agent, channel_name=f"{word.lower()}-coaching")
+    SlackPolicy.objects.create(workspace=workspace, flags_channel_name=f"{word.lower()}-flags")
+    factories.slack_person(connection, owner, name=f"{word} person in Slack")
+    SlackInstallation.objects.create(
+        workspace=workspace, member=owner, state_hash=secrets.token_hex(32), expires_at=timezone.now()
+    )
 
 
 def rows_of_helpdesks(word, workspace, owner):

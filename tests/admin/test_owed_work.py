@@ -216,3 +216,17 @@ def test_connections_tell_when_a_helpdesk_was_last_read_and_why_it_failed(client
     assert shown["desk-broken"] == (None, now, "Zendesk did not answer in time.")
     assert "desk-of-others" not in shown
     assert "did not answer in time" in response.content.decode()
+
+
+def test_connections_tell_where_coaches_are_in_slack_and_what_is_wrong(client, ours, operator):
+    agent = ours.agents.get(kind="ai")
+    refused = factories.slack_connection(ours, state="refused", state_reason="The bot's token was revoked.")
+    factories.slack_trigger(refused, agent)
+    factories.slack_trigger(refused, agent, state="removed")
+    factories.slack_connection(factories.workspace(name="Of others"), team_name="Of others in Slack")
+
+    response = client.get("/admin/connections/", {"q": ours.name})
+
+    shown = {one.pk: (one.n_coaches, one.state_reason) for one in response.context["slack"]}
+    assert shown[refused.pk] == (1, "The bot's token was revoked.")
+    assert "Of others in Slack" not in response.content.decode()

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.models import ApiToken, BrowserSession, IdempotentAnswer, Invitation, User
-from coaching.models import CalendarFeed, ModelConnection
+from coaching.models import CalendarFeed, ModelConnection, SlackConnection, SlackInstallation, SlackPolicy
 from helpdesk.models import HelpdeskConnection
 from tests.admin.conftest import registered
 from tests.admin.test_scope import address, called
@@ -29,6 +29,10 @@ def secret(ours, operator):
     ApiToken.objects.filter(workspace=ours).update(hash=TOKEN)
     ModelConnection.objects.filter(workspace=ours).update(key=KEY, key_tail="9f3c")
     HelpdeskConnection.objects.filter(workspace=ours).update(secrets=f'{{"api_token": "{MARK}-desk"}}')
+    slack = {name: f"{MARK}-{name}" for name in ("bot_token", "signing_secret", "app_token")}
+    SlackConnection.objects.filter(workspace=ours).update(**slack)
+    SlackPolicy.objects.filter(workspace=ours).update(flags_webhook=f"https://hooks.slack.com/{MARK}")
+    SlackInstallation.objects.filter(workspace=ours).update(state_hash=f"{MARK}-state-hash")
     User.objects.filter(memberships__workspace=ours).update(password=make_password(None)[:1] + MARK + "-password-hash")
     member = ours.members.first()
     BrowserSession.objects.filter(user=member.user).delete()
@@ -92,6 +96,9 @@ def test_session_is_not_found_by_its_key(client, secret):
         "agents/apitoken/?hash__startswith=S3",
         "coaching/modelconnection/?key__startswith=S3",
         "helpdesk/helpdeskconnection/?secrets__contains=S3",
+        "coaching/slackconnection/?bot_token__contains=S3",
+        "coaching/slacktrigger/?connection__app_token__contains=S3",
+        "coaching/slackinstallation/?state_hash__startswith=S3",
         "helpdesk/helpdesksync/?connection__secrets__contains=S3",
         "agents/browsersession/?session_key__startswith=s3",
         "agents/user/?password__contains=S3",

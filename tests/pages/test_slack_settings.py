@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection as database
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -162,6 +163,14 @@ def test_address_of_the_way_back_alone_connects_nothing(client, slack, query):
     response = client.get(f"/hooks/slack/oauth{query}", follow=True)
 
     assert "This installation was not begun here by you" in response.content.decode()
+    assert slack.calls == []
+
+
+def test_only_leaders_come_back_from_slack(signed_in, linked_member, slack, db):
+    anonymous, member = Client().get("/hooks/slack/oauth?code=x&state=y"), signed_in(linked_member)
+
+    assert anonymous["Location"].startswith("/sign-in?next=/hooks/slack/oauth")
+    assert member.get("/hooks/slack/oauth?code=x&state=y").status_code == 403
     assert slack.calls == []
 
 

@@ -11,7 +11,8 @@ SENTENCE = 1_500  # characters
 
 @dataclass(frozen=True)
 class Shown:
-    """What is to be told of a flag: its sentence, `weeks` as lines of words (oldest first), the `agenda` under its `heading`, and who drafted it.
+    """What is to be told of a flag: its sentence, `weeks` as lines of words (oldest first), the `agenda` under its `heading` and
+    who drafted it.
 
     `ended` is a sentence on how it ended, empty while it stands. `url` opens the agent's drawer.
     """

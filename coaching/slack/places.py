@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from coaching.models import SlackConnection, SlackReceipt, SlackTrigger
+from coaching.models import SlackConnection, SlackPost, SlackReceipt, SlackTrigger
 from coaching.slack.following import Wait
 
 IN_ORDER = timedelta(seconds=1)  # until it is looked again whether the message before is followed
@@ -32,6 +32,17 @@ def triggers_of(connections):
 def thread_of(facts: dict[str, Any]) -> str:
     """The thread that a message is in, or that it may begin; "" for direct messages outside a thread, which are one talk."""
     return facts["thread_ts"] or ("" if facts["is_direct"] else facts["ts"])
+
+
+def post_above(connection: SlackConnection, facts: dict[str, Any]) -> SlackPost | None:
+    """The answer or proposal of the coach under which a message is written: to go on there needs no mention."""
+    if not facts["thread_ts"]:
+        return None
+    talk = SlackPost.objects.filter(connection=connection, channel_id=facts["channel"]).exclude(
+        kind=SlackPost.Kind.FLAG
+    )
+    rows = talk.select_related("proposal__session", "turn__session")
+    return rows.filter(pieces__0__ts=facts["thread_ts"]).first()
 
 
 def wait_for_earlier(receipt: SlackReceipt, facts: dict[str, Any]) -> None:

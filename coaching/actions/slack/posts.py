@@ -25,7 +25,7 @@ class NothingOwed(Refusal):
 
 def owe_proposal(proposal: Proposal) -> None:
     """A new proposal is posted in the thread it was born in, or else in the channels of its agent's coach that want every one."""
-    thread = SlackThread.objects.filter(session=proposal.session_id).first() if proposal.session_id else None
+    thread = _born_in(proposal)
     if thread is not None:
         places = [(thread.connection_id, thread.channel_id)]
     else:
@@ -42,6 +42,14 @@ def owe_proposal(proposal: Proposal) -> None:
         )
         for connection, channel in places
     )
+
+
+def _born_in(proposal) -> SlackThread | None:
+    """The thread where it was asked for; where that was a page, the first in which the same talk is led."""
+    if proposal.session_id is None:
+        return None
+    asked = SlackThread.objects.filter(posts__turn=proposal.turn_id).first() if proposal.turn_id else None
+    return asked or SlackThread.objects.filter(session=proposal.session_id).order_by("pk").first()
 
 
 def owe_flag(flag: Flag) -> None:

@@ -17,7 +17,7 @@ Type, State = TurnEvent.Type, Turn.State
 
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     """The answer as far as it is."""
-    turn = Turn.objects.select_related("session__conversation__agent").get(pk=post.turn_id)
+    turn = Turn.objects.select_related("session__conversation__agent").get(slack_post=post)
     happened = list(TurnEvent.objects.filter(turn=turn).order_by("number").values_list("number", "type", "data"))
     moving = turn.state in Turn.UNFINISHED
     about = [turn.session.conversation] if turn.session.conversation is not None else []

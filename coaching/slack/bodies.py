@@ -15,7 +15,7 @@ from helpdesk.transcripts import TranscriptUnavailable
 
 FEW = 3  # words between quotation marks that are a name rather than somebody's saying
 LEFT_OUT = "“…”"
-PAIRS = ("“”", "„“", "«»", '""')
+PAIRS = (("“", "”"), ("„", "“"), ("«", "»"), ('"', '"'))
 SAID = re.compile("|".join(rf"{opens}[^{opens}{closes}\n]+(?:{closes}|\Z)" for opens, closes in PAIRS))
 QUOTED_LINES = re.compile(r"(?:^[ \t]{0,3}>.*(?:\n|\Z))+", re.MULTILINE)
 

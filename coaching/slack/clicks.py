@@ -105,7 +105,7 @@ def _ask_why(receipt, facts, clicked: Clicked, by: Member) -> Followed:
     form = notices.reject_form(str(proposal.pk), proposal.title, channel=facts["channel"], message=facts["message_ts"])
     try:
         client.call(clicked.connection, "views.open", trigger_id=facts["trigger_id"], view=form)
-    except (errors.Declined, errors.Throttled, errors.Unreachable):
+    except errors.SlackError:
         return _refused(facts, proposal, TOO_LATE)
     return Followed("Asked for a reason.")
 

@@ -20,9 +20,8 @@ Status = Flag.Status
 
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     """The flag as it stands. It waits for its agenda, and that for the summaries of its samples."""
-    row = Flag.objects.select_related(
-        "agent", "workspace", "opened_by__user", "closed_by__user", "coached_by__user"
-    ).get(pk=post.flag_id)
+    people = ("opened_by__user", "closed_by__user", "coached_by__user")
+    row = Flag.objects.select_related("agent", "workspace", *people).get(slack_posts=post)
     agenda = agendas.of(row)
     if agenda is None and agendas.is_to_come(row):
         return Drawing([], drawn="waiting", is_waiting=True)
@@ -36,6 +35,7 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
             url=addresses.drawer(row.agent_id),
             weeks=_weeks(row),
             agenda=agenda.points if agenda is not None else [],
+            heading=agendas.heading(row.agent),
             drafted_by=agendas.drafted_words(agenda) if agenda is not None else "",
             ended=_ended(row),
         )

@@ -130,8 +130,12 @@ class Messages:
         self.in_line = method
 
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        self.in_line, self.slot_at = "", None
-        return client.call(self.connection, method, channel_id=self.post.channel_id, **arguments)
+        slot_at, self.in_line, self.slot_at = self.slot_at, "", None
+        try:
+            return client.call(self.connection, method, channel_id=self.post.channel_id, **arguments)
+        except errors.TooLong:  # what is shorter goes in its place
+            self.in_line, self.slot_at = method, slot_at
+            raise
 
     def _keep(self, pieces: list[dict[str, str]]) -> None:
         values: dict[str, Any] = {"pieces": pieces, "is_unsure": False, "slot_at": None}

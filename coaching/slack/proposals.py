@@ -19,7 +19,7 @@ NAME = 24  # characters of what its helpdesk calls a conversation
 
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     """The proposal as it stands. Quotes are shown only while it waits for a decision: later its page has them."""
-    row = Proposal.objects.select_related("agent", "workspace", "decided_by__user").get(pk=post.proposal_id)
+    row = Proposal.objects.select_related("agent", "workspace", "decided_by__user").get(slack_posts=post)
     quotes = bodies.quotes_are_allowed(row.workspace_id)
     about = _conversations(row)
     with timezone.override(row.workspace.zone):
@@ -67,12 +67,12 @@ def _standing(row):
 def _pending(row):
     if not proposed.is_known(row):
         words = f"“{row.type}” comes from another release of Touchline. This one can show it but not apply it."
-        return "pending unknown", {"standing": words}
+        return "unknown", {"standing": words}
     if row.is_create:
         return "pending", {}
     target = actions.target_of(row)
     if target is None:
-        return "pending gone", {
+        return "pending stale, gone", {
             "standing": f"The {row.target_kind} was removed after this was proposed. Open it to see more."
         }
     if target.version != row.base_version:

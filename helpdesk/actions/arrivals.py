@@ -47,7 +47,7 @@ def take_in(
     taken = Taken(n_read=len(ratings))
     people = known_people(connection, {rating.person_id for rating in ratings if _is_id(rating.person_id)})
     usable = {(connection.source, rating.conversation_id) for rating in ratings if _is_id(rating.conversation_id)}
-    batch = Batch(workspace, usable)
+    batch = Batch(workspace, usable, [(connection.source, rating.id) for rating in ratings if _is_id(rating.id)])
     now = timezone.now()
     for rating in ratings:
         person = people.get(rating.person_id)

@@ -8,7 +8,7 @@ an id of its own at its source is the same as long as its score is, even where t
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -114,12 +114,16 @@ class Case:
 class Batch:
     """Rows taken in memory, then written at once: the same number of queries however many rows there are."""
 
-    def __init__(self, workspace: Workspace, keys: set[tuple[str, str]]):
+    def __init__(self, workspace: Workspace, keys: set[tuple[str, str]], rating_ids: Iterable[tuple[str, str]] = ()):
+        """`keys` are (source, external id) of the conversations, `rating_ids` (source, id there) of ratings that have one."""
         self.workspace, self.days = workspace, Days(workspace)
         self.added: list[Rating] = []
         self.displaced: set[int] = set()
         self.credited: dict[int, Rating] = {}
         self.reinstated: set[int] = set()
+        self.gone: dict[int, Rating] = {}
+        self.places: dict[tuple[str, str], Case] = {}  # where a rating with an id of its own counts
+        keys = keys | self._counting_elsewhere(set(rating_ids))
         sources, external_ids = {source for source, _ in keys}, {external_id for _, external_id in keys}
         found = Conversation.objects.filter(workspace=workspace, source__in=sources, external_id__in=external_ids)
         self.cases = {key: Case(c) for c in found if (key := (c.source, c.external_id)) in keys}
@@ -129,6 +133,7 @@ class Batch:
             case.add(rating)
             if rating.counts:
                 case.counting = rating
+                self._place(case, rating)
         for case in self.cases.values():
             if case.counting and case.latest and case.counting.rated_at == case.latest.rated_at:
                 case.latest = case.counting
@@ -140,6 +145,8 @@ class Batch:
         opened_at = case.conversation.opened_at
         if row.closed_at and opened_at and row.closed_at < opened_at:
             raise Refused("closedAt", "It lies before the conversation was opened.")
+        if not self._is_here(case, row):
+            return Outcome.UNCHANGED
         self.cases[key] = case
         known = case.known(row)
         outcome = self._credit(case, known, agent_id, row) if known else self._add(case, row, agent_id)
@@ -235,7 +242,39 @@ class Batch:
                 self.displaced.add(case.counting.pk)
         rating.counts, rating.withdrawn_at = True, None
         case.counting = case.latest = rating
+        self._place(case, rating)
         self.days.add(rating)
+
+    def _counting_elsewhere(self, rating_ids):
+        """The keys of the conversations whose counting rating has one of these ids."""
+        rows = Rating.objects.counting().filter(
+            workspace=self.workspace,
+            external_id__in={one for _, one in rating_ids},
+            conversation__source__in={source for source, _ in rating_ids},
+        )
+        told = rows.values_list("conversation__source", "conversation__external_id", "external_id") if rating_ids else ()
+        return {(source, place) for source, place, one in told if (source, one) in rating_ids}
+
+    def _place(self, case, rating):
+        if rating.external_id:
+            self.places[case.conversation.source, rating.external_id] = case
+
+    def _is_here(self, case, row):
+        """Whether a row's rating is the row's conversation's; where it counts in another, it is taken from there.
+
+        An answer that is older than what is known of the other moves nothing.
+        """
+        there = self.places.get((row.source, row.rating_id)) if row.rating_id and row.told_at else None
+        rating = there.counting if there is not None and there is not case else None
+        if rating is None or (rating.external_id, rating.scale) != (row.rating_id, row.scale):
+            return True
+        if rating.pk is not None and rating.received_at > row.told_at:
+            return False
+        self.days.subtract(rating)
+        rating.counts, rating.withdrawn_at, there.counting = False, timezone.now(), None
+        if rating.pk is not None:
+            self.gone[rating.pk] = rating
+        return True
 
     def _follow(self, case, row, former_agent_id, agent_id):
         """A conversation known by its ratings alone, or by a helpdesk, belongs to who was rated; another keeps its agent."""
@@ -274,10 +313,13 @@ class Batch:
             Conversation.objects.bulk_update(changed, told)
         if self.displaced:
             Rating.objects.filter(pk__in=self.displaced).update(counts=False)
+        gone = {pk for pk, rating in self.gone.items() if rating.withdrawn_at is not None}  # and did not come back since
+        if gone:
+            Rating.objects.filter(pk__in=gone).update(counts=False, withdrawn_at=timezone.now())
         if self.credited:
             Rating.objects.bulk_update(self.credited.values(), ["agent", "helpdesk_agent", "credit"])
         if self.reinstated:
-            again = Rating.objects.filter(pk__in=self.reinstated)
+            again = Rating.objects.filter(pk__in=self.reinstated - gone)
             again.update(withdrawn_at=None)
             again.filter(pk__in=self._counting()).update(counts=True)
         insert(self.added)

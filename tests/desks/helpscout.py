@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha1
 from hmac import new as hmac
@@ -30,6 +31,12 @@ class HelpScout(Desk):
         super().__init__(*args, **kwargs)
         self.n_tokens = 0
         self.merged: dict[str, str] = {}
+
+    def merge(self, talk: Talk, into: Talk) -> None:
+        """Let one conversation go into another, with the rated reply."""
+        self.world.add(replace(into, answer=talk.answer, updated_at=talk.updated_at))
+        del self.world.talks[talk.id]
+        self.merged[talk.id] = into.id
 
     def answer(self, asked: Asked) -> Answer:
         answer = self.token(asked) if asked.path == "/v2/oauth2/token" else self.signed_in(asked)
@@ -135,7 +142,8 @@ def rating(talk: Talk) -> dict:
 
 
 def rated_thread(talk: Talk) -> int:
-    return int(talk.id) * 1_000 + 999
+    """The reply that was rated; it goes along when its conversation is merged into another."""
+    return int(talk.answer.id) * 1_000 + 999
 
 
 def conversation(talk: Talk) -> dict:

@@ -209,7 +209,7 @@ def test_four_doors_decide_one_proposal_at_once_and_all_show_the_same(slack):
         row.refresh_from_db()
         who = {desk.owner.pk: "Ana", ben.pk: "Ben", cem.pk: "Cem"}[row.decided_by_id]
         assert row.status in ("approved", "rejected")
-        assert desk.workspace.decisions.filter(proposal=row).count() == 1
+        assert desk.workspace.decisions.filter(proposal_id=row.pk).count() == 1
         said = f"{row.status.capitalize()} by {who}"
         message = next(each for each in desk.proposals() if row.title in words(each))
         assert said in words(message)

@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -654,6 +655,58 @@ def test_rating_that_changes_at_one_instant_ends_as_the_helpdesk_has_it(desk, ow
         assert state(connection, [rated(told, id="9")]) == [told]
     assert state(connection, [rated("bad"), rated("good")]) == ["good"]
     assert Rating.objects.count() == 2
+
+
+def test_rating_that_is_told_under_another_conversation_has_gone_there(desk, owner, settings):
+    connection = connected(desk, owner, settings)
+    ana = factories.human(owner.workspace, external_ids={"zendesk": "11"})
+    HelpdeskAgent.objects.create(workspace=owner.workspace, connection=connection, external_id="11", agent=ana)
+    before, after = rated(id="9", person_id="11"), replace(rated(id="9", person_id="11"), conversation_id="2")
+
+    assert state(connection, [before]) == ["good"]
+    for told in (after, before, after):
+        assert state(connection, [told]) == ["good"]
+        rating = Rating.objects.counting().select_related("conversation").get()
+        assert rating.conversation.external_id == told.conversation_id
+        assert RatingDay.objects.get(agent=ana).n == 1
+    assert Rating.objects.get(conversation__external_id="1").withdrawn_at is not None
+
+
+def test_rating_that_moves_within_one_answer_ends_where_it_was_told_last(desk, owner, settings):
+    connection = connected(desk, owner, settings)
+    places = [replace(rated(id="9"), conversation_id=place) for place in ("1", "2", "3")]
+
+    assert state(connection, places) == ["good"]
+
+    assert Rating.objects.counting().get().conversation.external_id == "3"
+    assert Rating.objects.count() == 3
+
+
+def test_rating_that_moves_to_a_conversation_with_a_later_one_does_not_count_there(desk, owner, settings):
+    connection = connected(desk, owner, settings)
+    later = replace(rated("bad", NOON + timedelta(minutes=5), id="10"), conversation_id="2")
+
+    assert sorted(state(connection, [rated(id="9"), later])) == ["bad", "good"]
+    assert state(connection, [replace(rated(id="9"), conversation_id="2")]) == ["bad"]
+
+
+def test_older_answer_moves_no_rating_back_and_other_ids_scales_and_sources_move_none(desk, owner, settings):
+    connection = connected(desk, owner, settings)
+    before = timezone.now()
+    second = replace(rated(id="9"), conversation_id="2")
+
+    assert state(connection, [rated(id="9")]) == ["good"]
+    assert state(connection, [second], as_of=before) == ["good"]
+    assert Rating.objects.get().conversation.external_id == "1"
+    assert state(connection, [replace(second, id="10")]) == ["good"] * 2
+    assert state(connection, [replace(second, conversation_id="3", id="")]) == ["good"] * 3
+    stars = replace(second, conversation_id="4", value="5", scale="stars5")
+    assert sorted(state(connection, [stars])) == ["5", "good", "good", "good"]
+    settings.OUTBOUND_ALLOW = [desk.place]
+    other = connections.connect(
+        owner.workspace, vendor="zendesk", base_url=desk.url, source="second", credentials=desk.credentials, by=owner
+    )
+    assert sorted(state(other, [second])) == ["5", "good", "good", "good", "good"]
 
 
 def test_page_that_withdraws_what_an_earlier_one_listed_is_believed():

@@ -1,6 +1,6 @@
 """What a proposal would change, field by field: removed and added lines under their sign. Pure."""
 
-from coaching.diffs import FieldDiff, Gap
+from coaching.diffs import FieldDiff, Gap, Line
 from coaching.slack.blocks.parts import Part, link, preformatted, section, text
 from coaching.slack.blocks.text import cut, length
 
@@ -36,7 +36,7 @@ def _lines(field: FieldDiff, old: str, new: str) -> list[str]:
     return gone + come
 
 
-def _line(row: object) -> str:
+def _line(row: Line | Gap) -> str:
     if isinstance(row, Gap):
         return f"  … {row.count} unchanged lines"
     sign = {"-": "−", "+": "+"}.get(row.sign, " ")

@@ -115,13 +115,14 @@ def _joined(lists: list[Part]) -> list[Part]:
     """Neighbouring items of one list as one element."""
     kept: list[Part] = []
     for one in lists:
-        last = kept[-1] if kept else None
-        same = last is not None and all(last.get(key) == one.get(key) for key in ("style", "indent"))
-        follows = same and (
-            one["style"] == "bullet" or one.get("offset", 0) == last.get("offset", 0) + len(last["elements"])
-        )
-        if follows:
-            last["elements"] += one["elements"]
+        if kept and _goes_on(kept[-1], one):
+            kept[-1]["elements"] += one["elements"]
         else:
             kept.append(one)
     return kept
+
+
+def _goes_on(last: Part, one: Part) -> bool:
+    if any(last.get(key) != one.get(key) for key in ("style", "indent")):
+        return False
+    return one["style"] == "bullet" or one.get("offset", 0) == last.get("offset", 0) + len(last["elements"])

@@ -93,7 +93,7 @@ def _buttons(told: Shown) -> Part:
     opening = button("Open", "proposal_open", url=told.url)
     if not told.may_be_decided:
         return actions(opening)
-    how = {"value": told.id, "style": "primary"}
+    how: Part = {"value": told.id, "style": "primary"}
     if told.risks:
         why = " ".join(told.risks)
         how["confirm"] = confirm(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.coaching.slack import worlds
 from tests.slack import Slack
 
 
@@ -10,3 +11,8 @@ def slack(settings):
     with Slack() as slack:
         settings.SLACK_API_URL = slack.api_url
         yield slack
+
+
+@pytest.fixture
+def world(slack, workspace, owner):
+    return worlds.make(slack, workspace, owner)

@@ -1,7 +1,9 @@
 """A Slack with people, a channel and a coach in it, connected to a workspace: what they do there is told to the product."""
 
-from coaching.models import SlackReceipt, Turn
-from coaching.slack import switchboard
+from django.utils import timezone
+
+from coaching.models import SlackPace, SlackPost, SlackReceipt, Turn
+from coaching.slack import delivery, switchboard
 from tests import factories
 
 
@@ -67,3 +69,18 @@ def questions():
 def notices(user):
     """The sentences that somebody alone was shown."""
     return [each.text for each in user.ephemerals]
+
+
+def shown(there, proposal):
+    """The message in which a proposal stands in Slack."""
+    post = SlackPost.objects.get(proposal=proposal)
+    later()
+    delivery.deliver(str(post.pk))
+    post.refresh_from_db()
+    return there.channel.find(post.pieces[0]["ts"])
+
+
+def later():
+    """What Slack asked to wait for, and what was put off, has come."""
+    SlackPace.objects.all().delete()
+    SlackReceipt.objects.owed().update(next_try_at=timezone.now())

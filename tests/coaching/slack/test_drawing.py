@@ -9,6 +9,7 @@ from django.utils import timezone
 from agents import actions as configuration
 from agents.models import Configuration, Door
 from coaching.actions import changes, flags, proposals, sessions
+from coaching.actions.slack import posts
 from coaching.coach import turns
 from coaching.coach.evidence import find_quote
 from coaching.models import Agenda, Proposal, SlackPolicy, SlackPost, SlackThread, Turn
@@ -126,7 +127,7 @@ def test_one_whose_target_was_removed_says_so(trigger, memory, ana):
 
     state, piece = drawn(proposal)
 
-    assert state == "pending gone"
+    assert state == "pending stale, gone"
     assert "The memory was removed after this was proposed." in piece.text
     assert can_only_be_opened(piece, proposal)
 
@@ -214,7 +215,7 @@ def test_one_of_another_release_can_only_be_opened(trigger, memory):
 
     state, piece = drawn(proposal)
 
-    assert state == "pending unknown"
+    assert state == "unknown"
     assert piece.text.startswith("tone_update · Nova")
     assert "“tone_update” comes from another release of Touchline." in piece.text
     assert can_only_be_opened(piece, proposal)
@@ -528,3 +529,21 @@ def test_transcripts_are_never_read_for_a_flag(sarah, flags_channel, ana, django
     with django_assert_num_queries(3) as asked:
         draw(post)
     assert not any(StoredTranscript._meta.db_table in query["sql"] for query in asked.captured_queries)
+
+
+@pytest.mark.parametrize("became", ["moved on", "gone", "unknown"])
+def test_what_is_drawn_of_one_that_cannot_be_approved_is_not_owed_again_and_again(trigger, memory, ana, became):
+    proposal = update_of(memory)
+    if became == "moved on":
+        memories.revise(memory, changes={"text": "Ask a colleague."}, base_version=1, by=ana, door=Door.PAGE)
+    elif became == "gone":
+        configuration.remove(memory, base_version=1, by=ana, door=Door.PAGE)
+    else:
+        Proposal.objects.filter(pk=proposal.pk).update(type="tone_update", base_version=99)
+    shown = SlackPost.objects.filter(proposal=proposal)
+
+    shown.update(drawn="pending", state=SlackPost.State.POSTED, next_try_at=None)
+    assert posts.redraw_stale() == 1
+
+    shown.update(drawn=drawn(proposal)[0], next_try_at=None)
+    assert posts.redraw_stale() == 0

@@ -10,7 +10,7 @@ from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, button, led
 from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door, Workspace
-from coaching import admin_slack  # noqa: F401  # Django looks for lists in this module only
+from coaching import admin_slack, admin_slack_work  # noqa: F401  # Django looks for lists in this module only
 from coaching.actions import backtests, connections, flags, imports, notes, policies, proposals, samples, sessions
 from coaching.diffs import LABELS
 from coaching.models import (

@@ -39,10 +39,10 @@ class SlackConnectionBack(VersionsShown, ReadOnly):
         return f"{reverse('settings-slack')}#slack-{obj.pk}"
 
     def buttons_for(self, row):
-        return () if row.state == SlackConnection.State.DISCONNECTED else ("check", "disconnect")
+        return () if row.state == SlackConnection.State.DISCONNECTED else ("ask_slack", "disconnect")
 
     @button("Check")
-    def check(self, request, row, words):
+    def ask_slack(self, request, row, words):
         try:
             checks.check(row, by=self.acting(request, row))
         except errors.SlackError as failure:

@@ -183,6 +183,10 @@ class Drawer:
         return getattr(self.flag, "agenda", None)
 
     @property
+    def agenda_heading(self):
+        return agendas.heading(self.agent)
+
+    @property
     def agenda_words(self):
         """Who drafted them."""
         return agendas.drafted_words(self.agenda)

@@ -20,12 +20,16 @@ CAUSES = {
 }
 NO_CAUSE = "Decide together what was behind it, and say it on the flag: {causes}."
 AGREE = "Agree on one thing to do differently, and on the day you both look at the ratings again."
+AN_AI = "an AI agent"
+ASK_AI = "Ask its coach first what was different in these weeks, before anything is changed."
+AGREE_AI = "Choose one change to make, and the day on which to look at the ratings again."
 
 
 def agenda(known: dict[str, Any]) -> list[str]:
     """Five points from what `coaching.slack.agendas.known_of` tells."""
     flag, samples = known.get("flag") or {}, known.get("samples") or {}
-    return [_numbers(flag), _samples(samples), ASK, _cause(flag), AGREE]
+    ask, agree = (ASK_AI, AGREE_AI) if flag.get("agent") == AN_AI else (ASK, AGREE)
+    return [_numbers(flag), _samples(samples), ask, _cause(flag), agree]
 
 
 def _numbers(flag: dict[str, Any]) -> str:
@@ -47,5 +51,5 @@ def _samples(samples: dict[str, Any]) -> str:
 def _cause(flag: dict[str, Any]) -> str:
     if flag.get("cause") in CAUSES:
         return CAUSES[flag["cause"]]
-    own = "prompt, memories, procedures" if flag.get("agent") == "an AI agent" else "tone, knowledge"
+    own = "prompt, memories, procedures" if flag.get("agent") == AN_AI else "tone, knowledge"
     return NO_CAUSE.format(causes=f"{own}, a rule, the product, waiting, a tool")

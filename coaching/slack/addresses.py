@@ -24,8 +24,8 @@ def conversation(conversation_id: Any, turn: int | None = None) -> str:
     return page if turn is None else f"{page}#turn-{turn}"
 
 
-def settings_page() -> str:
-    return _page("settings")
+def slack_settings() -> str:
+    return _page("settings-slack")
 
 
 def _page(name: str, *args: Any) -> str:

@@ -12,9 +12,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from agents.models import Agent
 from coaching import llm, prompts
 from coaching.actions import connections
 from coaching.models import Agenda, Flag, Sample
+from coaching.practice.agendas import AN_AI
 from coaching.risk import links, planted
 from helpdesk.masking import personal_data_in
 from memories.actions import ABBREVIATIONS, SENTENCE_END
@@ -41,6 +43,11 @@ def is_to_come(flag: Flag) -> bool:
     if flag.status != Flag.Status.OPEN or timezone.now() - flag.opened_at >= PATIENCE:
         return False
     return Sample.objects.kept().filter(flag=flag, summary_state=State.PENDING).exists()
+
+
+def heading(agent: Agent) -> str:
+    """What the points are for."""
+    return "To go through with its coach" if agent.is_ai else "For your 1:1"
 
 
 def drafted_words(agenda: Agenda) -> str:
@@ -80,7 +87,7 @@ def known_of(flag: Flag) -> dict[str, Any]:
     return {
         "flag": {
             "raised": flag.get_kind_display().lower(),
-            "agent": "an AI agent" if flag.agent.is_ai else "a person",
+            "agent": AN_AI if flag.agent.is_ai else "a person",
             "reason": flag.reason,
             "cause": flag.get_cause_display() if flag.cause else None,
             **(numbers if e else {}),

@@ -36,7 +36,7 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
         return Followed("Refused.", notice=to_whom(facts, NOT_LEADING))
     coaches = coaches_of(members)
     if not coaches:
-        link = {"words": "Open the settings", "url": addresses.settings_page()}
+        link = {"words": "Open the settings", "url": addresses.slack_settings()}
         return Followed("There is no coach.", notice=to_whom(facts, NO_COACH, **link))
     if facts["text"].strip().casefold() == SWITCH:
         return _switched(coaches, facts)

@@ -16,7 +16,7 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
     connection = receipt.connection
     trigger = triggers_of([connection]).filter(channel_id=facts["channel"]).first()
     if trigger is None:
-        no_coach = to_whom(facts, NO_COACH, words="Open the settings", url=addresses.settings_page())
+        no_coach = to_whom(facts, NO_COACH, words="Open the settings", url=addresses.slack_settings())
         return Followed("The channel has no coach.", notice=no_coach if facts["is_mention"] else None)
     wait_for_earlier(receipt, facts)
     thread_ts = thread_of(facts)

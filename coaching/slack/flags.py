@@ -35,6 +35,7 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
             url=addresses.drawer(row.agent_id),
             weeks=_weeks(row),
             agenda=agenda.points if agenda is not None else [],
+            heading=agendas.heading(row.agent),
             drafted_by=agendas.drafted_words(agenda) if agenda is not None else "",
             ended=_ended(row),
         )

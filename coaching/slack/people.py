@@ -13,7 +13,10 @@ SENTENCES = {
         "You are not a member here, so the coach cannot talk to you. Ask an owner or admin to invite the email address that "
         "you use in Slack."
     ),
-    Problem.UNCONFIRMED: "Slack has not confirmed your email address, so nobody can know who you are here. Confirm it in Slack.",
+    Problem.UNCONFIRMED: (
+        "Slack tells no confirmed email address of you, so nobody can know who you are here. Confirm it in Slack, or ask whoever "
+        "set up the app."
+    ),
     Problem.OUTSIDER: "Guests, apps and people of other organisations cannot talk to the coach.",
 }
 

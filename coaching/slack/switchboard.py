@@ -22,7 +22,7 @@ from coaching.actions.slack import connections as connecting
 from coaching.actions.slack import receipts
 from coaching.models import SlackConnection, SlackPerson, SlackReceipt, SlackTrigger
 from coaching.slack import clicks, direct, errors, events, incoming, losses, signature
-from coaching.slack.following import Followed, Notice, Wait, tell
+from coaching.slack.following import Followed, Notice, Wait, tell, to_whom
 from coaching.slack.incoming import Told
 from coaching.slack.places import calls_bot
 
@@ -57,7 +57,9 @@ def receive(raw: bytes, headers: Mapping[str, str], *, is_form: bool) -> Answer:
         team, app = incoming.origin(body)
         if body.get("type") == "url_verification":
             return _verified(body, raw, headers)
-        named = SlackConnection.objects.connected().filter(Q(app_id=app) | Q(app_id=""), team_id=team)
+        named = SlackConnection.objects.connected().filter(team_id=team)
+        if app:
+            named = named.filter(Q(app_id=app) | Q(app_id=""))
         proven = [each for each in named if _is_from(each.signing_secret, raw, headers)] if team else []
         if proven:
             return accept(body, proven)
@@ -75,7 +77,7 @@ def accept(body: dict[str, Any], connections: Iterable[SlackConnection]) -> Answ
     told = incoming.read(body)
     if told is None:
         return TAKEN
-    here = [each for each in connections if each.team_id == told.team_id and each.app_id in ("", told.app_id)]
+    here = [each for each in connections if each.team_id == told.team_id and _is_same_app(each.app_id, told.app_id)]
     if not here:
         return TAKEN
     trigger = SlackTrigger.objects.kept().filter(connection__in=here, channel_id=told.channel_id).first()
@@ -114,9 +116,11 @@ def _follow(receipt) -> str:
     try:
         facts = receipt.payload or {}
         if "notice" not in facts:
-            followed = _handler(receipt.kind, receipt.type, facts)(receipt, facts)
+            followed = _followed(receipt, facts)
             turn_id = followed.turn_id
-            _keep(receipt, followed)
+            notice = followed.notice.stored() if followed.notice is not None else None
+            # What was done is done: from here on only the notice is owed.
+            work.keep(receipt, payload={"notice": notice}, outcome=followed.outcome)
         _tell(receipt)
     except Wait as wait:
         work.put_off(receipt, error="", pause=wait.pause, attempts=0, payload=wait.facts)
@@ -132,18 +136,20 @@ def _follow(receipt) -> str:
     return turn_id
 
 
+def _followed(receipt, facts) -> Followed:
+    """What came of it. Where Slack declines for good, whoever waits is told why."""
+    try:
+        return _handler(receipt.kind, receipt.type, facts)(receipt, facts)
+    except errors.Declined as declined:
+        return Followed("Slack declined.", notice=to_whom(facts, declined.sentence))
+
+
 def _handler(kind: str, type: str, facts: dict[str, Any]) -> Callable[[SlackReceipt, dict[str, Any]], Followed]:
     if kind != SlackReceipt.Kind.EVENT:
         return clicks.follow
     if type not in ("message", "app_mention"):
         return losses.follow
     return direct.follow if facts["is_direct"] else events.follow
-
-
-def _keep(receipt, followed: Followed) -> None:
-    """What was done is done: from here on only the notice is owed."""
-    notice = followed.notice.stored() if followed.notice is not None else None
-    work.keep(receipt, payload={"notice": notice}, outcome=followed.outcome)
 
 
 def _tell(receipt) -> None:
@@ -169,6 +175,11 @@ def _again(receipt, error: str, pause: timedelta | None = None) -> None:
         return
     outcome = f"Given up: {error}"[: receipts.LONGEST_OUTCOME]
     work.give_up(receipt, error=error, done_at=timezone.now(), payload=None, outcome=outcome)
+
+
+def _is_same_app(known: str, told: str) -> bool:
+    """An app that one of the two does not name is told apart by its secret alone."""
+    return not known or not told or known == told
 
 
 def _verified(body, raw, headers) -> Answer:

@@ -17,7 +17,10 @@ from coaching.models import (
     Reminder,
     Sample,
     SlackInstallation,
+    SlackPace,
     SlackPolicy,
+    SlackReceipt,
+    SlackThread,
     Sweep,
 )
 from helpdesk import clocks
@@ -80,12 +83,26 @@ def rows_of_slack(word, owner, agent):
     """A connection, a coach in a channel, a policy, somebody there, and an installation that was begun."""
     workspace = owner.workspace
     connection = factories.slack_connection(workspace, team_name=f"{word} team in Slack", bot_token=f"token-of-{word}")
-    factories.slack_trigger(connection, agent, channel_name=f"{word.lower()}-coaching")
+    trigger = factories.slack_trigger(connection, agent, channel_name=f"{word.lower()}-coaching")
+    factories.proposal(agent)  # posted there
+    rows_of_talks_in_slack(connection, trigger, owner)
     SlackPolicy.objects.create(workspace=workspace, flags_channel_name=f"{word.lower()}-flags")
     factories.slack_person(connection, owner, name=f"{word} person in Slack")
     SlackInstallation.objects.create(
         workspace=workspace, member=owner, state_hash=secrets.token_hex(32), expires_at=timezone.now()
     )
+
+
+def rows_of_talks_in_slack(connection, trigger, owner):
+    """A thread that the coach owns, something Slack told, and how fast it may be called."""
+    of_it = {"workspace": connection.workspace, "connection": connection}
+    session = factories.session(trigger.agent, owner)
+    SlackThread.objects.create(
+        **of_it, trigger=trigger, channel_id=trigger.channel_id, thread_ts="1.0", session=session
+    )
+    told = {"kind": "event", "key": "event:1", "type": "app_mention", "payload": {"text": "Words of theirs"}}
+    SlackReceipt.objects.create(**of_it, **told)
+    SlackPace.objects.create(**of_it, method="chat.postMessage", channel_id=trigger.channel_id)
 
 
 def rows_of_helpdesks(word, workspace, owner):

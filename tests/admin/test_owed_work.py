@@ -13,7 +13,17 @@ from agents import work
 from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack
 from agents.models import Member
-from coaching.models import Backtest, ConfigurationImport, ModelTest, Reminder, Sample, Sweep, Turn
+from coaching.models import (
+    Backtest,
+    ConfigurationImport,
+    ModelTest,
+    Reminder,
+    Sample,
+    SlackPost,
+    SlackReceipt,
+    Sweep,
+    Turn,
+)
 from helpdesk.models import HelpdeskConnection, HelpdeskSync, TimeZoneChange
 from tests import factories
 from tests.admin.conftest import furnish
@@ -96,6 +106,8 @@ def test_state_of_what_is_given_up_says_so(client, ours, operator):
         Sample: {"summary_state": "failed"},
         Backtest: {"state": "stopped"},
         ConfigurationImport: {"state": "failed"},
+        SlackPost: {"state": "lost"},
+        SlackReceipt: {"payload": None, "outcome": "Given up."},
     }
     for model, values in expected.items():
         fail(owed_rows(model, ours))

@@ -39,3 +39,13 @@ def test_the_drawer_shows_no_agenda_to_whom_it_is_about(flag, signed_in):
 
     assert "For your 1:1" not in page
     assert ASK not in page
+
+
+def test_of_an_ai_agent_it_is_gone_through_with_its_coach(workspace, owner, signed_in):
+    nova = factories.ai_agent(workspace)
+    agendas.draft(flags.raise_manual(nova, by=owner, reason="Many complaints."))
+
+    page = signed_in(owner).get(f"/team/{nova.pk}").content.decode()
+
+    assert "To go through with its coach" in page
+    assert "For your 1:1" not in page

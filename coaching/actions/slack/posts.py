@@ -10,12 +10,17 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from agents import work
+from agents.access import Refusal
 from coaching.actions.changes import MODELS
 from coaching.models import Flag, Proposal, SlackConnection, SlackPolicy, SlackPost, SlackThread, SlackTrigger
 
 Kind, State = SlackPost.Kind, SlackPost.State
 PENDING, STALE = "pending", "stale"  # words of `drawn`
 MOST_AT_ONCE = 200  # that one look finds stale
+
+
+class NothingOwed(Refusal):
+    """It is in step by now, or a worker is at it this very moment."""
 
 
 def owe_proposal(proposal: Proposal) -> None:
@@ -115,3 +120,10 @@ def fall_back(post: SlackPost, sentence: str) -> bool:
             flag_id=post.flag_id, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
         )
     return True
+
+
+def give_up(post: SlackPost) -> None:
+    """Bring it in step no more until it changes again; what was never posted is lost. Raises NothingOwed."""
+    lost = {"state": State.LOST, "state_reason": "Given up by hand."} if post.state == State.WAITING else {}
+    if not work.drop(post, **lost):
+        raise NothingOwed("There is nothing to be done for it any more, or a worker is at it this moment.")

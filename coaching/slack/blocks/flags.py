@@ -11,7 +11,8 @@ SENTENCE = 1_500  # characters
 
 @dataclass(frozen=True)
 class Shown:
-    """What is to be told of a flag: its sentence, `weeks` as lines of words (oldest first), the `agenda` and who drafted it.
+    """What is to be told of a flag: its sentence, `weeks` as lines of words (oldest first), the `agenda` under its `heading` and
+    who drafted it.
 
     `ended` is a sentence on how it ended, empty while it stands. `url` opens the agent's drawer.
     """
@@ -24,6 +25,7 @@ class Shown:
     agenda: list[str] = field(default_factory=list)
     drafted_by: str = ""
     ended: str = ""
+    heading: str = "For your 1:1"
 
 
 def flag(told: Shown, *, short: bool = False) -> Piece:
@@ -36,7 +38,7 @@ def flag(told: Shown, *, short: bool = False) -> Piece:
         elements.append(section(text("CSAT by week", bold=True)))
         elements.append(listing([section(text(one_line(week))) for week in told.weeks]))
     if told.agenda and not told.ended:
-        elements.append(section(text("For your 1:1", bold=True)))
+        elements.append(section(text(told.heading, bold=True)))
         elements.append(listing([section(text(one_line(point))) for point in told.agenda], ordered=True))
     blocks = [header(f"Coach {told.agent} this week" if not told.ended else told.agent), *blocks_of(elements)]
     small = " · ".join(filter(None, [told.kind, told.drafted_by if told.agenda and not told.ended else ""]))

@@ -1,7 +1,6 @@
 """manage.py connect: a helpdesk without the page."""
 
 import sys
-from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -9,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from agents.access import Refusal
 from helpdesk.actions import connections
+from helpdesk.management.given import given
 from helpdesk.management.progress import workspace_called
 from helpdesk.sync import connection_tests
 from helpdesk.vendors.registry import VENDORS
@@ -52,13 +52,13 @@ class Command(BaseCommand):
 
     def handle(self, *, vendor, values, workspace, test, **options):
         workspace = workspace_called(workspace)
-        given = self._given(values)
+        credentials = given(values)
         told = {
             "vendor": vendor,
-            "source": given.pop("source", ""),
-            "base_url": given.pop("base_url", ""),
-            "backfill_days": self._days(given.pop("backfill_days", None)),
-            "credentials": given,
+            "source": credentials.pop("source", ""),
+            "base_url": credentials.pop("base_url", ""),
+            "backfill_days": self._days(credentials.pop("backfill_days", None)),
+            "credentials": credentials,
         }
         try:
             if test:
@@ -76,30 +76,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{connection} is connected. Its id, and the address for its webhooks:")
         self.stdout.write(str(connection.pk))
         self.stdout.write(connections.webhook_url(connection, settings.PUBLIC_URL))
-
-    def _given(self, values) -> dict[str, str]:
-        given: dict[str, str] = {}
-        for pair in values:
-            key, is_pair, value = pair.partition("=")
-            if not is_pair or not key:
-                # What was typed may be a secret whose key was forgotten: it is not repeated.
-                raise CommandError("Values are given as KEY=VALUE.", returncode=2)
-            if key in given:
-                raise CommandError(f"{key} is given twice.", returncode=2)
-            given[key] = self._value(key, value)
-        return given
-
-    def _value(self, key, value):
-        if value == "-":
-            value = sys.stdin.readline().strip()
-            if not value:
-                raise CommandError(f"There is no line for {key} on standard input.", returncode=2)
-        elif value.startswith("@"):
-            try:
-                value = Path(value[1:]).read_text().strip()
-            except (OSError, ValueError):
-                raise CommandError(f"The file for {key} cannot be read.", returncode=2) from None
-        return value
 
     def _days(self, told):
         if told is None:

@@ -524,6 +524,16 @@ def test_a_flag_by_hand_says_by_whom_and_one_that_is_dismissed_says_no_reason(sa
     assert "For your 1:1" not in piece.text
 
 
+def test_a_flag_by_webhook_has_a_link_in_place_of_a_button(sarah, ana):
+    flag = flags.raise_manual(sarah, by=ana, reason="Many complaints.")
+    SlackPost.objects.create(workspace=ana.workspace, kind=SlackPost.Kind.FLAG, flag=flag)
+
+    _, piece = flag_drawn(flag)
+
+    assert buttons(piece) == []
+    assert inline(piece)[-1] == {"type": "link", "url": f"https://coach.example/team/{sarah.pk}", "text": "Open"}
+
+
 def test_a_flag_that_cleared_says_so_and_drafts_nothing(sarah, flags_channel):
     flag = flags.raise_flag(sarah, EVIDENCE)
     flags.clear(flag, {"day": "2026-06-20", "n28": 12, "rate28": 88.0, "needed": 86.0, "scale": ""})

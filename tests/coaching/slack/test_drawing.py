@@ -13,6 +13,7 @@ from coaching.actions.slack import posts
 from coaching.coach import turns
 from coaching.coach.evidence import find_quote
 from coaching.models import Agenda, Proposal, SlackPolicy, SlackPost, SlackThread, Turn
+from coaching.slack import bodies
 from coaching.slack.drawing import draw
 from helpdesk.actions import record_ratings
 from helpdesk.models import StoredTranscript
@@ -192,6 +193,14 @@ def test_a_superseded_one_leads_to_its_successor(trigger, memory):
     assert can_only_be_opened(piece, old)
 
 
+def test_one_that_was_brought_up_to_date_says_by_whom(trigger, memory, ana):
+    old = update_of(memory)
+    memories.revise(memory, changes={"text": "Ask a colleague."}, base_version=1, by=ana, door=Door.PAGE)
+    proposals.rebase(old, by=ana, door=Door.PAGE)
+
+    assert "Brought up to date by Ana: a newer proposal took its place. Open the newer one" in drawn(old)[1].text
+
+
 def test_one_that_was_taken_back_says_so_and_one_that_is_there_again_does_not(trigger, memory, ana):
     proposal = update_of(memory)
     proposals.approve(proposal, by=ana, door=Door.PAGE)
@@ -320,6 +329,13 @@ def test_evidence_of_another_workspace_is_not_told(trigger, memory, stranger):
     assert "theirs" not in piece.text
 
 
+def test_evidence_that_points_nowhere_is_told_so(trigger, memory):
+    proposal = update_of(memory)
+    Proposal.objects.filter(pk=proposal.pk).update(evidence=[{"conversation": "gone", "turn": 3}, "?"])
+
+    assert "• turn 3 of a conversation that is not there any more\nSummary" in drawn(proposal)[1].text
+
+
 def test_a_rationale_holds_no_run_of_a_conversation(trigger, memory, ours):
     said = talks.PARCEL[0][1]
 
@@ -437,6 +453,26 @@ def test_an_answer_quotes_nothing_where_the_workspace_wants_no_quotes(trigger, s
     sessions.tell(turn, "text", text="They said “where is my blue lamp” and “no”, then “but you promised me")
 
     assert told(post)[1].startswith("They said “…” and “no”, then “…”")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("They said “where is\nmy blue lamp” twice.", "They said “…” twice."),
+        ('They said "where is my blue lamp" and "no".', 'They said “…” and "no".'),
+        ("Sie sagten „wo ist meine blaue Lampe“ und “where is my blue lamp”.", "Sie sagten “…” und “…”."),
+        ("« où est ma lampe bleue »", "“…”"),
+        (
+            "A mark “ that nobody closes here.\n\nThe rest stays.",
+            "A mark “ that nobody closes here.\n\nThe rest stays.",
+        ),
+        ("> where is it\n> now\n\nSo it is.", "“…”\n\nSo it is."),
+        ("Nothing is quoted.", "Nothing is quoted."),
+    ],
+)
+def test_quotes_are_left_out_whatever_marks_they_have(text, shown):
+    assert bodies.for_slack(text, about=[], quotes=False) == shown
+    assert bodies.for_slack(text, about=[], quotes=True) == text
 
 
 # --- Flags ---------------------------------------------------------------------------------------------------------------

@@ -70,12 +70,12 @@ def _standing(row):
         if row.decided_from and row.decided_by is not None:
             words = f"Brought up to date by {row.decided_by.display_name}: a newer proposal took its place."
         return "superseded", {"standing": words, "way_on": way_on}
-    by = f"{row.decided_by.display_name} from {row.get_decided_from_display()}, {exact(row.decided_at)}"
+    by, at = f"{row.decided_by.display_name} from {row.get_decided_from_display()}", exact(row.decided_at)
     if row.status == Status.REJECTED:
-        return "rejected", {"standing": f"Rejected by {by}.", "note": row.decision_note}
+        return "rejected", {"standing": f"Rejected by {by} ({at}).", "note": row.decision_note}
     edited = ", edited before approving" if row.approved_change is not None else ""
     version = "taken out" if row.type.endswith("_delete") else f"version {row.result_version}"
-    told = {"standing": f"Approved by {by}: {version}{edited}.", "note": row.decision_note}
+    told = {"standing": f"Approved by {by}, {version}{edited} ({at}).", "note": row.decision_note}
     made = proposed.made(row)
     if made and len(made) % 2 == 0:  # what it made, what took that back, …
         last = made[-1]

@@ -142,10 +142,11 @@ def test_an_approved_one_says_by_whom_from_where_and_as_which_version(trigger, m
     state, piece = drawn(proposal)
 
     assert state == "approved"
-    assert piece.text.endswith("Approved by Ana from the dashboard, 20 Nov 2026, 10:42: version 2.")
+    assert piece.text.endswith("Approved by Ana from the dashboard, version 2 (20 Nov 2026, 10:42).")
     assert can_only_be_opened(piece, proposal)
 
 
+@time_machine.travel(datetime(2026, 11, 20, 9, 42, tzinfo=UTC), tick=False)
 def test_one_that_was_edited_before_it_was_approved_shows_what_was_applied(trigger, memory, ana):
     proposal = update_of(memory)
     proposals.approve(
@@ -156,9 +157,10 @@ def test_one_that_was_edited_before_it_was_approved_shows_what_was_applied(trigg
 
     assert "+ Refunds within 7 days are automatic." in piece.text
     assert "14 days" not in piece.text.split("Summary")[1]
-    assert piece.text.endswith("version 2, edited before approving. “Shorter.”")
+    assert piece.text.endswith("from the API, version 2, edited before approving (20 Nov 2026, 10:42). “Shorter.”")
 
 
+@time_machine.travel(datetime(2026, 11, 20, 9, 42, tzinfo=UTC), tick=False)
 def test_a_removal_says_what_is_taken_out(trigger, memory, ana):
     proposal = factories.proposal(memory.agent, type="memory_entry_delete", target_id=memory.pk, change={})
     assert "− Refunds within 30 days are processed automatically." in drawn(proposal)[1].text
@@ -166,7 +168,7 @@ def test_a_removal_says_what_is_taken_out(trigger, memory, ana):
     proposals.approve(proposal, by=ana, door=Door.SLACK)
 
     assert "from Slack" in drawn(proposal)[1].text
-    assert drawn(proposal)[1].text.endswith(": taken out.")
+    assert drawn(proposal)[1].text.endswith(", taken out (20 Nov 2026, 10:42).")
 
 
 def test_a_rejected_one_says_why(trigger, memory, ana):

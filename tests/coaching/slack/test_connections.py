@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
@@ -144,6 +145,19 @@ def test_token_that_was_exchanged_meanwhile_is_not_refused_for_the_old_one(works
     assert not connections.refuse(connection, "Slack does not know this token any more.")
 
     assert SlackConnection.objects.get().is_active
+
+
+def test_refusing_a_connection_whose_tokens_no_key_opens_leaves_them_for_when_the_key_is_back(workspace, settings):
+    connection = factories.slack_connection(workspace, bot_token="xoxb-kept")
+    keys = settings.FIELD_KEYS
+
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    unreadable = SlackConnection.objects.get(pk=connection.pk)
+    assert unreadable.bot_token == ""
+    assert connections.refuse(unreadable, "Slack does not accept the bot's token.")
+
+    settings.FIELD_KEYS = keys
+    assert SlackConnection.objects.get().bot_token == "xoxb-kept"
 
 
 def test_disconnecting_forgets_the_secrets_and_is_done_once(workspace, owner):

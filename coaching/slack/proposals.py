@@ -14,12 +14,13 @@ from helpdesk.models import Conversation
 
 Status = Proposal.Status
 OWN_WORDS = "Asked for in the talk, in the leader’s own words"
+OF_PROPOSAL = ("agent", "workspace", "decided_by__user", "proposed_by__user", "turn__asked_by__user")
 NAME = 24  # characters of what its helpdesk calls a conversation
 
 
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     """The proposal as it stands. Quotes are shown only while it waits for a decision: later its page has them."""
-    row = Proposal.objects.select_related("agent", "workspace", "decided_by__user").get(slack_posts=post)
+    row = Proposal.objects.select_related(*OF_PROPOSAL).get(slack_posts=post)
     quotes = bodies.quotes_are_allowed(row.workspace_id)
     about = _conversations(row)
     with timezone.override(row.workspace.zone):
@@ -31,6 +32,7 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
             title=row.title,
             rationale=bodies.for_slack(row.rationale, about=list(about.values())[:EVIDENCE], quotes=quotes),
             url=addresses.proposal(row.pk),
+            origin=_origin(row, state),
             may_be_decided=state == "pending",
             evidence=_evidence(row, about, with_quotes=quotes and state == "pending" and not short),
             changes=_changes(row),
@@ -38,6 +40,21 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
             **told,
         )
     return Drawing([proposal(shown, short=short)], drawn=state)
+
+
+def _origin(row, state):
+    """Who proposed it; while it can be approved, what it would be then."""
+    asked_by = row.turn.asked_by if row.turn is not None else None
+    if row.proposed_by is not None:
+        said = f"Proposed by {row.proposed_by.display_name}"
+    elif asked_by is not None:
+        said = f"Proposed by {row.agent.coach_name}, asked by {asked_by.display_name}"
+    else:
+        said = f"Proposed by {row.agent.coach_name}"
+    if state != "pending":
+        return said
+    prospect = "taken out" if row.type.endswith("_delete") else f"version {(row.base_version or 0) + 1}"
+    return f"{said} · would be {prospect}"
 
 
 def _standing(row):

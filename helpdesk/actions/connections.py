@@ -333,6 +333,18 @@ def read_now(connection, *, by) -> None:
     )
 
 
+def take(sync_id) -> HelpdeskSync | None:
+    """Hold a sync for a worker; None where it is not due, paused, or where its helpdesk is read already.
+
+    Of two syncs of one helpdesk that are taken at the same instant the second must see the first, so both ask for the
+    connection's row before.
+    """
+    with transaction.atomic():
+        of_sync = HelpdeskSync.objects.filter(pk=sync_id).values("connection")
+        HelpdeskConnection.objects.select_for_update(no_key=True).filter(pk__in=of_sync).first()
+        return work.claim(HelpdeskSync.objects.takeable(), sync_id)
+
+
 def take_over(connection, kind: str, *, anew: bool = False) -> HelpdeskSync | None:
     """Hold a sync for somebody in front of a terminal, whoever reads it now; None where it owes nothing.
 

@@ -252,7 +252,9 @@ class Batch:
             external_id__in={one for _, one in rating_ids},
             conversation__source__in={source for source, _ in rating_ids},
         )
-        told = rows.values_list("conversation__source", "conversation__external_id", "external_id") if rating_ids else ()
+        told = (
+            rows.values_list("conversation__source", "conversation__external_id", "external_id") if rating_ids else ()
+        )
         return {(source, place) for source, place, one in told if (source, one) in rating_ids}
 
     def _place(self, case, rating):
@@ -313,7 +315,9 @@ class Batch:
             Conversation.objects.bulk_update(changed, told)
         if self.displaced:
             Rating.objects.filter(pk__in=self.displaced).update(counts=False)
-        gone = {pk for pk, rating in self.gone.items() if rating.withdrawn_at is not None}  # and did not come back since
+        gone = {
+            pk for pk, rating in self.gone.items() if rating.withdrawn_at is not None
+        }  # and did not come back since
         if gone:
             Rating.objects.filter(pk__in=gone).update(counts=False, withdrawn_at=timezone.now())
         if self.credited:

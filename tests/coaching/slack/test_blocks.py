@@ -371,7 +371,7 @@ def test_any_proposal_in_any_state_is_taken(data):
         shown(
             type=text(), agent=text(), title=text(), rationale=text() * data.draw(st.sampled_from([1, 40])),
             may_be_decided=not decided,
-            standing=(text() or "Approved.") if decided else "", note=text(),
+            standing=(text() or "Approved.") if decided else "", note=text(), origin=text(),
             way_on=("Open the newer one", URL) if decided else None,
             risks=data.draw(st.lists(WORDS.filter(str.strip), max_size=8)),
             evidence=[Evidence(text() or "turn 1", URL, text()) for _ in range(data.draw(st.integers(0, 8)))],

@@ -95,7 +95,8 @@ def test_a_proposal_that_waits_is_told_whole_and_can_be_decided(trigger, memory)
         "Refunds within 14 days are processed automatically.\n\nThe customer had to ask twice.\n\n"
         "Evidence\n• Asked for in the talk, in the leader’s own words\n"
         "Summary\n"
-        "− Refunds within 30 days are processed automatically.\n+ Refunds within 14 days are processed automatically."
+        "− Refunds within 30 days are processed automatically.\n+ Refunds within 14 days are processed automatically.\n"
+        "Proposed by Nova (coach) · would be version 2"
     )
 
 
@@ -228,6 +229,19 @@ def test_a_high_risk_one_says_why_and_asks_again(trigger, memory):
 
     assert "High risk\n• It adds a link." in piece.text
     assert piece.blocks[-1]["elements"][0]["confirm"]["text"]["text"] == "It adds a link. It takes effect at once."
+
+
+def test_it_says_who_proposed_it_and_in_whose_talk(trigger, memory, ana):
+    session = sessions.start(memory.agent, by=ana)
+    asked = talks.ask(session, "Change the memory about refunds so that refunds within 14 days are automatic.")
+    by_hand = update_of(memory, proposed_by=ana)
+    removal = factories.proposal(memory.agent, type="memory_entry_delete", target_id=memory.pk, change={})
+
+    assert "Proposed by Nova (coach), asked by Ana · would be version 2" in drawn(asked.proposals[0])[1].text
+    assert "Proposed by Ana · would be version 2" in drawn(by_hand)[1].text
+    assert "would be taken out" in drawn(removal)[1].text
+    proposals.reject(by_hand, by=ana, door=Door.PAGE)
+    assert "Proposed by Ana\nRejected" in drawn(by_hand)[1].text
 
 
 # --- Evidence ------------------------------------------------------------------------------------------------------------

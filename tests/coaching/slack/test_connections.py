@@ -10,7 +10,7 @@ from django.utils import timezone
 from agents.access import NotAllowed
 from coaching.actions.slack import connections, policy, triggers
 from coaching.models import SlackConnection, SlackPost, SlackTrigger
-from tests import factories
+from tests import factories, processes
 
 pytestmark = pytest.mark.django_db
 Mode, State = SlackConnection.Mode, SlackConnection.State
@@ -289,6 +289,23 @@ def test_lost_channel_says_why_and_is_found_again(workspace, owner):
     assert triggers.find(connection, "C0000001") == 1
     trigger.refresh_from_db()
     assert (trigger.state, trigger.state_reason) == (SlackTrigger.State.ACTIVE, "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_processes_that_give_one_channel_a_coach_one_does():
+    here, there = factories.workspace(), factories.workspace()
+    children = []
+    for workspace in (here, there):
+        owner = factories.owner(workspace)
+        factories.slack_connection(workspace, team_id="T0000001")
+        for _ in range(3):
+            agent = factories.ai_agent(workspace)
+            children.append(processes.start("-m", "tests.flows.ask_at_once", "listen", str(owner.pk), str(agent.pk)))
+
+    said = processes.together(children)
+
+    assert sorted(said) == ["listens", *["taken"] * 5]
+    assert SlackTrigger.objects.count() == 1
 
 
 # --- Policy ------------------------------------------------------------------------------------------------------------

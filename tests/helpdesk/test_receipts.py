@@ -1,7 +1,9 @@
 """What webhooks owe, worked off from their receipts."""
 
 import threading
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -15,7 +17,8 @@ from agents.models import Agent, ExternalId
 from coaching.tasks import read_helpdesks
 from helpdesk.actions import connections, receipts
 from helpdesk.actions.receipts import Hook
-from helpdesk.models import Conversation, HelpdeskAgent, HelpdeskConnection, Rating, WebhookReceipt
+from helpdesk.models import Conversation, HelpdeskAgent, HelpdeskConnection, HelpdeskSync, Rating, WebhookReceipt
+from helpdesk.sync import ratings
 from helpdesk.sync import receipts as work_off
 from helpdesk.tasks import follow_hooks
 from tests import factories, processes
@@ -142,6 +145,56 @@ def test_a_conversation_that_is_gone_is_done_with_a_word(desk, connection):
 
     assert outcomes() == ["The helpdesk has no such conversation."]
     assert WebhookReceipt.objects.owed().count() == 0
+
+
+def meanwhile(desk, act, answer):
+    """Let something happen while the desk is asked, and answer with `answer` then."""
+
+    def play(handler):
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_and_hang_up, act).result()
+        answer(handler)
+
+    desk.weather.append(Weather(play))
+
+
+def _and_hang_up(act):
+    try:
+        act()
+    finally:
+        databases.close_all()
+
+
+def test_credentials_refused_after_new_ones_were_given_refuse_nothing(desk, connection, owner, settings):
+    told_of(connection, desk, answered(desk, 1))
+    meanwhile(desk, lambda: connected(desk, owner, settings, backfill_days=10), status(401))
+
+    work_off.run(connection.pk)
+
+    connection.refresh_from_db()
+    assert (connection.is_active, scores()) == (True, {"1001": 0})
+
+
+@pytest.mark.parametrize("kind", ["receipts", "sync"])
+def test_who_waits_for_a_slow_helpdesk_keeps_hold_of_the_row(desk, connection, monkeypatch, kind):
+    monkeypatch.setattr(work, "LEASE", timedelta(seconds=0.3))
+    told_of(connection, desk, answered(desk, 1))
+    rows = (WebhookReceipt if kind == "receipts" else HelpdeskSync).objects.filter(connection=connection).at_work()
+    seen = []
+
+    def look():
+        began = time.monotonic()
+        while len(set(seen)) < 3 and time.monotonic() - began < 5:
+            seen.extend(rows.values_list("claimed_until", flat=True))
+
+    meanwhile(desk, look, lambda handler: handler.send(desk.answer(handler.asked)))
+    if kind == "receipts":
+        work_off.run(connection.pk)
+    else:
+        ratings.run(HelpdeskSync.objects.get(connection=connection, kind=HelpdeskSync.Kind.BACKFILL).pk)
+
+    assert len(set(seen)) >= 3
+    assert scores() == {"1001": 0}
 
 
 # --- Many --------------------------------------------------------------------------------------------------------------

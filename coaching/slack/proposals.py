@@ -1,5 +1,7 @@
 """A proposal as it stands, read into its message."""
 
+from uuid import UUID
+
 from django.utils import timezone
 
 from agents.templatetags.words import exact
@@ -64,13 +66,16 @@ def _standing(row):
     if row.status == Status.SUPERSEDED:
         newer = Proposal.objects.filter(replaces=row).values_list("pk", flat=True).first()
         way_on = ("Open the newer one", addresses.proposal(newer)) if newer else None
-        return "superseded", {"standing": "A newer proposal took its place.", "way_on": way_on}
-    by = f"{row.decided_by.display_name} from {row.get_decided_from_display()}, {exact(row.decided_at)}"
+        words = "A newer proposal took its place."
+        if row.decided_from and row.decided_by is not None:
+            words = f"Brought up to date by {row.decided_by.display_name}: a newer proposal took its place."
+        return "superseded", {"standing": words, "way_on": way_on}
+    by, at = f"{row.decided_by.display_name} from {row.get_decided_from_display()}", exact(row.decided_at)
     if row.status == Status.REJECTED:
-        return "rejected", {"standing": f"Rejected by {by}.", "note": row.decision_note}
+        return "rejected", {"standing": f"Rejected by {by} ({at}).", "note": row.decision_note}
     edited = ", edited before approving" if row.approved_change is not None else ""
     version = "taken out" if row.type.endswith("_delete") else f"version {row.result_version}"
-    told = {"standing": f"Approved by {by}: {version}{edited}.", "note": row.decision_note}
+    told = {"standing": f"Approved by {by}, {version}{edited} ({at}).", "note": row.decision_note}
     made = proposed.made(row)
     if made and len(made) % 2 == 0:  # what it made, what took that back, …
         last = made[-1]
@@ -118,9 +123,17 @@ def _value(field, value):
 
 def _conversations(row):
     """{id: conversation} of those that its evidence comes from."""
-    ids = {str(one["conversation"]) for one in row.evidence if isinstance(one, dict) and one.get("conversation")}
+    ids = {_uuid(one.get("conversation")) for one in row.evidence if isinstance(one, dict)} - {None}
     rows = Conversation.objects.filter(workspace=row.workspace_id, pk__in=ids).select_related("agent")
     return {str(one.pk): one for one in rows}
+
+
+def _uuid(value):
+    """The UUID that was stored as text; None where it is none."""
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None
 
 
 def _evidence(row, known, *, with_quotes):

@@ -181,7 +181,8 @@ def connect(request):
 @sensitive_post_parameters()
 def change(request, connection_id):
     """The same form for one that is there. What is left empty stays as it is stored."""
-    return _own_app(request, _connection(request, connection_id))
+    own = SlackConnection.objects.visible_to(request.member).filter(mode=SlackConnection.Mode.OWN)
+    return _own_app(request, get_object_or_404(own, pk=connection_id))
 
 
 @sensitive_variables()

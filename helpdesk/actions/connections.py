@@ -143,7 +143,8 @@ def _move(connection, states, state, reason, by, **values):
 
 def _interrupt(connection):
     """Whoever reads with what the connection was until now stores nothing more, and does not say what became of it."""
-    HelpdeskSync.objects.filter(connection=connection).update(claim=None, claimed_until=None)
+    for owed in (HelpdeskSync, WebhookReceipt):
+        owed.objects.owed().filter(connection=connection).update(claim=None, claimed_until=None)
 
 
 def _go_on(connection):

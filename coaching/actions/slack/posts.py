@@ -138,12 +138,12 @@ def fall_back(post: SlackPost, sentence: str) -> bool:
     `sentence` says why it is lost in its channel. Raises work.LeaseLost.
     """
     policy = SlackPolicy.objects.filter(workspace=post.workspace_id).first()
-    if post.kind != Kind.FLAG or post.pieces or policy is None or not policy.flags_webhook:
+    if post.flag is None or post.pieces or policy is None or not policy.flags_webhook:
         return False
     with transaction.atomic():
         lose(post, sentence)
         SlackPost.objects.get_or_create(
-            flag_id=post.flag_id, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
+            flag=post.flag, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
         )
     return True
 

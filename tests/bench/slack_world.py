@@ -40,7 +40,7 @@ def world(slack: Slack, *, channels: int, users: int = 0) -> World:
 @contextmanager
 def served(slack: Slack, *, workers: int = 1, threads: int = 8, **environment: str) -> Iterator[None]:
     """So many workers, and the clock that sends out what is owed."""
-    told = {"SLACK_API_URL": slack.api_url, **environment}
+    told = {"SLACK_API_URL": slack.api_url, "PYTHONWARNINGS": "ignore", **environment}
     with ExitStack() as stack:
         for _ in range(workers):
             stack.enter_context(processes.worker(threads, **told))

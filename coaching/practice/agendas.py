@@ -5,7 +5,7 @@ from typing import Any
 from coaching.sentences import level
 
 NO_NUMBERS = "Say why the flag was raised by hand, and ask how the last weeks were."
-READ = "Read the {samples} together and say what they have in common; no model has read them."
+READ = "Read the {samples} together and say what they have in common."
 NONE_KEPT = "Bring two or three recent conversations: no sample is kept yet."
 ASK = "Ask first what was different in these weeks, before saying what you think."
 CAUSES = {

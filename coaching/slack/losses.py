@@ -3,8 +3,8 @@
 from typing import Any
 
 from agents import history
-from coaching.actions.slack import connections, policy, triggers
-from coaching.models import SlackConnection, SlackPolicy, SlackReceipt
+from coaching.actions.slack import connections, policy, posts, triggers
+from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackReceipt
 from coaching.slack.following import Followed
 from coaching.slack.places import siblings
 
@@ -49,6 +49,7 @@ def _note(connection: SlackConnection, type: str, channel: str, name: str) -> No
         triggers.find(connection, channel)
         if flags is not None:
             policy.note_flags_trouble(flags.workspace_id, "")
+            posts.recover(connection=connection, channel_id=channel, kind=SlackPost.Kind.FLAG)
     elif type in RENAMED and name:
         triggers.rename(connection, channel, name)
         if flags is not None:

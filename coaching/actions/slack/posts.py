@@ -48,11 +48,11 @@ def owe_proposal(proposal: Proposal) -> None:
 
 
 def _thread_of(proposal) -> SlackThread | None:
-    """The thread that its question was asked in, or else the newest of its talk."""
+    """The thread that its question was asked in; of a question on a page the first in which the same talk is led."""
     if proposal.session_id is None:
         return None
     asked = SlackThread.objects.filter(posts__turn=proposal.turn_id) if proposal.turn_id else SlackThread.objects.none()
-    of_the_talk = SlackThread.objects.filter(session=proposal.session_id).order_by("-pk")
+    of_the_talk = SlackThread.objects.filter(session=proposal.session_id).order_by("pk")
     return asked.first() or of_the_talk.first()
 
 

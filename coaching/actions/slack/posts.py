@@ -143,7 +143,7 @@ def fall_back(post: SlackPost, sentence: str) -> bool:
     with transaction.atomic():
         lose(post, sentence)
         SlackPost.objects.get_or_create(
-            flag_id=post.flag_id, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
+            flag=post.flag, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
         )
     return True
 

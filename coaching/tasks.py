@@ -7,6 +7,7 @@ from agents.models import Invitation, PasswordReset
 from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.actions.slack import posts
+from coaching.actions.slack import receipts as slack_receipts
 from coaching.coach import captures, model_tests, turns
 from coaching.models import (
     Backtest,
@@ -144,6 +145,12 @@ def serve_slack():
 def note_slack_socket():
     """Leave word whether somebody has to listen to Slack's socket."""
     socket.note_wanted()
+
+
+@shared_task
+def forget_slack_receipts():
+    """Delete what is known of what Slack told, once nobody needs it."""
+    slack_receipts.forget()
 
 
 @shared_task

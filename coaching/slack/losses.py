@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agents import history
 from coaching.actions.slack import connections, policy, posts, triggers
 from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackReceipt
 from coaching.slack.following import Followed
@@ -52,4 +53,6 @@ def _note(connection: SlackConnection, type: str, channel: str, name: str) -> No
     elif type in RENAMED and name:
         triggers.rename(connection, channel, name)
         if flags is not None:
-            SlackPolicy.objects.filter(pk=flags.pk).update(flags_channel_name=name)
+            history.change(
+                flags, SlackPolicy.objects.filter(flags_channel_id=channel), by=None, flags_channel_name=name
+            )

@@ -143,7 +143,8 @@ def _move(connection, states, state, reason, by, **values):
 
 def _interrupt(connection):
     """Whoever reads with what the connection was until now stores nothing more, and does not say what became of it."""
-    HelpdeskSync.objects.filter(connection=connection).update(claim=None, claimed_until=None)
+    for owed in (HelpdeskSync, WebhookReceipt):
+        owed.objects.owed().filter(connection=connection).update(claim=None, claimed_until=None)
 
 
 def _go_on(connection):
@@ -331,6 +332,18 @@ def read_now(connection, *, by) -> None:
     syncs.filter(Q(kind=Kind.RECENT) | Q(next_try_at__isnull=False)).exclude(kind=Kind.RECONCILE).update(
         next_try_at=now, attempts=0, last_error=""
     )
+
+
+def take(sync_id) -> HelpdeskSync | None:
+    """Hold a sync for a worker; None where it is not due, paused, or where its helpdesk is read already.
+
+    Of two syncs of one helpdesk that are taken at the same instant the second must see the first, so both ask for the
+    connection's row before.
+    """
+    with transaction.atomic():
+        of_sync = HelpdeskSync.objects.filter(pk=sync_id).values("connection")
+        HelpdeskConnection.objects.select_for_update(no_key=True).filter(pk__in=of_sync).first()
+        return work.claim(HelpdeskSync.objects.takeable(), sync_id)
 
 
 def take_over(connection, kind: str, *, anew: bool = False) -> HelpdeskSync | None:

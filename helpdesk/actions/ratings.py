@@ -252,7 +252,9 @@ class Batch:
             external_id__in={one for _, one in rating_ids},
             conversation__source__in={source for source, _ in rating_ids},
         )
-        told = rows.values_list("conversation__source", "conversation__external_id", "external_id") if rating_ids else ()
+        told = (
+            rows.values_list("conversation__source", "conversation__external_id", "external_id") if rating_ids else ()
+        )
         return {(source, place) for source, place, one in told if (source, one) in rating_ids}
 
     def _place(self, case, rating):
@@ -265,7 +267,9 @@ class Batch:
         An answer that is older than what is known of the other moves nothing.
         """
         there = self.places.get((row.source, row.rating_id)) if row.rating_id and row.told_at else None
-        rating = there.counting if there is not None and there is not case else None
+        if there is None or there is case:
+            return True
+        rating = there.counting
         if rating is None or (rating.external_id, rating.scale) != (row.rating_id, row.scale):
             return True
         if rating.pk is not None and rating.received_at > row.told_at:
@@ -313,7 +317,9 @@ class Batch:
             Conversation.objects.bulk_update(changed, told)
         if self.displaced:
             Rating.objects.filter(pk__in=self.displaced).update(counts=False)
-        gone = {pk for pk, rating in self.gone.items() if rating.withdrawn_at is not None}  # and did not come back since
+        gone = {
+            pk for pk, rating in self.gone.items() if rating.withdrawn_at is not None
+        }  # and did not come back since
         if gone:
             Rating.objects.filter(pk__in=gone).update(counts=False, withdrawn_at=timezone.now())
         if self.credited:

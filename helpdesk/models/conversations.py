@@ -171,7 +171,9 @@ class Rating(models.Model):
         indexes = [
             models.Index(fields=["agent", "rated_at"], condition=Q(counts=True), name="counting_rating_by_agent"),
             models.Index(fields=["workspace", "received_at"], name="rating_by_arrival"),
-            models.Index(fields=["workspace", "external_id"], condition=Q(counts=True), name="counting_rating_by_its_id"),
+            models.Index(
+                fields=["workspace", "external_id"], condition=Q(counts=True), name="counting_rating_by_its_id"
+            ),
         ]
 
     def __str__(self):

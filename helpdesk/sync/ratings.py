@@ -51,7 +51,7 @@ class Misread(Garbled):
 
 def run(sync_id, *, overlap: timedelta = OVERLAP) -> HelpdeskSync | None:
     """Read on from where the row stands. Returns it, or None where it is not due, paused or at work already."""
-    sync = work.claim(HelpdeskSync.objects.takeable(), sync_id)
+    sync = connections.take(sync_id)
     if sync is None:
         return None
     carry_on(sync, overlap=overlap)

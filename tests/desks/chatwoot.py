@@ -154,7 +154,7 @@ class Chatwoot(Desk):
         return body, {
             "x-chatwoot-timestamp": stamp,
             "x-chatwoot-signature": f"sha256={signature}",
-            "x-chatwoot-delivery": f"delivery-{talk.id}",
+            "x-chatwoot-delivery": f"delivery-{talk.id}-{talk.updated_at}",
         }
 
 

@@ -64,7 +64,7 @@ class Freshdesk(Desk):
         return Answer(body=held, headers=more if number * size < len(rows) else {})
 
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
-        body = f'{{"event": "rated", "id": "{talk.id}-{talk.answer.id}", "ticket_id": "{talk.id}"}}'
+        body = f'{{"event": "rated", "id": "{talk.id} {talk.updated_at}", "ticket_id": "{talk.id}"}}'
         return body.encode(), {"x-touchline-secret": self.credentials["webhook_secret"]}
 
 

@@ -1,9 +1,12 @@
 """What webhooks owe, worked off from their receipts."""
 
 import threading
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from django.db import connections as databases
@@ -14,7 +17,8 @@ from agents.models import Agent, ExternalId
 from coaching.tasks import read_helpdesks
 from helpdesk.actions import connections, receipts
 from helpdesk.actions.receipts import Hook
-from helpdesk.models import Conversation, HelpdeskAgent, HelpdeskConnection, Rating, WebhookReceipt
+from helpdesk.models import Conversation, HelpdeskAgent, HelpdeskConnection, HelpdeskSync, Rating, WebhookReceipt
+from helpdesk.sync import ratings
 from helpdesk.sync import receipts as work_off
 from helpdesk.tasks import follow_hooks
 from tests import factories, processes
@@ -101,17 +105,24 @@ def test_several_about_one_conversation_cost_one_look(desk, connection):
     assert Rating.objects.count() == 1
 
 
-def test_the_order_of_events_does_not_matter(desk, connection):
-    former = answered(desk, 1, happy=0.0, seconds=90)
-    later = former.answered(happy=1.0, at=former.answer.at + timedelta(seconds=30))
-    desk.world.add(later)
+def test_events_in_any_order_end_as_the_helpdesk_has_it(desk, connection):
+    """Each conversation is rated twice and told of three times, in every order; every second rating is taken back in the end."""
+    expected, at = {}, timezone.now()
+    for number, order in enumerate(permutations(range(3))):
+        first = answered(desk, number, happy=0.0, seconds=90)
+        told_of(connection, desk, first, at=at)
+        work_off.run(connection.pk)
+        second = first.answered(happy=1.0, at=first.answer.at + timedelta(seconds=30))
+        now = replace(second, answer=None) if number % 2 else second
+        desk.world.add(now)
+        expected |= {} if number % 2 else {first.id: 100}
+        events = [first, second, first.answered(happy=0.0, at=first.answer.at + timedelta(seconds=60))]
+        for seconds, event in enumerate(order, start=1):
+            told_of(connection, desk, events[event], at=at + timedelta(seconds=seconds))
+            work_off.run(connection.pk)
+        assert WebhookReceipt.objects.owed().count() == 0
 
-    told_of(connection, desk, later)
-    work_off.run(connection.pk)
-    told_of(connection, desk, former, at=timezone.now() + timedelta(seconds=1))
-    work_off.run(connection.pk)
-
-    assert scores() == {"1001": 100}
+    assert scores() == expected
 
 
 def test_a_rating_that_is_gone_is_withdrawn(desk, connection):
@@ -134,6 +145,56 @@ def test_a_conversation_that_is_gone_is_done_with_a_word(desk, connection):
 
     assert outcomes() == ["The helpdesk has no such conversation."]
     assert WebhookReceipt.objects.owed().count() == 0
+
+
+def meanwhile(desk, act, answer):
+    """Let something happen while the desk is asked, and answer with `answer` then."""
+
+    def play(handler):
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_and_hang_up, act).result()
+        answer(handler)
+
+    desk.weather.append(Weather(play))
+
+
+def _and_hang_up(act):
+    try:
+        act()
+    finally:
+        databases.close_all()
+
+
+def test_credentials_refused_after_new_ones_were_given_refuse_nothing(desk, connection, owner, settings):
+    told_of(connection, desk, answered(desk, 1))
+    meanwhile(desk, lambda: connected(desk, owner, settings, backfill_days=10), status(401))
+
+    work_off.run(connection.pk)
+
+    connection.refresh_from_db()
+    assert (connection.is_active, scores()) == (True, {"1001": 0})
+
+
+@pytest.mark.parametrize("kind", ["receipts", "sync"])
+def test_who_waits_for_a_slow_helpdesk_keeps_hold_of_the_row(desk, connection, monkeypatch, kind):
+    monkeypatch.setattr(work, "LEASE", timedelta(seconds=0.3))
+    told_of(connection, desk, answered(desk, 1))
+    rows = (WebhookReceipt if kind == "receipts" else HelpdeskSync).objects.filter(connection=connection).at_work()
+    seen = []
+
+    def look():
+        began = time.monotonic()
+        while len(set(seen)) < 3 and time.monotonic() - began < 5:
+            seen.extend(rows.values_list("claimed_until", flat=True))
+
+    meanwhile(desk, look, lambda handler: handler.send(desk.answer(handler.asked)))
+    if kind == "receipts":
+        work_off.run(connection.pk)
+    else:
+        ratings.run(HelpdeskSync.objects.get(connection=connection, kind=HelpdeskSync.Kind.BACKFILL).pk)
+
+    assert len(set(seen)) >= 3
+    assert scores() == {"1001": 0}
 
 
 # --- Many --------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Reading a helpdesk's ratings, from the row that owes it: in good weather and in bad, whole and in slices."""
+"""Reading a helpdesk's ratings, from the row that owes it, whole and in slices; what weather does to any vendor's reading stands
+in test_weather.py."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -265,34 +266,6 @@ def test_connecting_twice_at_once_makes_one_connection(desk, owner, settings):
 # --- Bad weather -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("weather", "says"),
-    [
-        (server.status(500), "Zendesk has a fault of its own (500)."),
-        (server.web_page, "Zendesk answered with a web page instead of data. Is the address right?"),
-        (server.half_a_page, "The connection to Zendesk broke off."),
-        (server.hang_up, "The connection to Zendesk broke off."),
-        (server.redirect("http://10.0.0.1/"), "Zendesk sends on to another address, which is not followed."),
-    ],
-    ids=["500", "html", "half", "hang-up", "redirect"],
-)
-def test_fault_in_the_middle_keeps_what_was_read_and_goes_on_there(desk, owner, settings, weather, says):
-    desk.weather.append(Weather(weather, times=99, when=is_page(1)))
-    connection = connected(desk, owner, settings, **LONG)
-
-    sync = read(connection)
-
-    assert (sync.n_read, stands_at(sync)) == (3, "3")
-    assert sync.last_error.startswith(says)
-    assert sync.failed_at is not None
-    assert sync.next_try_at > timezone.now()
-    desk.weather.clear()
-    due_now(connection)
-    sync = read(connection)
-    assert (sync.last_error, sync.n_new, pages_asked(desk).count("")) == ("", 7, 1)
-    assert_all_is_there(desk, owner.workspace)
-
-
 def test_fault_that_passes_at_once_is_not_told_of(desk, owner, settings):
     desk.weather += [Weather(server.status(503), when=is_page(n)) for n in range(3)]
     connection = connected(desk, owner, settings, **LONG)
@@ -300,39 +273,6 @@ def test_fault_that_passes_at_once_is_not_told_of(desk, owner, settings):
     sync = read(connection)
 
     assert (sync.last_error, sync.failed_at, sync.n_new) == ("", None, 7)
-
-
-def test_credentials_refused_in_the_middle_pause_the_connection_and_lose_nothing(desk, owner, settings):
-    desk.weather.append(Weather(server.status(401), times=99, when=is_page(2)))
-    connection = connected(desk, owner, settings, **LONG)
-
-    sync = read(connection)
-
-    connection.refresh_from_db()
-    assert connection.state == "refused"
-    assert connection.state_reason == "Zendesk does not accept the credentials (401). Put them in again."
-    assert (sync.n_read, stands_at(sync)) == (6, "6")
-    assert read(connection) is None
-    desk.weather.clear()
-    connected(desk, owner, settings, **LONG)
-    assert read(connection).n_new == 7
-    connection.refresh_from_db()
-    assert (connection.state, connection.state_reason) == ("active", "")
-
-
-def test_storm_of_429_is_waited_out_and_is_no_failure(desk, owner, settings):
-    desk.weather.append(Weather(server.status(429, retry_after="40"), times=1, when=is_page(1)))
-    connection = connected(desk, owner, settings, **LONG)
-    before = timezone.now()
-
-    sync = read(connection)
-
-    assert (sync.n_read, stands_at(sync), sync.attempts, sync.failed_at) == (3, "3", 0, None)
-    assert 40 <= (sync.next_try_at - before).total_seconds() < 60
-    assert sync.last_error == "Zendesk asks to be called less often."
-    due_now(connection)
-    assert read(connection).last_error == ""
-    assert_all_is_there(desk, owner.workspace)
 
 
 def circular(desk):
@@ -417,22 +357,6 @@ def test_page_of_which_nothing_can_be_taken_is_named_and_passed(desk, owner, set
     assert (sync.n_read, sync.n_new, sync.n_refused, sync.next_try_at) == (7, 4, 3, None)
     assert [one["id"] for one in sync.refused] == ["900000", "900001", "900002"]
     assert "purple" not in str(sync.refused)
-
-
-def test_clock_of_the_helpdesk_that_is_ahead_loses_nothing(desk, owner, settings):
-    ahead = timezone.now() + timedelta(minutes=30)
-    desk.world.add(talk(70, at=ahead.replace(microsecond=0)))
-    connection = connected(desk, owner, settings, **LONG)
-    read(connection)
-    assert Rating.objects.count() == 7
-
-    recent = HelpdeskSync.objects.get(connection=connection, kind="recent")
-    later = timezone.now() + timedelta(minutes=31)
-    ratings._begin(work.claim(HelpdeskSync.objects.all(), recent.pk), connection, ratings.OVERLAP)
-    HelpdeskSync.objects.filter(pk=recent.pk).update(until=later, claim=None, claimed_until=None)
-    read(connection, "recent")
-
-    assert_all_is_there(desk, owner.workspace)
 
 
 # --- Whose the ratings are ---------------------------------------------------------------------------------------------

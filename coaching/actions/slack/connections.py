@@ -147,7 +147,7 @@ def _secrets(mode, identity, signing_secret, app_token, stored):
     is_same_app = stored is not None and stored.mode == Mode.OWN and stored.app_id == identity.app_id
     had = {name: getattr(stored, name) if stored is not None else "" for name in ("signing_secret", "app_token")}
     kept = had if is_same_app else dict.fromkeys(had, "")
-    wrong = {}
+    wrong: dict[str, str] = {}
     if signing_secret and not SIGNING_SECRET.fullmatch(signing_secret):
         wrong |= {
             "signing_secret": "It is 32 letters and digits, under Basic Information › App Credentials of the app."

@@ -48,11 +48,11 @@ def owe_proposal(proposal: Proposal) -> None:
 
 
 def _thread_of(proposal) -> SlackThread | None:
-    """The thread that its question was asked in, or else the newest of its talk."""
+    """The thread that its question was asked in; of a question on a page the first in which the same talk is led."""
     if proposal.session_id is None:
         return None
     asked = SlackThread.objects.filter(posts__turn=proposal.turn_id) if proposal.turn_id else SlackThread.objects.none()
-    of_the_talk = SlackThread.objects.filter(session=proposal.session_id).order_by("-pk")
+    of_the_talk = SlackThread.objects.filter(session=proposal.session_id).order_by("pk")
     return asked.first() or of_the_talk.first()
 
 
@@ -138,7 +138,7 @@ def fall_back(post: SlackPost, sentence: str) -> bool:
     `sentence` says why it is lost in its channel. Raises work.LeaseLost.
     """
     policy = SlackPolicy.objects.filter(workspace=post.workspace_id).first()
-    if post.kind != Kind.FLAG or post.pieces or policy is None or not policy.flags_webhook:
+    if post.flag is None or post.pieces or policy is None or not policy.flags_webhook:
         return False
     with transaction.atomic():
         lose(post, sentence)

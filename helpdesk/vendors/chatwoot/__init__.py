@@ -38,7 +38,7 @@ VENDOR = Vendor(
         "Make sure that customers are asked: Settings › Inboxes › your inbox › CSAT.",
         "Open your picture › Profile settings and copy the access token at the very end.",
         "So that ratings arrive at once (else within minutes): open Settings › Integrations › Webhooks and add one with the "
-        "address {webhook} and the event “Message updated”.",
+        "event “Message updated”. Its URL is {webhook}.",
         "Copy the webhook's secret and put it in here. A Chatwoot that shows none is too old to sign: do without a webhook.",
     ),
 )

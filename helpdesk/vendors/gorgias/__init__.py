@@ -33,8 +33,8 @@ VENDOR = Vendor(
         "Open Settings › Account › REST API. Copy your email and the API key; if there is no key yet, choose “Create API key”.",
         "Make sure that surveys are sent: Settings › Productivity › Satisfaction survey.",
         "So that ratings arrive at once (else within minutes), make up a long random text without spaces and put it in here.",
-        "In Gorgias open Settings › App store › HTTP integration, add one with the trigger “Ticket updated”, the method POST "
-        "and the URL {webhook}.",
+        "In Gorgias open Settings › App store › HTTP integration and add one with the trigger “Ticket updated” and the method "
+        "POST. Its URL is {webhook}.",
         "Add the header X-Touchline-Secret with your secret as its value, and as JSON body: "
         '{"event": "ticket-updated", "id": "{{ticket.id}} {{ticket.updated_datetime}}", "ticket_id": "{{ticket.id}}"}.',
     ),

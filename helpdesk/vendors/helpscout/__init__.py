@@ -30,6 +30,7 @@ VENDOR = Vendor(
         "Copy App ID and App Secret to here.",
         "Under Manage › Inbox › Satisfaction ratings, see that ratings are switched on. Reports need a Plus or Pro plan.",
         "To see ratings within seconds: Manage › Apps › Webhooks › Install.",
-        "Callback URL {webhook}, the secret key the same as here, payload version 2, event Rating received.",
+        "The callback URL is {webhook}. Make up a secret key and put it in here as well. Choose the payload version 2 and the "
+        "event Rating received.",
     ),
 )

@@ -39,7 +39,7 @@ VENDOR = Vendor(
         "Choose the address by where your workspace is hosted: api.intercom.io (US), api.eu.intercom.io (Europe) or "
         "api.au.intercom.io (Australia). Put it and the token in here, and test the connection.",
         "So that ratings arrive at once, copy the client secret from Configure › Basic information and put it in here as well.",
-        "Under Configure › Webhooks give the endpoint {webhook} and choose the topics conversation.rating.added and "
+        "Under Configure › Webhooks the endpoint URL is {webhook}. Choose the topics conversation.rating.added and "
         "conversation.admin.closed.",
     ),
 )

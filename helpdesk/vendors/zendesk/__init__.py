@@ -36,8 +36,8 @@ VENDOR = Vendor(
         "Sign in to Zendesk as an admin and open the Admin Center.",
         "Under Apps and integrations › APIs allow access by API token, add a token, and copy it: it is shown once.",
         "Put in the address of your Zendesk, your email and the token here, and test the connection.",
-        "So that ratings arrive at once, go to Apps and integrations › Webhooks › Create webhook, choose “Trigger or "
-        "automation”, and give it the address {webhook}, the method POST, the format JSON and no authentication.",
+        "So that ratings arrive at once, go to Apps and integrations › Webhooks › Create webhook and choose “Trigger or "
+        "automation”. The endpoint URL is {webhook}, the method POST, the format JSON; there is no authentication.",
         "Open the webhook, choose “Reveal secret”, and put that in here as the webhook signing secret.",
         "Under Objects and rules › Triggers add a trigger with the condition “Ticket satisfaction” › “Changed” and the action "
         "“Notify active webhook”, with this body: "

@@ -16,7 +16,7 @@ from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackThread
 from coaching.slack import delivery, errors
 from memories import actions as memories
 from tests import factories
-from tests.coaching.slack.worlds import deliver_due, deliver_until_done
+from tests.coaching.slack.worlds import answering, deliver_due, deliver_until_done
 
 pytestmark = pytest.mark.django_db
 
@@ -736,6 +736,18 @@ def test_a_webhook_that_asks_for_a_pause_or_answers_nobody_is_waited_for(world, 
 
     assert [call.status for call in slack.called("webhook")] == [429, 500, 200]
     assert len(flagged.hooked.messages) == 1
+
+
+def test_a_page_of_a_proxy_is_not_taken_for_a_webhook_that_worked(world, flagged, clock, settings):
+    flagged(in_channel=False)
+    with answering(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<p>Sign in</p>") as elsewhere:
+        settings.OUTBOUND_ALLOW = [elsewhere.split("/")[2]]
+        SlackPolicy.objects.update(flags_webhook=elsewhere)
+
+        deliver_due()
+
+    assert SlackPost.objects.get().state == State.WAITING
+    assert SlackPolicy.objects.get().flags_trouble == "The incoming webhook does not answer as Slack does."
 
 
 def test_a_webhook_inside_a_private_network_is_not_called(world, flagged, clock, slack, settings):

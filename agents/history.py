@@ -48,8 +48,9 @@ def save_next(row, *, by) -> bool:
 def change(row, rows, *, by, **values) -> bool:
     """Give `row` new values as its next version, if it still is among the queryset `rows`; False where it is not.
 
-    For rows with `version` and a VersionHistory. `row` is read anew, so that what others changed meanwhile stays. `by` is the
-    member whose version it is, None for an operator.
+    For rows with `version` and a VersionHistory. `row` is read anew, so that what others changed meanwhile stays, and nothing
+    else of it is written: a secret that no key opens now reads as empty, and is there again when its key is. `by` is the member
+    whose version it is, None for an operator.
     """
     with transaction.atomic():
         if not rows.filter(pk=row.pk).update(version=F("version") + 1):
@@ -58,5 +59,5 @@ def change(row, rows, *, by, **values) -> bool:
         for field, value in values.items():
             setattr(row, field, value)
         row._history_user = by.user if by is not None else None
-        row.save()
+        row.save(update_fields=[*values, "version"])
     return True

@@ -130,6 +130,7 @@ class SlackInstallationBack(ReadOnly):
     group = "Slack"
     one, many = "Installation in Slack", "Installations in Slack"
     list_display = ("member", "workspace", "created_at", "expires_at", "used_at")
+    list_filter = ("created_at",)
     list_select_related = ("member__user", "workspace")
     search_fields = ("member__user__name", "member__user__email")
     ordering = ("-created_at", "pk")

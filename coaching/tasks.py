@@ -1,11 +1,13 @@
 """What workers do: one call each. A message carries the id of an owed row; a message that is lost is sent again by the clock."""
 
 from celery import shared_task
+from django.db.models import Q
 
 from agents.models import Invitation, PasswordReset
 from agents.tasks import send_invitation, send_password_reset
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.actions.slack import posts
+from coaching.actions.slack import receipts as slack_receipts
 from coaching.coach import captures, model_tests, turns
 from coaching.models import (
     Backtest,
@@ -133,13 +135,22 @@ def serve_slack():
     """Send out what Slack told and what is owed to it; as often as people there may wait."""
     posts.redraw_stale()
     _send(follow_slack, SlackReceipt.objects.due(), expires=SLACK_LOOK_SECONDS)
-    _send(deliver_to_slack, SlackPost.objects.takeable().due(), expires=SLACK_LOOK_SECONDS)
+    # Somebody waits in front of an answer: however much else is owed, it goes first.
+    due, answers = SlackPost.objects.takeable().due(), Q(kind=SlackPost.Kind.ANSWER)
+    for rows in (due.filter(answers), due.exclude(answers)):
+        _send(deliver_to_slack, rows, expires=SLACK_LOOK_SECONDS)
 
 
 @shared_task
 def note_slack_socket():
     """Leave word whether somebody has to listen to Slack's socket."""
     socket.note_wanted()
+
+
+@shared_task
+def forget_slack_receipts():
+    """Delete what is known of what Slack told, once nobody needs it."""
+    slack_receipts.forget()
 
 
 @shared_task

@@ -166,6 +166,7 @@ CELERY_BEAT_SCHEDULE = {
     "retention": {"task": "helpdesk.tasks.delete_expired_transcripts", "schedule": 3600.0},
     "sessions": {"task": "agents.tasks.forget_sessions", "schedule": 3600.0},
     "reminders": {"task": "coaching.tasks.find_reminders", "schedule": 60.0},
+    "slack-receipts": {"task": "coaching.tasks.forget_slack_receipts", "schedule": 86_400.0},
     "viewings": {"task": "coaching.tasks.forget_viewings", "schedule": 86_400.0},
 }
 

@@ -138,7 +138,7 @@ def test_owner_reads_the_words_that_others_may_not(page_world, people, ask):
     assert {where[word][:2] for word in seen} >= {
         ("Note", "body"), ("Sample", "summary"), ("Memory", "text"), ("Prompt", "system_prompt"), ("Proposal", "title"),
         ("Flag", "reason"), ("Flag", "close_reason"), ("Decision", "note"), ("User", "name"), ("Agent", "name"),
-        ("StoredTranscript", "turns"), ("Message", "text"),
+        ("StoredTranscript", "turns"), ("Message", "text"), ("Agenda", "points"),
     }  # fmt: skip
 
 

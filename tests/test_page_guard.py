@@ -19,6 +19,7 @@ from agents.pages import FRAGMENT
 from agents.people import invitations
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
 from coaching.pages import my_coaching
+from coaching.slack import agendas
 from helpdesk import clocks, deeplinks
 from memories import actions as memories
 from tests import everything, factories
@@ -394,6 +395,7 @@ def one_of_every_page(owner, own):
             agent, owner, {"configuration.yaml": "format: 1\n", "memories/a.md": "---\nsummary: New.\n---\n"}
         ),
     }
+    agendas.draft(rows["flag"])
     asked = invitations.invite(workspace, "new@test.example", by=owner)
     named = {
         "link": invitations.link(asked).rsplit("/", 1)[1],

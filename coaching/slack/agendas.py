@@ -54,7 +54,7 @@ def drafted_words(agenda: Agenda) -> str:
     """Who drafted it, as people are told."""
     if agenda.drafted_by == llm.PRACTICE_MODEL:
         return "Agenda from the numbers alone: no model wrote it"
-    return f"Agenda drafted by {agenda.drafted_by}, from summaries"
+    return f"Agenda drafted by {agenda.drafted_by}"
 
 
 def draft(flag: Flag) -> Agenda:

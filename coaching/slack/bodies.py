@@ -16,7 +16,8 @@ from helpdesk.transcripts import TranscriptUnavailable
 FEW = 3  # words between quotation marks that are a name rather than somebody's saying
 LEFT_OUT = "“…”"
 PAIRS = (("“", "”"), ("„", "“"), ("«", "»"), ('"', '"'))
-SAID = re.compile("|".join(rf"{opens}[^{opens}{closes}\n]+(?:{closes}|\Z)" for opens, closes in PAIRS))
+WITHIN = r"(?:(?!\n\s*\n)[^{}])+"  # a paragraph: where none closes it, an opening mark was no opening mark
+SAID = re.compile("|".join(f"{opens}{WITHIN.format(opens + closes)}(?:{closes}|\\Z)" for opens, closes in PAIRS))
 QUOTED_LINES = re.compile(r"(?:^[ \t]{0,3}>.*(?:\n|\Z))+", re.MULTILINE)
 
 

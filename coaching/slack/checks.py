@@ -8,6 +8,7 @@ from coaching.slack import channels
 from coaching.slack.identity import identify
 
 MOST_CHANNELS = 20  # that one check looks at, for somebody waits for it
+UNREADABLE = "Its tokens cannot be read any more: the FIELD_KEYS they were encrypted under are gone. Connect it again."
 
 
 def check(connection: SlackConnection, *, by) -> SlackConnection:
@@ -18,6 +19,10 @@ def check(connection: SlackConnection, *, by) -> SlackConnection:
     connections.check_right(by)
     if connection.state == SlackConnection.State.DISCONNECTED:
         raise connections.NotConnected(f"{connection} is disconnected. Connect it again first.")
+    is_own = connection.mode == SlackConnection.Mode.OWN
+    if not connection.bot_token or (is_own and not connection.signing_secret):
+        connections.refuse(connection, UNREADABLE)
+        return connection
     try:
         identity = identify(connection.bot_token)
         connection = connections.connect(
@@ -31,7 +36,6 @@ def check(connection: SlackConnection, *, by) -> SlackConnection:
         )
     except ValidationError as refusal:
         connections.refuse(connection, " ".join(refusal.messages))
-        connection.refresh_from_db()
         return connection
     for channel_id in list(connection.triggers.kept().values_list("channel_id", flat=True)[:MOST_CHANNELS]):
         try:

@@ -26,9 +26,9 @@ DEFAULT_PAUSE = 10.0  # seconds, after "too many requests" that says no more
 LONGEST_PAUSE = 3600.0
 CODE = re.compile(r"[a-z0-9_]{1,80}")
 
-# The SDK writes what it gets into its log, at ERROR too: nothing of that is to rest anywhere.
-silent = logging.getLogger("slack_sdk.silent")
-silent.setLevel(logging.CRITICAL + 1)
+# The SDK writes what it gets into its log, at ERROR too: nothing of that is to rest anywhere. Not one of the tree of loggers, for
+# those are given back their levels whenever logging is configured.
+silent = logging.Logger("slack_sdk.silent", logging.CRITICAL + 1)
 
 
 def call(connection: SlackConnection, method: str, *, channel_id: str = "", **arguments: Any) -> dict[str, Any]:

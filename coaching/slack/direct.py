@@ -13,7 +13,7 @@ from coaching.actions.slack import receipts, threads
 from coaching.models import SlackPerson, SlackReceipt, SlackTrigger
 from coaching.slack import addresses, people, questions
 from coaching.slack.following import Followed, Notice, Wait, tell, to_whom
-from coaching.slack.places import siblings, triggers_of, wait_for_earlier
+from coaching.slack.places import post_above, siblings, triggers_of, wait_for_earlier
 
 SWITCH = "switch"
 CHOICE = timedelta(minutes=10)  # that a message waits for its author to choose a coach
@@ -45,7 +45,8 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
         return _offered(receipt, coaches, facts)
     wait_for_earlier(receipt, facts)
     person, member = members[trigger.connection_id]
-    return questions.ask(trigger, facts, person=person, by=member, thread_ts=facts["thread_ts"])
+    above = post_above(trigger.connection, facts)
+    return questions.ask(trigger, facts, person=person, by=member, thread_ts=facts["thread_ts"], above=above)
 
 
 def choose(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from coaching.actions.slack import threads, triggers
-from coaching.models import Proposal, SlackPost, SlackReceipt, SlackTrigger
+from coaching.models import SlackReceipt, SlackTrigger
 from coaching.slack import addresses, people, questions
 from coaching.slack.following import Followed, to_whom
-from coaching.slack.places import calls_bot, thread_of, triggers_of, wait_for_earlier
+from coaching.slack.places import calls_bot, post_above, thread_of, triggers_of, wait_for_earlier
 
 NO_COACH = "No coach listens in this channel. An owner or admin can choose one under Settings › Slack."
 
@@ -21,9 +21,9 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
     wait_for_earlier(receipt, facts)
     thread_ts = thread_of(facts)
     is_owned = threads.find(connection.pk, facts["channel"], thread_ts) is not None
-    shown = None if is_owned else _proposal_above(connection, facts)
+    above = None if is_owned else post_above(connection, facts)
     is_called = facts["is_mention"] or calls_bot(facts["text"], connection)
-    if not (is_owned or shown or is_called):
+    if not (is_owned or above or is_called):
         return Followed("Not in a thread of the coach.")
     person = people.find(connection, facts["user"])
     member = people.member_of(person)
@@ -31,16 +31,4 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
         return Followed("From nobody who is known here.", notice=to_whom(facts, people.why_not(person)))
     if trigger.state == SlackTrigger.State.LOST:
         triggers.find(connection, facts["channel"])  # where somebody is heard, the coach is again
-    going_on = shown.session if shown is not None else None
-    return questions.ask(trigger, facts, person=person, by=member, thread_ts=thread_ts, going_on=going_on)
-
-
-def _proposal_above(connection, facts) -> Proposal | None:
-    """The proposal under whose message this is written, where that began no thread: to refine it there needs no mention."""
-    if not facts["thread_ts"]:
-        return None
-    posts = SlackPost.objects.filter(connection=connection, channel_id=facts["channel"], kind=SlackPost.Kind.PROPOSAL)
-    post = (
-        posts.filter(thread=None, pieces__0__ts=facts["thread_ts"]).select_related("proposal__session__agent").first()
-    )
-    return post.proposal if post is not None else None
+    return questions.ask(trigger, facts, person=person, by=member, thread_ts=thread_ts, above=above)

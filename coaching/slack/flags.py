@@ -38,6 +38,7 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
             heading=agendas.heading(row.agent),
             drafted_by=agendas.drafted_words(agenda) if agenda is not None else "",
             ended=_ended(row),
+            by_webhook=post.connection_id is None,
         )
     return Drawing([flag(shown, short=short)], drawn=f"{row.status}{' coached' if row.coached_at else ''}")
 

@@ -13,14 +13,14 @@ LONGEST_ID = 50
 LONGEST_KEY = 300
 LONGEST_TEXT = 40_000  # characters of a message: Slack takes no more
 # What people write comes without a subtype, or with one of these. https://docs.slack.dev/reference/events/message
-WRITTEN = {"", "file_share", "thread_broadcast", "me_message"}
+WRITTEN = (None, "", "file_share", "thread_broadcast", "me_message")
 CHANNEL_EVENTS = {
     "channel_archive", "channel_unarchive", "channel_deleted", "channel_rename", "channel_left", "group_archive",
     "group_unarchive", "group_deleted", "group_rename", "group_left", "member_joined_channel", "member_left_channel",
 }  # fmt: skip
 TOKEN_EVENTS = {"tokens_revoked", "app_uninstalled"}
-BUTTONS = {"proposal_approve", "proposal_reject", "direct_choose"}
-MODALS = {"proposal_reject"}
+BUTTONS = ("proposal_approve", "proposal_reject", "direct_choose")
+MODALS = ("proposal_reject",)
 
 
 class Malformed(Exception):
@@ -108,8 +108,8 @@ def _message(body, event, type) -> Told | None:
     """A message of a person. It has one key, whether it is told as a message or as a mention."""
     if event.get("bot_id") or event.get("bot_profile") or event.get("hidden") or "edited" in event:
         return None
-    user, subtype = event.get("user"), event.get("subtype", "")
-    if subtype not in WRITTEN or not user:
+    user = event.get("user")
+    if event.get("subtype") not in WRITTEN or not user:
         return None
     channel, ts = _id(event.get("channel")), _id(event.get("ts"))
     if not channel or not ts or not _id(user):

@@ -38,7 +38,7 @@ def is_offered() -> bool:
 class StateStore(OAuthStateStore):
     """The states with which one member set out. Each counts once, for that member, for ten minutes; only its hash is kept."""
 
-    logger = log  # type: ignore[assignment]  # the interface has a property
+    logger = log
 
     def __init__(self, member):
         self.member = member
@@ -63,7 +63,7 @@ class StateStore(OAuthStateStore):
 class ConnectionStore(InstallationStore):
     """The connections of a member's workspace that were made by installing the app."""
 
-    logger = log  # type: ignore[assignment]  # the interface has a property
+    logger = log
 
     def __init__(self, member):
         self.member = member
@@ -144,14 +144,14 @@ def _exchanged(code) -> str:
     https://docs.slack.dev/reference/methods/oauth.v2.access
     """
     try:
-        told = client.ask(
+        answer = client.ask(
             "",
             "oauth.v2.access",
             client_id=settings.SLACK_CLIENT_ID,
             client_secret=settings.SLACK_CLIENT_SECRET,
             code=code,
             redirect_uri=_redirect_uri(),
-        ).data
+        )
     except errors.Declined as refusal:
         raise NotInstalled(
             "Slack does not know this installation any more. Begin it again."
@@ -160,6 +160,7 @@ def _exchanged(code) -> str:
         ) from None
     except errors.SlackError as failure:
         raise NotInstalled(f"{failure.sentence} Nothing was connected; begin it again.") from None
+    told: dict = answer.data if isinstance(answer.data, dict) else {}
     token = told.get("access_token") or ""
     if told.get("is_enterprise_install") or not (told.get("team") or {}).get("id"):
         raise NotInstalled("Install the app into one Slack workspace, not into a whole organisation.")

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from coaching.actions.slack import connections, policy, triggers
-from coaching.models import SlackConnection, SlackPolicy, SlackReceipt
+from agents import history
+from coaching.actions.slack import connections, policy, posts, triggers
+from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackReceipt
 from coaching.slack.following import Followed
 from coaching.slack.places import siblings
 
@@ -48,7 +49,10 @@ def _note(connection: SlackConnection, type: str, channel: str, name: str) -> No
         triggers.find(connection, channel)
         if flags is not None:
             policy.note_flags_trouble(flags.workspace_id, "")
+            posts.recover(connection=connection, channel_id=channel, kind=SlackPost.Kind.FLAG)
     elif type in RENAMED and name:
         triggers.rename(connection, channel, name)
         if flags is not None:
-            SlackPolicy.objects.filter(pk=flags.pk).update(flags_channel_name=name)
+            history.change(
+                flags, SlackPolicy.objects.filter(flags_channel_id=channel), by=None, flags_channel_name=name
+            )

@@ -33,6 +33,7 @@ EVENTS = {
     "group_rename": "the same, in private channels",
     "group_unarchive": "the same, in private channels",
     "member_joined_channel": "the app was invited again",
+    "member_left_channel": "the app was removed from a channel, where Slack withholds channel_left",
     "message.channels": "replies in the coach’s threads",
     "message.groups": "the same, in private channels",
     "message.im": "direct messages to the app",

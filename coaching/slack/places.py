@@ -3,11 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from coaching.models import SlackConnection, SlackReceipt, SlackTrigger
+from django.utils import timezone
+
+from coaching.models import SlackConnection, SlackPost, SlackReceipt, SlackTrigger
 from coaching.slack.following import Wait
 
 IN_ORDER = timedelta(seconds=1)  # until it is looked again whether the message before is followed
-HELD_UP_FOR = timedelta(seconds=30)  # by a message before, at most
+HELD_UP_FOR = timedelta(seconds=30)  # at most, by a message before that cannot be followed yet
 
 
 def calls_bot(text: str, connection: SlackConnection) -> bool:
@@ -32,10 +34,23 @@ def thread_of(facts: dict[str, Any]) -> str:
     return facts["thread_ts"] or ("" if facts["is_direct"] else facts["ts"])
 
 
+def post_above(connection: SlackConnection, facts: dict[str, Any]) -> SlackPost | None:
+    """The answer or proposal of the coach under which a message is written: to go on there needs no mention."""
+    if not facts["thread_ts"]:
+        return None
+    talk = SlackPost.objects.filter(connection=connection, channel_id=facts["channel"]).exclude(
+        kind=SlackPost.Kind.FLAG
+    )
+    rows = talk.select_related("proposal__session", "turn__session")
+    return rows.filter(pieces__0__ts=facts["thread_ts"]).first()
+
+
 def wait_for_earlier(receipt: SlackReceipt, facts: dict[str, Any]) -> None:
     """Messages of a thread are asked in the order in which they were written, replies after what began it. Raises Wait."""
+    if timezone.now() - receipt.received_at > HELD_UP_FOR:
+        return
     owed = SlackReceipt.objects.owed().filter(connection=receipt.connection_id, kind=SlackReceipt.Kind.EVENT)
-    others = owed.filter(received_at__gt=receipt.received_at - HELD_UP_FOR, payload__channel=facts["channel"])
+    others = owed.filter(payload__channel=facts["channel"])
     for other in others.exclude(pk=receipt.pk).values_list("payload", flat=True):
         if other is None or "ts" not in other or "offered" in other:
             continue

@@ -1,5 +1,7 @@
 """A proposal as it stands, read into its message."""
 
+from uuid import UUID
+
 from django.utils import timezone
 
 from agents.templatetags.words import exact
@@ -14,12 +16,13 @@ from helpdesk.models import Conversation
 
 Status = Proposal.Status
 OWN_WORDS = "Asked for in the talk, in the leader’s own words"
+OF_PROPOSAL = ("agent", "workspace", "decided_by__user", "proposed_by__user", "turn__asked_by__user")
 NAME = 24  # characters of what its helpdesk calls a conversation
 
 
 def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     """The proposal as it stands. Quotes are shown only while it waits for a decision: later its page has them."""
-    row = Proposal.objects.select_related("agent", "workspace", "decided_by__user").get(slack_posts=post)
+    row = Proposal.objects.select_related(*OF_PROPOSAL).get(slack_posts=post)
     quotes = bodies.quotes_are_allowed(row.workspace_id)
     about = _conversations(row)
     with timezone.override(row.workspace.zone):
@@ -31,6 +34,7 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
             title=row.title,
             rationale=bodies.for_slack(row.rationale, about=list(about.values())[:EVIDENCE], quotes=quotes),
             url=addresses.proposal(row.pk),
+            origin=_origin(row, state),
             may_be_decided=state == "pending",
             evidence=_evidence(row, about, with_quotes=quotes and state == "pending" and not short),
             changes=_changes(row),
@@ -40,6 +44,21 @@ def draw(post: SlackPost, *, short: bool = False) -> Drawing:
     return Drawing([proposal(shown, short=short)], drawn=state)
 
 
+def _origin(row, state):
+    """Who proposed it; while it can be approved, what it would be then."""
+    asked_by = row.turn.asked_by if row.turn is not None else None
+    if row.proposed_by is not None:
+        said = f"Proposed by {row.proposed_by.display_name}"
+    elif asked_by is not None:
+        said = f"Proposed by {row.agent.coach_name}, asked by {asked_by.display_name}"
+    else:
+        said = f"Proposed by {row.agent.coach_name}"
+    if state != "pending":
+        return said
+    prospect = "taken out" if row.type.endswith("_delete") else f"version {(row.base_version or 0) + 1}"
+    return f"{said} · would be {prospect}"
+
+
 def _standing(row):
     """(the state in a word or two, what is told of it): at most three queries."""
     if row.status == Status.PENDING:
@@ -47,13 +66,16 @@ def _standing(row):
     if row.status == Status.SUPERSEDED:
         newer = Proposal.objects.filter(replaces=row).values_list("pk", flat=True).first()
         way_on = ("Open the newer one", addresses.proposal(newer)) if newer else None
-        return "superseded", {"standing": "A newer proposal took its place.", "way_on": way_on}
-    by = f"{row.decided_by.display_name} from {row.get_decided_from_display()}, {exact(row.decided_at)}"
+        words = "A newer proposal took its place."
+        if row.decided_from and row.decided_by is not None:
+            words = f"Brought up to date by {row.decided_by.display_name}: a newer proposal took its place."
+        return "superseded", {"standing": words, "way_on": way_on}
+    by, at = f"{row.decided_by.display_name} from {row.get_decided_from_display()}", exact(row.decided_at)
     if row.status == Status.REJECTED:
-        return "rejected", {"standing": f"Rejected by {by}.", "note": row.decision_note}
+        return "rejected", {"standing": f"Rejected by {by} ({at}).", "note": row.decision_note}
     edited = ", edited before approving" if row.approved_change is not None else ""
     version = "taken out" if row.type.endswith("_delete") else f"version {row.result_version}"
-    told = {"standing": f"Approved by {by}: {version}{edited}.", "note": row.decision_note}
+    told = {"standing": f"Approved by {by}, {version}{edited} ({at}).", "note": row.decision_note}
     made = proposed.made(row)
     if made and len(made) % 2 == 0:  # what it made, what took that back, …
         last = made[-1]
@@ -101,9 +123,17 @@ def _value(field, value):
 
 def _conversations(row):
     """{id: conversation} of those that its evidence comes from."""
-    ids = {str(one["conversation"]) for one in row.evidence if isinstance(one, dict) and one.get("conversation")}
+    ids = {_uuid(one.get("conversation")) for one in row.evidence if isinstance(one, dict)} - {None}
     rows = Conversation.objects.filter(workspace=row.workspace_id, pk__in=ids).select_related("agent")
     return {str(one.pk): one for one in rows}
+
+
+def _uuid(value):
+    """The UUID that was stored as text; None where it is none."""
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None
 
 
 def _evidence(row, known, *, with_quotes):

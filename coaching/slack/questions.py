@@ -12,7 +12,7 @@ from agents.access import Refusal
 from agents.models import Member
 from coaching.actions.slack import threads
 from coaching.actions.slack.threads import Asked
-from coaching.models import Session, SlackConnection, SlackPerson, SlackTrigger
+from coaching.models import Session, SlackConnection, SlackPerson, SlackPost, SlackTrigger
 from coaching.slack import plain
 from coaching.slack.following import Followed, to_whom
 from helpdesk import deeplinks
@@ -30,9 +30,12 @@ def ask(
     person: SlackPerson,
     by: Member,
     thread_ts: str,
-    going_on: Session | None = None,
+    above: SlackPost | None = None,
 ) -> Followed:
-    """Put a message to the coach of `trigger`, in the thread `thread_ts`; what keeps it from being asked is told."""
+    """Put a message to the coach of `trigger`, in the thread `thread_ts`; what keeps it from being asked is told.
+
+    Under what the coach posted (`above`) the talk goes on that it came from.
+    """
     text = words_of(trigger.connection, facts["text"])
     if not text:
         return Followed("It says nothing.", notice=to_whom(facts, NOTHING))
@@ -48,7 +51,7 @@ def ask(
         conversation=conversation,
     )
     try:
-        post = threads.ask(trigger, asked, going_on=going_on)
+        post = threads.ask(trigger, asked, going_on=_talk_of(above, trigger))
     except Refusal as refusal:
         return Followed("Refused.", notice=to_whom(facts, str(refusal)))
     except ValidationError as refusal:
@@ -56,6 +59,12 @@ def ask(
     if post is None:
         return Followed("Asked before.")
     return Followed("Asked.", turn_id=str(post.turn_id))
+
+
+def _talk_of(above, trigger) -> Session | None:
+    shown = (above.proposal or above.turn) if above is not None else None
+    session = shown.session if shown is not None else None
+    return session if session is not None and session.agent_id == trigger.agent_id else None
 
 
 def words_of(connection: SlackConnection, said: str) -> str:

@@ -30,12 +30,13 @@ LOOK_SECONDS = 3.0  # how soon a new token is listened to
 PING_SECONDS = 2.0
 AT_ONCE = 4  # envelopes that one client takes at the same time
 RECEIVED_BYTES = 65_536  # the library calls itself once for each of these that a message is long
-PAUSE_SECONDS, REFUSED_SECONDS = (
-    5.0,
-    60.0,
-)  # before a connection is asked for again, after a failure and after a refusal
+PAUSE_SECONDS = 5.0  # before a connection is asked for again, after a failure
+REFUSED_SECONDS = 60.0  # and after a refusal
 
 REFUSAL = "Slack does not accept the app-level token (xapp-…). Connect again with a new one."
+DECLINED = (
+    "Slack does not let the app listen: Socket Mode has to be on, and the app-level token needs connections:write."
+)
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +130,12 @@ class Line(SocketModeClient):
             return  # said already; tried again at the next look
         log.info("Listening to Slack.")
 
+    def connect(self) -> None:
+        super().connect()
+        # The library takes a connection for dead that was silent for four pings, but not one that was silent from the start.
+        assert self.current_session is not None
+        self.current_session.last_ping_pong_time = time.time()
+
     def issue_new_wss_url(self) -> str:
         """Where to connect to, once: https://docs.slack.dev/reference/methods/apps.connections.open.
 
@@ -147,27 +154,28 @@ class Line(SocketModeClient):
         return address
 
     def take(self, _: object, request: SocketModeRequest) -> None:
-        """Store what an envelope holds, then acknowledge it."""
+        """Store what an envelope holds, acknowledge it, then tell a worker. What could not be stored comes again."""
         close_old_connections()
         try:
-            self.send_socket_mode_response(
-                SocketModeResponse(request.envelope_id, payload=self._stored(request.payload))
-            )
-        except (DatabaseError, SlackClientError) as error:  # not acknowledged: it comes again
-            log.warning("What Slack sent could not be taken now: %s", type(error).__name__)
+            answer = self._stored(request.payload)
+            try:
+                self.send_socket_mode_response(SocketModeResponse(request.envelope_id, payload=answer.body))
+            finally:
+                if answer.owed is not None:
+                    self.tell(answer.owed)
+        except SlackClientError as error:
+            log.info("What Slack sent is stored and could not be acknowledged: %s", type(error).__name__)
+        except Exception as error:  # its words may hold what somebody wrote
+            log.error("What Slack sent could not be stored: %s", type(error).__name__)
         finally:
             close_old_connections()
 
-    def _stored(self, body: dict) -> dict | None:
-        """What Slack is to be answered, once it is stored."""
+    def _stored(self, body: dict) -> switchboard.Answer:
         try:
-            answer = switchboard.accept(body, self._connections(body))
+            return switchboard.accept(body, self._connections(body))
         except incoming.Malformed as fault:
             log.warning("Slack sent something that is not as documented: %s", fault)
-            return None
-        if answer.owed is not None:
-            self.tell(answer.owed)
-        return answer.body
+            return switchboard.TAKEN
 
     def _connections(self, body: dict) -> list[SlackConnection]:
         """Those that this token speaks for, in the Slack workspace that the body is about."""
@@ -185,15 +193,15 @@ class Line(SocketModeClient):
             pause = error.seconds
         elif isinstance(error, errors.Revoked | errors.Declined):
             pause = REFUSED_SECONDS
-            self._refuse()
+            self._refuse(REFUSAL if isinstance(error, errors.Revoked) else DECLINED)
         self.not_before = time.monotonic() + pause
         if self.failure != error.sentence:
             log.warning("Cannot listen to Slack: %s", error.sentence)
         self.failure = error.sentence
 
-    def _refuse(self) -> None:
+    def _refuse(self, sentence: str) -> None:
         """Nobody there is heard any more, so the settings have to say so. The environment's token is the operator's matter."""
         for connection in SlackConnection.objects.active().filter(mode=SlackConnection.Mode.OWN):
             if connection.app_token == self.app_token:
-                connections.refuse(connection, REFUSAL)
+                connections.refuse(connection, sentence)
         close_old_connections()

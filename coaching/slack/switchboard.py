@@ -115,6 +115,9 @@ def _follow(receipt) -> str:
     turn_id = ""
     try:
         facts = receipt.payload or {}
+        if receipt.connection.state == SlackConnection.State.DISCONNECTED:
+            _done(receipt, "The Slack workspace was disconnected.")
+            return ""
         if "notice" not in facts:
             followed = _followed(receipt, facts)
             turn_id = followed.turn_id
@@ -166,6 +169,10 @@ def _tell(receipt) -> None:
         outcome = f"{outcome} {fault.sentence}"
     except errors.SlackError as fault:
         outcome = f"{outcome} They could not be told: {fault.sentence}"
+    _done(receipt, outcome)
+
+
+def _done(receipt, outcome: str) -> None:
     work.settle(receipt, done_at=timezone.now(), payload=None, outcome=outcome[: receipts.LONGEST_OUTCOME])
 
 

@@ -181,7 +181,8 @@ def connect(request):
 @sensitive_post_parameters()
 def change(request, connection_id):
     """The same form for one that is there. What is left empty stays as it is stored."""
-    return _own_app(request, _connection(request, connection_id))
+    own = SlackConnection.objects.visible_to(request.member).filter(mode=SlackConnection.Mode.OWN)
+    return _own_app(request, get_object_or_404(own, pk=connection_id))
 
 
 @sensitive_variables()
@@ -201,13 +202,13 @@ def _own_app(request, stored):
         form.refuse(refusal)
     except connections.ChangedMeanwhile as refusal:
         messages.error(request, str(refusal))
-        return redirect(_address(stored) if stored else reverse("settings-slack"))
+        return redirect("settings-slack")
     except errors.SlackError as failure:
         form.add_error(None, failure.sentence)
         return _show_app(request, form, HTTPStatus.BAD_GATEWAY)
     else:
         messages.success(request, _connected_words(saved, stored is not None))
-        return redirect(_address(saved))
+        return redirect("settings-slack")
     return _show_app(request, form, HTTPStatus.BAD_REQUEST)
 
 
@@ -242,7 +243,7 @@ def installed(request):
         messages.error(request, str(refusal))
         return redirect("settings-slack")
     messages.success(request, _connected_words(saved, was_there))
-    return redirect(_address(saved))
+    return redirect("settings-slack")
 
 
 @page("POST")
@@ -261,7 +262,7 @@ def check(request, connection_id):
             messages.success(request, "Slack accepts the token, and every coach’s channel can be spoken in.")
         else:
             messages.error(request, "Slack was asked, and not all is well. It stands below.")
-    return redirect(_address(found))
+    return redirect("settings-slack")
 
 
 @page("POST")
@@ -327,7 +328,7 @@ def add_coach(request):
             messages.success(
                 request, f"{made.agent.coach_name} listens in {where} now. Mention the app there to begin."
             )
-            return redirect(_address(made.connection))
+            return redirect("settings-slack")
     return _show_coach(request, form, HTTPStatus.BAD_REQUEST)
 
 
@@ -352,14 +353,14 @@ def change_coach(request, trigger_id):
             messages.error(request, str(refusal))
             fresh = _trigger(request, trigger_id)
             if fresh.state == SlackTrigger.State.REMOVED:
-                return redirect(_address(fresh.connection))
+                return redirect("settings-slack")
             stored = CoachForm(member=request.member, stored=fresh)
             return _show_coach(request, stored, HTTPStatus.CONFLICT, trigger=fresh)
         except ValidationError as refusal:
             form.refuse(refusal)
         else:
             messages.success(request, "Saved. Threads that stand there go on with the coach they began with.")
-            return redirect(_address(found.connection))
+            return redirect("settings-slack")
     return _show_coach(request, form, HTTPStatus.BAD_REQUEST, trigger=found)
 
 
@@ -376,7 +377,7 @@ def remove_coach(request, trigger_id):
         triggers.remove(found, by=request.member)
     except Refusal as refusal:
         messages.error(request, str(refusal))
-        return redirect(_address(found.connection))
+        return redirect("settings-slack")
     return redirect(f"{reverse('settings-slack')}?removed={found.pk}#slack-{found.connection_id}")
 
 
@@ -417,7 +418,7 @@ def choose_policy(request):
             form.add_error("flags_channel", lost.sentence)
         except connections.ChangedMeanwhile as refusal:
             messages.error(request, str(refusal))
-            return redirect(f"{reverse('settings-slack')}#slack-policy")
+            return redirect("settings-slack")
         except ValidationError as refusal:
             form.refuse(refusal)
         except errors.SlackError as failure:
@@ -425,7 +426,7 @@ def choose_policy(request):
             status = HTTPStatus.BAD_GATEWAY
         else:
             messages.success(request, "Saved.")
-            return redirect(f"{reverse('settings-slack')}#slack-policy")
+            return redirect("settings-slack")
     return _show(request, form, status)
 
 
@@ -451,7 +452,7 @@ def _act(request, row, action, done):
         messages.error(request, str(refusal))
     else:
         messages.success(request, done)
-    return redirect(_address(row if isinstance(row, SlackConnection) else row.connection))
+    return redirect("settings-slack")
 
 
 def _uuid(value):
@@ -468,7 +469,3 @@ def _connection(request, pk):
 def _trigger(request, pk):
     rows = SlackTrigger.objects.visible_to(request.member).select_related("connection", "agent")
     return get_object_or_404(rows, pk=pk)
-
-
-def _address(connection):
-    return f"{reverse('settings-slack')}#slack-{connection.pk}"

@@ -267,7 +267,9 @@ class Batch:
         An answer that is older than what is known of the other moves nothing.
         """
         there = self.places.get((row.source, row.rating_id)) if row.rating_id and row.told_at else None
-        rating = there.counting if there is not None and there is not case else None
+        if there is None or there is case:
+            return True
+        rating = there.counting
         if rating is None or (rating.external_id, rating.scale) != (row.rating_id, row.scale):
             return True
         if rating.pk is not None and rating.received_at > row.told_at:

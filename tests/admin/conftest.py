@@ -19,6 +19,7 @@ from coaching.models import (
     SlackInstallation,
     SlackPace,
     SlackPolicy,
+    SlackPost,
     SlackReceipt,
     SlackThread,
     Sweep,
@@ -84,7 +85,6 @@ def rows_of_slack(word, owner, agent):
     workspace = owner.workspace
     connection = factories.slack_connection(workspace, team_name=f"{word} team in Slack", bot_token=f"token-of-{word}")
     trigger = factories.slack_trigger(connection, agent, channel_name=f"{word.lower()}-coaching")
-    factories.proposal(agent)  # posted there
     rows_of_talks_in_slack(connection, trigger, owner)
     SlackPolicy.objects.create(workspace=workspace, flags_channel_name=f"{word.lower()}-flags")
     factories.slack_person(connection, owner, name=f"{word} person in Slack")
@@ -102,6 +102,8 @@ def rows_of_talks_in_slack(connection, trigger, owner):
     )
     told = {"kind": "event", "key": "event:1", "type": "app_mention", "payload": {"text": "Words of theirs"}}
     SlackReceipt.objects.create(**of_it, **told)
+    posted = {"kind": "proposal", "proposal": trigger.agent.proposals.get(), "channel_id": trigger.channel_id}
+    SlackPost.objects.create(**of_it, **posted)
     SlackPace.objects.create(**of_it, method="chat.postMessage", channel_id=trigger.channel_id)
 
 

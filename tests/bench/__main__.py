@@ -19,6 +19,7 @@ from tests.bench import (  # noqa: E402  models can be imported only now
     knowledge,
     late,
     queue,
+    slack,
     startup,
     streams,
     sweep,
@@ -44,6 +45,7 @@ PARTS = {
         tokens,
         decisions,
         hooks,
+        slack,
     )
 }
 

@@ -63,10 +63,10 @@ def megabytes(child) -> float:
 
 
 @contextmanager
-def floor():
-    """The bare application under uvicorn: its port."""
+def floor(application):
+    """A bare application under uvicorn, given as the text of its module: its port."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "bare.py").write_text(BARE % CREDENTIALS["webhook_secret"].encode())
+        (Path(folder) / "bare.py").write_text(application)
         port = free_port()
         command = [sys.executable, "-m", "uvicorn", "bare:application", "--port", str(port), "--log-level", "error"]
         child = subprocess.Popen(command, cwd=folder)
@@ -119,7 +119,7 @@ def measured() -> bool:
     count = RATE * SECONDS * REPEATED // (REPEATED + 1)
     owner = factories.owner(factories.workspace())
     print(connection.vendor)
-    with floor() as port:
+    with floor(BARE % CREDENTIALS["webhook_secret"].encode()) as port:
         bare = told("a bare application", sent(port, "/hooks/zendesk/x", count * FLOOR_SECONDS // SECONDS))
     with desk(count) as place, override_settings(OUTBOUND_ALLOW=[f"127.0.0.1:{place}"]):
         zendesk = connections.connect(

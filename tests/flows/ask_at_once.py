@@ -8,6 +8,9 @@ django.setup()
 
 from agents.models import Member  # noqa: E402
 from coaching.actions import backtests, connections, policies  # noqa: E402
+from coaching.actions.slack import triggers  # noqa: E402
+from coaching.models import SlackConnection  # noqa: E402
+from coaching.slack import install  # noqa: E402
 
 
 def main(what, member_id, *how):
@@ -31,6 +34,17 @@ def main(what, member_id, *how):
             print("meanwhile")
         else:
             print("connected")
+    elif what == "listen":
+        connection = SlackConnection.objects.get(workspace=member.workspace)
+        agent = member.workspace.agents.get(pk=how[0])
+        try:
+            triggers.add(connection, channel_id="C0000001", agent=agent, by=member)
+        except triggers.ChannelTaken:
+            print("taken")
+        else:
+            print("listens")
+    elif what == "come back":
+        print(install.StateStore(member).consume(how[0]))
     else:
         print(backtests.ask(member.workspace, by=member).pk)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -324,6 +325,24 @@ def test_check_of_a_revoked_token_refuses_the_connection_and_a_good_one_resumes_
     html = client.post(f"{URL}/{connected.pk}/check", follow=True).content.decode()
     assert "Slack accepts the token" in html
     assert SlackConnection.objects.get().is_active
+
+
+def test_check_of_tokens_that_no_key_opens_says_so_and_asks_nobody(client, slack, connected, settings):
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    asked = len(slack.calls)
+
+    html = client.post(f"{URL}/{connected.pk}/check", follow=True).content.decode()
+
+    assert "Its tokens cannot be read any more" in html
+    assert len(slack.calls) == asked
+    assert SlackConnection.objects.get().state == SlackConnection.State.REFUSED
+
+
+def test_app_of_this_touchline_has_no_tokens_to_change(client, workspace):
+    installed = factories.slack_connection(workspace, mode=SlackConnection.Mode.INSTALLED)
+
+    assert client.get(f"{URL}/{installed.pk}/change").status_code == 404
+    assert "Change tokens" not in page_of(client)
 
 
 # --- What goes there ---------------------------------------------------------------------------------------------------

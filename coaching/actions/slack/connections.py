@@ -15,6 +15,7 @@ from django.utils import timezone
 from agents import history, work
 from agents.access import Refusal, Right, require
 from agents.models import Workspace
+from coaching.actions.slack import posts
 from coaching.models import SlackConnection, SlackPost, SlackReceipt
 
 Mode, State = SlackConnection.Mode, SlackConnection.State
@@ -84,8 +85,11 @@ def connect(
         "state": State.ACTIVE,
         "state_reason": "",
     } | _secrets(mode, identity, signing_secret.strip(), app_token.strip(), stored)
+    was_away = stored is not None and stored.state == State.DISCONNECTED
     with transaction.atomic():
         connection = _stored(workspace, identity.team_id, values, stored, by, version)
+        if was_away:
+            posts.recover(connection=connection)
         work.owe_all_again(SlackReceipt.objects.owed().filter(connection=connection))
         work.owe_all_again(SlackPost.objects.owed().filter(connection=connection))
     return connection
@@ -143,7 +147,7 @@ def _secrets(mode, identity, signing_secret, app_token, stored):
     is_same_app = stored is not None and stored.mode == Mode.OWN and stored.app_id == identity.app_id
     had = {name: getattr(stored, name) if stored is not None else "" for name in ("signing_secret", "app_token")}
     kept = had if is_same_app else dict.fromkeys(had, "")
-    wrong = {}
+    wrong: dict[str, str] = {}
     if signing_secret and not SIGNING_SECRET.fullmatch(signing_secret):
         wrong |= {
             "signing_secret": "It is 32 letters and digits, under Basic Information › App Credentials of the app."

@@ -6,7 +6,7 @@ Whoever changes a proposal or a flag says so here, in the same transaction; a wo
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from agents import work
@@ -16,6 +16,7 @@ from coaching.models import Flag, Proposal, SlackConnection, SlackPolicy, SlackP
 
 Kind, State = SlackPost.Kind, SlackPost.State
 PENDING, STALE = "pending", "stale"  # words of `drawn`
+GIVEN_UP = "Given up by hand."
 MOST_AT_ONCE = 200  # that one look finds stale
 
 
@@ -25,12 +26,14 @@ class NothingOwed(Refusal):
 
 def owe_proposal(proposal: Proposal) -> None:
     """A new proposal is posted in the thread it was born in, or else in the channels of its agent's coach that want every one."""
-    thread = SlackThread.objects.filter(session=proposal.session_id).first() if proposal.session_id else None
+    thread = _thread_of(proposal)
     if thread is not None:
         places = [(thread.connection_id, thread.channel_id)]
     else:
-        triggers = SlackTrigger.objects.active().filter(agent=proposal.agent_id, posts_every_proposal=True)
-        places = list(triggers.values_list("connection", "channel_id"))
+        # Where Slack refuses the token just now, it waits there.
+        triggers = SlackTrigger.objects.filter(agent=proposal.agent_id, posts_every_proposal=True)
+        reached = triggers.filter(state=SlackTrigger.State.ACTIVE, connection__in=SlackConnection.objects.connected())
+        places = list(reached.values_list("connection", "channel_id"))
     SlackPost.objects.bulk_create(
         SlackPost(
             workspace_id=proposal.workspace_id,
@@ -44,13 +47,23 @@ def owe_proposal(proposal: Proposal) -> None:
     )
 
 
+def _thread_of(proposal) -> SlackThread | None:
+    """The thread that its question was asked in; of a question on a page the first in which the same talk is led."""
+    if proposal.session_id is None:
+        return None
+    asked = SlackThread.objects.filter(posts__turn=proposal.turn_id) if proposal.turn_id else SlackThread.objects.none()
+    of_the_talk = SlackThread.objects.filter(session=proposal.session_id).order_by("pk")
+    return asked.first() or of_the_talk.first()
+
+
 def owe_flag(flag: Flag) -> None:
-    """A new flag is posted in the channel the workspace chose, or by its incoming webhook where that is all it has."""
+    """A new flag is posted in the channel the workspace chose, or by its incoming webhook where that is all that works."""
     policy = SlackPolicy.objects.select_related("flags_connection").filter(workspace=flag.workspace_id).first()
     if policy is None:
         return
     connection = policy.flags_connection
-    if connection is not None and connection.is_active and policy.flags_channel_id:
+    is_connected = connection is not None and connection.state != SlackConnection.State.DISCONNECTED
+    if connection is not None and is_connected and (connection.is_active or not policy.flags_webhook):
         place = {"connection": connection, "channel_id": policy.flags_channel_id}
     elif policy.flags_webhook:
         place = {"connection": None, "channel_id": ""}
@@ -106,24 +119,37 @@ def lose(post: SlackPost, sentence: str) -> None:
     work.give_up(post, error="", state=State.LOST, state_reason=sentence[:500], is_unsure=False)
 
 
+def recover(**of) -> None:
+    """Slack can be reached where these posts were lost (`connection=…`, `channel_id=…`): what stands there gets in step again.
+
+    What was never posted is posted where somebody still waits for it. What is lost for a reason of its own is lost again.
+    """
+    lost = SlackPost.objects.filter(state=State.LOST, **of).exclude(state_reason=GIVEN_UP)
+    wanted = Q(proposal__status=Proposal.Status.PENDING) | Q(flag__status=Flag.Status.OPEN)
+    unposted = lost.filter(wanted, posted_at=None).values("pk")
+    owed = {"state_reason": "", "next_try_at": timezone.now(), "attempts": 0, "revision": F("revision") + 1}
+    lost.filter(posted_at__isnull=False).update(state=State.POSTED, **owed)
+    SlackPost.objects.filter(pk__in=unposted).update(state=State.WAITING, **owed)
+
+
 def fall_back(post: SlackPost, sentence: str) -> bool:
     """A flag that did not get into its channel goes by the workspace's incoming webhook instead, once; False where it has none.
 
     `sentence` says why it is lost in its channel. Raises work.LeaseLost.
     """
     policy = SlackPolicy.objects.filter(workspace=post.workspace_id).first()
-    if post.kind != Kind.FLAG or post.pieces or policy is None or not policy.flags_webhook:
+    if post.flag is None or post.pieces or policy is None or not policy.flags_webhook:
         return False
     with transaction.atomic():
         lose(post, sentence)
         SlackPost.objects.get_or_create(
-            flag_id=post.flag_id, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
+            flag=post.flag, channel_id="", defaults={"workspace_id": post.workspace_id, "kind": Kind.FLAG}
         )
     return True
 
 
 def give_up(post: SlackPost) -> None:
     """Bring it in step no more until it changes again; what was never posted is lost. Raises NothingOwed."""
-    lost = {"state": State.LOST, "state_reason": "Given up by hand."} if post.state == State.WAITING else {}
+    lost = {"state": State.LOST, "state_reason": GIVEN_UP} if post.state == State.WAITING else {}
     if not work.drop(post, **lost):
         raise NothingOwed("There is nothing to be done for it any more, or a worker is at it this moment.")

@@ -12,6 +12,7 @@ from agents.access import Refusal
 from coaching.models import SlackConnection, SlackReceipt
 
 SWALLOWED_FOR = timedelta(minutes=1)  # after it was followed, the same click by the same person says nothing new
+KEPT = timedelta(days=30)  # after they were followed, for operators to read; Slack tells nothing again after an hour
 LONGEST_OUTCOME = 200  # characters
 
 
@@ -56,6 +57,11 @@ def release(connections: Iterable[SlackConnection], user_id: str) -> int:
         connection__in=connections, payload__user=user_id, payload__offered=True
     )
     return work.owe_all_again(waiting)
+
+
+def forget() -> int:
+    """Delete what was followed long ago. Returns how many receipts."""
+    return SlackReceipt.objects.filter(done_at__lt=timezone.now() - KEPT).delete()[0]
 
 
 def give_up(receipt: SlackReceipt) -> None:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from agents import history
 from agents.access import Refusal, Right, require
 from agents.models import Agent
+from coaching.actions.slack import posts
 from coaching.actions.slack.connections import ChangedMeanwhile, NotConnected
 from coaching.models import SlackConnection, SlackTrigger
 
@@ -111,8 +112,11 @@ def lose(connection, channel_id: str, sentence: str) -> int:
 
 
 def find(connection, channel_id: str) -> int:
-    """The channel can be reached again. How many triggers were lost."""
-    return _all(connection, channel_id, State.LOST, {"state": State.ACTIVE, "state_reason": ""})
+    """The channel can be reached again, and what was lost there gets in step. How many triggers were lost."""
+    n_lost = _all(connection, channel_id, State.LOST, {"state": State.ACTIVE, "state_reason": ""})
+    if n_lost:
+        posts.recover(connection=connection, channel_id=channel_id)
+    return n_lost
 
 
 def rename(connection, channel_id: str, channel_name: str) -> None:

@@ -69,8 +69,8 @@ class Command(BaseCommand):
             raise CommandError(failure.sentence, returncode=2) from None
         except Refusal as refusal:
             raise CommandError(str(refusal), returncode=2) from None
-        for scope, lost in manifest.missing(connection.scopes).items():
-            self.stderr.write(f"The app lacks {scope}: {lost}.")
+        for scope, without in manifest.missing(connection.scopes).items():
+            self.stderr.write(f"The app lacks {scope}: {without}.")
         self.stdout.write(
             f"{trigger.agent.coach_name} listens in {channel_id} of {connection}. The connection's id, and the addresses for "
             "events and for interactivity, which Socket Mode does not need:"

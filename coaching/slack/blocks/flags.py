@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from coaching.slack.blocks.message import Piece, blocks_of, piece
-from coaching.slack.blocks.parts import Part, actions, button, context, header, listing, section, text
+from coaching.slack.blocks.parts import Part, actions, button, context, header, link, listing, rich, section, text
 from coaching.slack.blocks.text import cut, one_line
 
 SENTENCE = 1_500  # characters
@@ -14,7 +14,8 @@ class Shown:
     """What is to be told of a flag: its sentence, `weeks` as lines of words (oldest first), the `agenda` under its `heading` and
     who drafted it.
 
-    `ended` is a sentence on how it ended, empty while it stands. `url` opens the agent's drawer.
+    `ended` is a sentence on how it ended, empty while it stands. `url` opens the agent's drawer. What goes `by_webhook` has a
+    link in place of a button: behind an incoming webhook nobody may be there to take the click, which Slack then complains of.
     """
 
     agent: str
@@ -26,6 +27,7 @@ class Shown:
     drafted_by: str = ""
     ended: str = ""
     heading: str = "For your 1:1"
+    by_webhook: bool = False
 
 
 def flag(told: Shown, *, short: bool = False) -> Piece:
@@ -42,4 +44,7 @@ def flag(told: Shown, *, short: bool = False) -> Piece:
         elements.append(listing([section(text(one_line(point))) for point in told.agenda], ordered=True))
     blocks = [header(f"Coach {told.agent} this week" if not told.ended else told.agent), *blocks_of(elements)]
     small = " · ".join(filter(None, [told.kind, told.drafted_by if told.agenda and not told.ended else ""]))
-    return piece([*blocks, context(small), actions(button("Open", "flag_open", url=told.url))])
+    opening = (
+        rich(section(link(told.url, "Open"))) if told.by_webhook else actions(button("Open", "flag_open", url=told.url))
+    )
+    return piece([*blocks, context(small), opening])

@@ -7,13 +7,10 @@ from coaching.slack.blocks.parts import Part, listing, merged, rich, section, te
 from coaching.slack.blocks.text import cut, escape, split, weight
 
 MOST = 2_900  # a block may weigh; Slack takes 3,000 characters of text in one, and says nothing of rich text
-MOST_A_MESSAGE = (
-    11_000  # all blocks together may weigh: Slack refuses from some 13,200 on. They are never as many as 50 then
-)
+# All blocks together may weigh so much: Slack refuses from some 13,200 on. They are never as many as 50 then.
+MOST_A_MESSAGE = 11_000
 MOST_SHORT = 4_500  # where Slack found even that too long
-ROOM = (
-    1_600  # of a message's weight that is left to what stands after an answer, which would else be a message of its own
-)
+ROOM = 1_600  # of that is left to what stands after an answer, which would else be a message of its own
 WORDS = 3_800  # bytes of the text beside the blocks; chat.update refuses more than 4,000, counted after escaping
 LEAST = 200  # weight that a run of words is worth being cut for, rather than beginning a new block
 

@@ -6,7 +6,19 @@ from coaching.diffs import FieldDiff
 from coaching.slack.blocks.changes import changes
 from coaching.slack.blocks.markdown import rich_text
 from coaching.slack.blocks.message import Piece, blocks_of, piece
-from coaching.slack.blocks.parts import Part, actions, button, confirm, header, link, listing, rich, section, text
+from coaching.slack.blocks.parts import (
+    Part,
+    actions,
+    button,
+    confirm,
+    context,
+    header,
+    link,
+    listing,
+    rich,
+    section,
+    text,
+)
 from coaching.slack.blocks.text import cut, one_line
 
 RATIONALE = 1_200  # characters
@@ -30,9 +42,9 @@ class Evidence:
 class Shown:
     """What is to be told of a proposal.
 
-    `standing` is a sentence on how it stands: why it cannot be approved as it is, or how it was decided; empty while it is simply
-    pending. `note` is what the one who decided wrote. `way_on` is (words, url) of where to go from there. `may_be_decided` puts
-    buttons under it.
+    `origin` is small print: who proposed it, and what it would be. `standing` is a sentence on how it stands: why it cannot be
+    approved as it is, or how it was decided; empty while it is simply pending. `note` is what the one who decided wrote.
+    `way_on` is (words, url) of where to go from there. `may_be_decided` puts buttons under it.
     """
 
     id: str
@@ -41,6 +53,7 @@ class Shown:
     title: str
     rationale: str
     url: str
+    origin: str = ""
     standing: str = ""
     note: str = ""
     way_on: tuple[str, str] | None = None
@@ -61,6 +74,8 @@ def proposal(told: Shown, *, short: bool = False) -> Piece:
         shown = [section(text(cut(one_line(reason), TITLE))) for reason in told.risks[:REASONS]]
         elements += [section(text("High risk", bold=True)), listing(shown)]
     blocks = [header(f"{told.type} · {told.agent}"), *blocks_of(elements)]
+    if told.origin:
+        blocks.append(context(told.origin))
     if told.standing:
         blocks.append(_standing(told))
     return piece([*blocks, _buttons(told)])

@@ -71,6 +71,7 @@ def test_the_workspaces_model_drafts_from_numbers_and_summaries_and_from_nothing
     agenda = agendas.draft(flag)
 
     assert (agenda.points, agenda.drafted_by) == (GOOD, llm.DEFAULT_MODEL)
+    assert agendas.drafted_words(agenda) == f"Agenda drafted by {llm.DEFAULT_MODEL}"
     [request] = started.requests
     told = json.loads(request["messages"][0]["content"])
     assert told == {
@@ -155,7 +156,7 @@ def test_without_a_model_the_practice_model_drafts(flag):
     assert agenda.drafted_by == llm.PRACTICE_MODEL
     assert agenda.points[:3] == [
         "Look at the ratings together: 38 in 5 weeks average 78 % where 90 % was expected.",
-        "Read the 1 sample over chat together and say what they have in common; no model has read them.",
+        "Read the one sample over chat together and say what it shows.",
         practice.ASK,
     ]
 

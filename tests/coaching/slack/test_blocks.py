@@ -306,6 +306,10 @@ def test_a_high_risk_one_asks_again_before_it_is_approved():
     assert "confirm" not in proposal(shown()).blocks[-1]["elements"][0]
 
 
+def test_reasons_that_are_long_are_cut_where_it_is_asked_again():
+    assert problems(proposal(shown(risks=["It seems to hold personal data. " * 9] * 9))) == []
+
+
 def test_evidence_shows_a_short_quote_and_leads_to_the_turn():
     told = proposal(
         shown(evidence=[Evidence("turn 4 of conversation 4711", f"{URL}#turn-4", "word " * 100), Evidence("Asked")])
@@ -371,7 +375,7 @@ def test_any_proposal_in_any_state_is_taken(data):
         shown(
             type=text(), agent=text(), title=text(), rationale=text() * data.draw(st.sampled_from([1, 40])),
             may_be_decided=not decided,
-            standing=(text() or "Approved.") if decided else "", note=text(),
+            standing=(text() or "Approved.") if decided else "", note=text(), origin=text(),
             way_on=("Open the newer one", URL) if decided else None,
             risks=data.draw(st.lists(WORDS.filter(str.strip), max_size=8)),
             evidence=[Evidence(text() or "turn 1", URL, text()) for _ in range(data.draw(st.integers(0, 8)))],

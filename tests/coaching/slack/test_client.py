@@ -1,6 +1,6 @@
 """Calling Slack: once, with every way to fail told apart, and nothing of a message in a log."""
 
-import logging
+import logging.config
 import socket
 import threading
 from contextlib import contextmanager
@@ -231,6 +231,8 @@ def test_a_pause_is_bounded(told, seconds):
 
 
 def test_no_word_of_a_message_and_no_token_is_logged_or_told(slack, settings, connection, post, caplog):
+    configured = {"version": 1, "disable_existing_loggers": False, "loggers": {"slack_sdk": {"level": "WARNING"}}}
+    logging.config.dictConfig(configured)  # as a process does in its own time
     caplog.set_level(logging.DEBUG)
     secret = "The customer is called Secretname."
     post(secret)
@@ -247,3 +249,14 @@ def test_no_word_of_a_message_and_no_token_is_logged_or_told(slack, settings, co
         f"{failure!r} {failure.__context__ if not failure.__suppress_context__ else ''}" for failure in failures
     )
     assert ("Secretname" in told, connection.bot_token in told) == (False, False)
+
+
+def test_the_sdk_stays_silent_when_a_worker_sets_logging_up_once_more(settings):
+    root, handlers, level = logging.getLogger(), [*logging.getLogger().handlers], logging.getLogger().level
+    try:
+        logging.config.dictConfig(settings.LOGGING)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+    assert not client.silent.isEnabledFor(logging.CRITICAL)

@@ -3,13 +3,14 @@
 import dataclasses
 
 import pytest
+from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from agents.access import NotAllowed
 from coaching.actions.slack import connections, policy, triggers
 from coaching.models import SlackConnection, SlackPost, SlackTrigger
-from tests import factories
+from tests import factories, processes
 
 pytestmark = pytest.mark.django_db
 Mode, State = SlackConnection.Mode, SlackConnection.State
@@ -146,6 +147,19 @@ def test_token_that_was_exchanged_meanwhile_is_not_refused_for_the_old_one(works
     assert SlackConnection.objects.get().is_active
 
 
+def test_refusing_a_connection_whose_tokens_no_key_opens_leaves_them_for_when_the_key_is_back(workspace, settings):
+    connection = factories.slack_connection(workspace, bot_token="xoxb-kept")
+    keys = settings.FIELD_KEYS
+
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    unreadable = SlackConnection.objects.get(pk=connection.pk)
+    assert unreadable.bot_token == ""
+    assert connections.refuse(unreadable, "Slack does not accept the bot's token.")
+
+    settings.FIELD_KEYS = keys
+    assert SlackConnection.objects.get().bot_token == "xoxb-kept"
+
+
 def test_disconnecting_forgets_the_secrets_and_is_done_once(workspace, owner):
     connection = connect(workspace, owner, app_token="xapp-1")
 
@@ -275,6 +289,23 @@ def test_lost_channel_says_why_and_is_found_again(workspace, owner):
     assert triggers.find(connection, "C0000001") == 1
     trigger.refresh_from_db()
     assert (trigger.state, trigger.state_reason) == (SlackTrigger.State.ACTIVE, "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_processes_that_give_one_channel_a_coach_one_does():
+    here, there = factories.workspace(), factories.workspace()
+    children = []
+    for workspace in (here, there):
+        owner = factories.owner(workspace)
+        factories.slack_connection(workspace, team_id="T0000001")
+        for _ in range(3):
+            agent = factories.ai_agent(workspace)
+            children.append(processes.start("-m", "tests.flows.ask_at_once", "listen", str(owner.pk), str(agent.pk)))
+
+    said = processes.together(children)
+
+    assert sorted(said) == ["listens", *["taken"] * 5]
+    assert SlackTrigger.objects.count() == 1
 
 
 # --- Policy ------------------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from django.utils import timezone
 from agents.models import Door
 from coaching import tasks
 from coaching.actions import flags, proposals, sessions
-from coaching.actions.slack import connections, policy, posts
-from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackTrigger, Turn, TurnEvent
+from coaching.actions.slack import connections, policy, posts, triggers
+from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackThread, SlackTrigger, Turn, TurnEvent
 from coaching.slack import delivery, errors
 from memories import actions as memories
 from tests import factories
@@ -179,7 +179,10 @@ def test_a_message_too_many_that_somebody_deleted_already_is_no_trouble(world, c
 
 def test_many_proposals_in_one_channel_are_posted_one_a_second_in_their_order(world, clock, slack):
     slack.is_strict_about_pace = False
-    rows = [factories.proposal(world.agent) for _ in range(6)]
+    rows = []
+    for _ in range(6):
+        rows.append(factories.proposal(world.agent))
+        clock.shift(timedelta(milliseconds=1))
 
     seconds = deliver_until_done(clock)
 
@@ -213,6 +216,15 @@ def test_a_proposal_from_a_talk_in_slack_is_posted_in_its_thread(world, clock):
     deliver_until_done_but(clock, post)
 
     assert [row.title in shown(message) for message in world.channel.thread(post.asked_ts)].count(True) == 1
+
+
+def test_a_proposal_goes_to_the_thread_its_question_was_asked_in_though_that_talks_of_something_else_by_now(world):
+    turn, answer = world.asked()
+    SlackThread.objects.filter(pk=answer.thread_id).update(session=factories.session(world.agent, world.owner))
+
+    row = factories.proposal(world.agent, session=turn.session, turn=turn)
+
+    assert post_of(row).thread == answer.thread
 
 
 def deliver_until_done_but(clock, post):
@@ -358,6 +370,64 @@ def test_what_is_owed_waits_while_the_token_is_refused_and_goes_on_when_it_is_pu
     assert len(world.channel.messages) == 2
 
 
+def test_what_is_proposed_while_the_token_is_refused_waits_too(world, clock):
+    connections.refuse(world.connection, "The bot's token was revoked.")
+
+    row = factories.proposal(world.agent)
+
+    assert (post_of(row).state, deliver_due()) == (State.WAITING, 0)
+
+
+def test_a_channel_that_is_found_again_gets_in_step(world, slack):
+    posted, stays = factories.proposal(world.agent), factories.proposal(world.agent_in(world.another_channel()))
+    deliver_due()
+    never_posted, not_wanted = [factories.proposal(world.agent) for _ in range(2)]
+    world.channel.is_archived = True
+    proposals.approve(posted, by=world.owner, door=Door.PAGE)
+    with time_machine.travel(timezone.now() + timedelta(seconds=30)) as clock:
+        deliver_until_done(clock)
+        proposals.reject(not_wanted, by=world.owner, door=Door.PAGE, reason="No.")
+        lost = [post_of(row).state for row in (posted, never_posted, not_wanted, stays)]
+        world.channel.is_archived = False
+
+        n_found = triggers.find(world.connection, world.channel.id)
+        deliver_until_done(clock)
+
+    assert lost == [State.LOST, State.LOST, State.LOST, State.POSTED]
+    assert n_found == 1
+    assert [post_of(row).drawn for row in (posted, never_posted)] == ["approved", "pending"]
+    assert (post_of(not_wanted).state, len(world.channel.messages)) == (State.LOST, 2)
+
+
+def test_a_slack_workspace_that_is_connected_again_gets_in_step(world, workspace, clock):
+    row = factories.proposal(world.agent)
+    deliver_due()
+    connections.disconnect(world.connection, by=world.owner)
+    proposals.approve(row, by=world.owner, door=Door.PAGE)
+    deliver_due()
+    lost, app = post_of(row).state, world.team.app
+    identity = connections.Identity(world.team.id, "Acme", app.app_id, app.bot_user_id, app.bot_id)
+
+    connections.connect(
+        workspace, identity, mode="own", bot_token=app.bot_token, signing_secret=app.signing_secret, by=world.owner
+    )
+    deliver_until_done(clock)
+
+    assert (lost, post_of(row).state) == (State.LOST, State.POSTED)
+    assert "Approved by" in shown(world.channel.messages[0])
+
+
+def test_what_was_given_up_by_hand_does_not_come_back(world):
+    row = factories.proposal(world.agent)
+    posts.give_up(post_of(row))
+
+    posts.recover(connection=world.connection)
+
+    assert (post_of(row).state, post_of(row).state_reason) == (State.LOST, "Given up by hand.")
+    with pytest.raises(posts.NothingOwed):
+        posts.give_up(post_of(row))
+
+
 def test_a_disconnected_slack_workspace_has_its_posts_lost(world):
     row = factories.proposal(world.agent)
     connections.disconnect(world.connection, by=world.owner)
@@ -469,6 +539,24 @@ def test_a_message_whose_answer_was_lost_is_found_and_not_posted_twice(world, sl
     (message,) = world.channel.posts
     assert (post.state, post.is_unsure, post.pieces[0]["ts"]) == (State.POSTED, False, message.ts)
     assert len(slack.called("chat.postMessage")) == 1
+
+
+def test_only_its_own_message_is_taken_up(world, slack, clock):
+    earlier = factories.proposal(world.agent)
+    clock.shift(timedelta(milliseconds=1))
+    later = factories.proposal(world.agent)
+    deliver_due()
+    slack.fails("chat.postMessage", "fatal_error")
+
+    deliver_until_done(clock)
+
+    assert [
+        row.title in shown(message) for row, message in zip((earlier, later), world.channel.messages, strict=True)
+    ] == [
+        True,
+        True,
+    ]
+    assert post_of(earlier).pieces[0]["ts"] != post_of(later).pieces[0]["ts"]
 
 
 def test_a_message_that_did_not_arrive_is_posted_after_looking(world, slack, clock):
@@ -585,8 +673,9 @@ def test_a_flag_that_does_not_get_into_its_channel_goes_by_the_webhook_once(worl
     deliver_until_done(clock)
     deliver_until_done(clock)
 
-    lost, stood_in = SlackPost.objects.filter(flag=flag).order_by("created_at")
+    lost, stood_in = SlackPost.objects.get(channel_id=flagged.channel.id), SlackPost.objects.get(channel_id="")
     assert (lost.state, stood_in.state, stood_in.connection) == (State.LOST, State.POSTED, None)
+    assert stood_in.flag == flag
     assert len(flagged.hooked.messages) == 1
     assert SlackPolicy.objects.get().flags_trouble == lost.state_reason != ""
 
@@ -599,6 +688,17 @@ def test_a_flag_without_a_webhook_is_lost_with_its_channel_and_the_settings_say_
 
     assert SlackPost.objects.get().state == State.LOST
     assert SlackPolicy.objects.get().flags_trouble == "The channel is archived."
+
+
+@pytest.mark.parametrize("by_webhook", [True, False])
+def test_a_flag_that_is_raised_while_the_token_is_refused_goes_by_the_webhook_or_waits(world, flagged, by_webhook):
+    connections.refuse(world.connection, "The bot's token was revoked.")
+    flagged(by_webhook=by_webhook)
+
+    deliver_due()
+
+    post = SlackPost.objects.get()
+    assert (post.connection is None, post.state) == (by_webhook, State.POSTED if by_webhook else State.WAITING)
 
 
 def test_trouble_with_flags_is_over_when_one_arrives(world, flagged, clock):

@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent, Member
+from coaching.actions import sessions
 from coaching.actions.slack import threads, triggers
-from coaching.models import Session, SlackPerson, SlackReceipt, SlackThread
+from coaching.models import Session, SlackPerson, SlackPost, SlackReceipt, SlackThread
 from tests import factories
 from tests.coaching.slack import sent
 from tests.coaching.slack.talking import Talking, connected, follow_all, later, notices, questions
@@ -220,3 +221,32 @@ def test_a_coach_that_is_switched_off_is_not_offered(there, agent, second):
     follow_all()
 
     assert [asked[0] for asked in questions()] == [agent]
+
+
+def test_a_reply_under_an_answer_goes_on_with_the_talk_it_came_from(there):
+    there.leader.says("First.", there.leader.direct)
+    follow_all()
+    SlackPost.objects.update(pieces=[{"ts": "77.7", "hash": ""}])
+    there.leader.says("Second.", there.leader.direct, thread_ts="77.7")
+    there.leader.says("Third.", there.leader.direct, thread_ts="77.7")
+
+    follow_all()
+
+    assert (Session.objects.count(), SlackThread.objects.count()) == (1, 2)
+    assert [text for _, text, *_ in questions()] == ["First.", "Second.", "Third."]
+
+
+def test_a_proposal_stands_in_the_thread_where_it_was_asked_for(there, agent):
+    """One talk in two threads; the page is where the rest of it was asked."""
+    there.leader.says("First.", there.leader.direct)
+    follow_all()
+    SlackPost.objects.update(pieces=[{"ts": "77.7", "hash": ""}])
+    there.leader.says("Second.", there.leader.direct, thread_ts="77.7")
+    follow_all()
+    session = Session.objects.get()
+    first, second = session.turns.order_by("number")
+    on_page = sessions.ask(session, by=there.owner, text="Third.")
+
+    made = [factories.proposal(agent, session=session, turn=turn) for turn in (first, second, on_page)]
+
+    assert [SlackPost.objects.get(proposal=each).thread.thread_ts for each in made] == ["", "77.7", ""]

@@ -13,6 +13,7 @@ from coaching.actions.slack import posts
 from coaching.coach import turns
 from coaching.coach.evidence import find_quote
 from coaching.models import Agenda, Proposal, SlackPolicy, SlackPost, SlackThread, Turn
+from coaching.slack import bodies
 from coaching.slack.drawing import draw
 from helpdesk.actions import record_ratings
 from helpdesk.models import StoredTranscript
@@ -95,7 +96,8 @@ def test_a_proposal_that_waits_is_told_whole_and_can_be_decided(trigger, memory)
         "Refunds within 14 days are processed automatically.\n\nThe customer had to ask twice.\n\n"
         "Evidence\n• Asked for in the talk, in the leader’s own words\n"
         "Summary\n"
-        "− Refunds within 30 days are processed automatically.\n+ Refunds within 14 days are processed automatically."
+        "− Refunds within 30 days are processed automatically.\n+ Refunds within 14 days are processed automatically.\n"
+        "Proposed by Nova (coach) · would be version 2"
     )
 
 
@@ -140,10 +142,11 @@ def test_an_approved_one_says_by_whom_from_where_and_as_which_version(trigger, m
     state, piece = drawn(proposal)
 
     assert state == "approved"
-    assert piece.text.endswith("Approved by Ana from the dashboard, 20 Nov 2026, 10:42: version 2.")
+    assert piece.text.endswith("Approved by Ana from the dashboard, version 2 (20 Nov 2026, 10:42).")
     assert can_only_be_opened(piece, proposal)
 
 
+@time_machine.travel(datetime(2026, 11, 20, 9, 42, tzinfo=UTC), tick=False)
 def test_one_that_was_edited_before_it_was_approved_shows_what_was_applied(trigger, memory, ana):
     proposal = update_of(memory)
     proposals.approve(
@@ -154,9 +157,10 @@ def test_one_that_was_edited_before_it_was_approved_shows_what_was_applied(trigg
 
     assert "+ Refunds within 7 days are automatic." in piece.text
     assert "14 days" not in piece.text.split("Summary")[1]
-    assert piece.text.endswith("version 2, edited before approving. “Shorter.”")
+    assert piece.text.endswith("from the API, version 2, edited before approving (20 Nov 2026, 10:42). “Shorter.”")
 
 
+@time_machine.travel(datetime(2026, 11, 20, 9, 42, tzinfo=UTC), tick=False)
 def test_a_removal_says_what_is_taken_out(trigger, memory, ana):
     proposal = factories.proposal(memory.agent, type="memory_entry_delete", target_id=memory.pk, change={})
     assert "− Refunds within 30 days are processed automatically." in drawn(proposal)[1].text
@@ -164,7 +168,7 @@ def test_a_removal_says_what_is_taken_out(trigger, memory, ana):
     proposals.approve(proposal, by=ana, door=Door.SLACK)
 
     assert "from Slack" in drawn(proposal)[1].text
-    assert drawn(proposal)[1].text.endswith(": taken out.")
+    assert drawn(proposal)[1].text.endswith(", taken out (20 Nov 2026, 10:42).")
 
 
 def test_a_rejected_one_says_why(trigger, memory, ana):
@@ -189,6 +193,14 @@ def test_a_superseded_one_leads_to_its_successor(trigger, memory):
         piece
     )
     assert can_only_be_opened(piece, old)
+
+
+def test_one_that_was_brought_up_to_date_says_by_whom(trigger, memory, ana):
+    old = update_of(memory)
+    memories.revise(memory, changes={"text": "Ask a colleague."}, base_version=1, by=ana, door=Door.PAGE)
+    proposals.rebase(old, by=ana, door=Door.PAGE)
+
+    assert "Brought up to date by Ana: a newer proposal took its place. Open the newer one" in drawn(old)[1].text
 
 
 def test_one_that_was_taken_back_says_so_and_one_that_is_there_again_does_not(trigger, memory, ana):
@@ -228,6 +240,19 @@ def test_a_high_risk_one_says_why_and_asks_again(trigger, memory):
 
     assert "High risk\n• It adds a link." in piece.text
     assert piece.blocks[-1]["elements"][0]["confirm"]["text"]["text"] == "It adds a link. It takes effect at once."
+
+
+def test_it_says_who_proposed_it_and_in_whose_talk(trigger, memory, ana):
+    session = sessions.start(memory.agent, by=ana)
+    asked = talks.ask(session, "Change the memory about refunds so that refunds within 14 days are automatic.")
+    by_hand = update_of(memory, proposed_by=ana)
+    removal = factories.proposal(memory.agent, type="memory_entry_delete", target_id=memory.pk, change={})
+
+    assert "Proposed by Nova (coach), asked by Ana · would be version 2" in drawn(asked.proposals[0])[1].text
+    assert "Proposed by Ana · would be version 2" in drawn(by_hand)[1].text
+    assert "would be taken out" in drawn(removal)[1].text
+    proposals.reject(by_hand, by=ana, door=Door.PAGE)
+    assert "Proposed by Ana\nRejected" in drawn(by_hand)[1].text
 
 
 # --- Evidence ------------------------------------------------------------------------------------------------------------
@@ -304,6 +329,13 @@ def test_evidence_of_another_workspace_is_not_told(trigger, memory, stranger):
     assert "• turn 4 of a conversation that is not there any more" in piece.text
     assert "parcel" not in piece.text
     assert "theirs" not in piece.text
+
+
+def test_evidence_that_points_nowhere_is_told_so(trigger, memory):
+    proposal = update_of(memory)
+    Proposal.objects.filter(pk=proposal.pk).update(evidence=[{"conversation": "gone", "turn": 3}, "?"])
+
+    assert "• turn 3 of a conversation that is not there any more\nSummary" in drawn(proposal)[1].text
 
 
 def test_a_rationale_holds_no_run_of_a_conversation(trigger, memory, ours):
@@ -425,6 +457,26 @@ def test_an_answer_quotes_nothing_where_the_workspace_wants_no_quotes(trigger, s
     assert told(post)[1].startswith("They said “…” and “no”, then “…”")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("They said “where is\nmy blue lamp” twice.", "They said “…” twice."),
+        ('They said "where is my blue lamp" and "no".', 'They said “…” and "no".'),
+        ("Sie sagten „wo ist meine blaue Lampe“ und “where is my blue lamp”.", "Sie sagten “…” und “…”."),
+        ("« où est ma lampe bleue »", "“…”"),
+        (
+            "A mark “ that nobody closes here.\n\nThe rest stays.",
+            "A mark “ that nobody closes here.\n\nThe rest stays.",
+        ),
+        ("> where is it\n> now\n\nSo it is.", "“…”\n\nSo it is."),
+        ("Nothing is quoted.", "Nothing is quoted."),
+    ],
+)
+def test_quotes_are_left_out_whatever_marks_they_have(text, shown):
+    assert bodies.for_slack(text, about=[], quotes=False) == shown
+    assert bodies.for_slack(text, about=[], quotes=True) == text
+
+
 # --- Flags ---------------------------------------------------------------------------------------------------------------
 
 
@@ -508,6 +560,16 @@ def test_a_flag_by_hand_says_by_whom_and_one_that_is_dismissed_says_no_reason(sa
     assert piece.text.startswith("Sarah\nDismissed by Ana, ")
     assert "ill" not in piece.text.replace("will", "")
     assert "For your 1:1" not in piece.text
+
+
+def test_a_flag_by_webhook_has_a_link_in_place_of_a_button(sarah, ana):
+    flag = flags.raise_manual(sarah, by=ana, reason="Many complaints.")
+    SlackPost.objects.create(workspace=ana.workspace, kind=SlackPost.Kind.FLAG, flag=flag)
+
+    _, piece = flag_drawn(flag)
+
+    assert buttons(piece) == []
+    assert inline(piece)[-1] == {"type": "link", "url": f"https://coach.example/team/{sarah.pk}", "text": "Open"}
 
 
 def test_a_flag_that_cleared_says_so_and_drafts_nothing(sarah, flags_channel):

@@ -13,6 +13,7 @@ from django.utils import timezone
 from coaching.actions.slack import connections
 from coaching.models import SlackConnection, SlackReceipt
 from coaching.slack import incoming, switchboard
+from coaching.tasks import forget_slack_receipts
 from tests import factories
 from tests.coaching.slack import sent
 from tests.helpdesk.hooked import over_the_wire
@@ -179,6 +180,16 @@ def test_what_is_disconnected_believes_nobody(client, connection, mention, owner
     connections.disconnect(connection, by=owner)
 
     assert sent.send(client, mention, secret).status_code == 401
+    assert SlackReceipt.objects.count() == 0
+
+
+def test_an_installed_app_that_was_disconnected_hears_nothing(client, settings, workspace, agent, owner):
+    settings.SLACK_SIGNING_SECRET = ENVIRONMENTS
+    installed = factories.slack_connection(workspace, mode=SlackConnection.Mode.INSTALLED, signing_secret="")
+    trigger = factories.slack_trigger(installed, agent)
+    connections.disconnect(installed, by=owner)
+
+    assert sent.send(client, sent.mention(installed, trigger.channel_id, "hello"), ENVIRONMENTS).status_code == 200
     assert SlackReceipt.objects.count() == 0
 
 
@@ -392,3 +403,18 @@ def test_a_socket_is_believed_only_for_its_own_connections(connection, trigger, 
     assert switchboard.accept(mention, [other]).owed is None
     assert switchboard.accept(mention, []).owed is None
     assert SlackReceipt.objects.count() == 0
+
+
+def test_receipts_are_forgotten_a_month_after_they_were_followed(client, settings, connection, trigger):
+    for n in range(3):
+        sent.send(client, sent.mention(connection, trigger.channel_id, str(n)), connection.signing_secret)
+    young, old, owed = SlackReceipt.objects.order_by("pk")
+    for receipt, days in ((young, 29), (old, 31)):
+        done_at = timezone.now() - timedelta(days=days)
+        SlackReceipt.objects.filter(pk=receipt.pk).update(done_at=done_at, payload=None, next_try_at=None)
+    SlackReceipt.objects.filter(pk=owed.pk).update(received_at=timezone.now() - timedelta(days=31))
+
+    forget_slack_receipts()
+
+    assert set(SlackReceipt.objects.all()) == {young, owed}
+    assert forget_slack_receipts.name in {each["task"] for each in settings.CELERY_BEAT_SCHEDULE.values()}

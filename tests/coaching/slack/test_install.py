@@ -12,7 +12,7 @@ from agents.access import NotAllowed
 from coaching.actions.slack import connections
 from coaching.models import SlackConnection, SlackInstallation
 from coaching.slack import channels, errors, identity, install, manifest
-from tests import factories
+from tests import factories, processes
 
 pytestmark = pytest.mark.django_db
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -143,6 +143,15 @@ def test_state_counts_once_for_whom_it_was_made_and_for_ten_minutes(slack, offer
     with time_machine.travel(timezone.now() + timedelta(minutes=11)), pytest.raises(install.NotInstalled):
         install.finish(owner, **late)
     assert len(slack.called("oauth.v2.access")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_processes_that_come_back_with_one_state_one_goes_through():
+    owner = factories.owner(factories.workspace())
+    state = install.StateStore(owner).issue()
+    children = [processes.start("-m", "tests.flows.ask_at_once", "come back", str(owner.pk), state) for _ in range(6)]
+
+    assert sorted(processes.together(children)) == ["False"] * 5 + ["True"]
 
 
 def test_state_of_one_workspace_is_none_of_another(slack, offered, owner, workspace):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from coaching.actions.slack import connections
 from coaching.models import SlackConnection, SlackPolicy, SlackReceipt, SlackTrigger
 from tests import factories
 from tests.coaching.slack import sent
@@ -139,3 +140,11 @@ def test_the_same_news_twice_is_one(there):
         sent.send(there.client, body, there.connection.signing_secret)
 
     assert SlackReceipt.objects.count() == 1
+
+
+def test_what_came_before_the_slack_workspace_was_disconnected_is_dropped(there, owner):
+    there.leader.says("Hello?", there.channel)
+    connections.disconnect(there.connection, by=owner)
+
+    assert follow_all() == ["The Slack workspace was disconnected."]
+    assert (questions(), SlackReceipt.objects.get().payload) == ([], None)

@@ -97,6 +97,36 @@ def test_what_cannot_be_stored_is_not_acknowledged_and_comes_again(brisk, team, 
     assert "Add a memory" not in caplog.text
 
 
+def test_longest_message_comes_whole(brisk, team, connected):
+    _, channel, user = connected
+    with listening() as told:
+        user.says("x" * 40_000, channel, mentions_bot=False, thread_ts="1.2")
+
+    assert [len(text) for text in texts(told)] == [40_000]
+
+
+def test_what_is_not_as_documented_is_acknowledged_and_forgotten(brisk, team, connected):
+    with listening():
+        assert team.deliver({"type": "event_callback", "event": "nonsense"}).status == 200
+
+    assert not SlackReceipt.objects.exists()
+
+
+def test_acknowledgement_that_does_not_get_through_leaves_the_receipt(brisk, team, connected, monkeypatch):
+    _, channel, user = connected
+    monkeypatch.setattr("tests.slack.sockets.ACK_SECONDS", 0.3)
+
+    def fail(*_):
+        raise socket.SlackClientError("gone")
+
+    monkeypatch.setattr(Line, "send_socket_mode_response", fail)
+    with listening() as told:
+        user.says("Add a memory.", channel, mentions_bot=False, thread_ts="1.2")
+
+    assert acknowledged(team) == [False]
+    assert texts(told) == ["Add a memory."]
+
+
 def test_same_envelope_twice_is_one_receipt(brisk, team, connected):
     _, channel, user = connected
     with listening() as told:
@@ -135,6 +165,19 @@ def test_cut_connection_is_opened_again(brisk, slack, team, connected):
         wait_for(lambda: slack.sockets.opened == 2, 10)
         slack.sockets.wait_for(team.app)
 
+        user.says("Still there?", channel)
+
+    assert acknowledged(team) == [True, True]
+
+
+def test_network_that_is_lost_without_a_word_is_noticed(brisk, slack, team, connected):
+    _, channel, user = connected
+    with listening():
+        slack.sockets.wait_for(team.app)
+        slack.sockets.lose_network(team.app)
+
+        wait_for(lambda: slack.sockets.opened == 2, 15)
+        slack.sockets.wait_for(team.app)
         user.says("Still there?", channel)
 
     assert acknowledged(team) == [True, True]
@@ -218,10 +261,23 @@ def test_refused_app_token_is_told_in_the_settings(brisk, slack, team, connected
     assert len(slack.called("apps.connections.open")) == 1
 
 
-def test_no_body_is_logged(brisk, team, connected, caplog):
+def test_app_that_may_not_listen_says_what_is_missing(brisk, slack, team, connected):
+    connection, _, _ = connected
+    slack.fails("apps.connections.open", "missing_scope", times=None)
+    with listening():
+        wait_for(lambda: SlackConnection.objects.filter(state=State.REFUSED).exists(), 10)
+
+    connection.refresh_from_db()
+    assert connection.state_reason == socket.DECLINED
+
+
+def test_no_body_is_logged(brisk, slack, team, connected, caplog):
     _, channel, user = connected
     caplog.set_level(logging.DEBUG)
     with listening():
+        slack.sockets.wait_for(team.app)
+        (line,) = slack.sockets.of(team.app)
+        line.send(b"0151 2345678")  # a frame of a kind that Slack does not send: the library warns of it, words and all
         user.says("My number is 0151 2345678.", channel)
 
     assert "0151" not in caplog.text

@@ -109,3 +109,38 @@ def test_what_cannot_be_saved_names_its_field(workspace, owner, fields, field):
 def test_members_save_no_patterns(workspace, linked_member):
     with pytest.raises(NotAllowed):
         deeplinks.save(workspace, source="desk", conversation_pattern="https://desk.example/{id}", by=linked_member)
+
+
+@pytest.mark.parametrize("external_id", ["7", "a/b ?#&é", "{id}", "..."])
+def test_a_link_leads_back_to_its_conversation_whatever_follows_it(workspace, owner, external_id):
+    pattern, keys = "https://{space}.desk.example/tickets/{id}", {"space": "acme"}
+    deeplinks.save(workspace, source="other", conversation_pattern="https://else.example/{id}", by=owner)
+    deeplinks.save(workspace, source="desk", conversation_pattern=pattern, keys=keys, by=owner)
+    found = factories.conversation(factories.human(workspace), source="desk", external_id=external_id)
+    link = deeplinks.conversation_url(found)
+
+    assert link
+    for tail in ("", "/", "/messages/3", "?tab=2", "#m3"):
+        assert deeplinks.conversation_at(workspace, link + tail) == found
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.desk.example/tickets/7",
+        "https://acme.desk.example.evil.example/tickets/7",
+        "https://acmeXdesk.example/tickets/7",
+        "https://acme.desk.example/tickets/70",
+        "https://acme.desk.example/tickets/",
+        "https://acme.desk.example/ticket/7",
+        "see https://acme.desk.example/tickets/7",
+        "",
+    ],
+)
+def test_a_link_that_only_looks_alike_leads_nowhere(workspace, stranger, owner, address):
+    pattern, keys = "https://{space}.desk.example/tickets/{id}", {"space": "acme"}
+    deeplinks.save(workspace, source="desk", conversation_pattern=pattern, keys=keys, by=owner)
+    factories.conversation(factories.human(workspace), source="desk", external_id="7")
+
+    assert deeplinks.conversation_at(workspace, address) is None
+    assert deeplinks.conversation_at(stranger.workspace, "https://acme.desk.example/tickets/7") is None

@@ -136,6 +136,31 @@ def test_a_stale_proposal_is_not_applied_and_says_where_to_go_on(there, agent, o
     assert f"/proposals/{stale.pk}" in str(there.leader.ephemerals[0].blocks)
 
 
+def test_a_second_click_within_a_minute_says_nothing_new(there, owner, workspace, proposal, message):
+    proposals.approve(proposal, by=owner, door=Door.PAGE)
+    late = there.user_of(factories.member(workspace, Member.Role.ADMIN))
+    for ago in (50, 70):
+        late.clicks(message, "proposal_approve")
+        follow_all()
+        assert len(late.ephemerals) == 1
+        then = timezone.now() - timedelta(seconds=ago)
+        SlackReceipt.objects.update(done_at=then, received_at=then)
+
+    late.clicks(message, "proposal_approve")
+    follow_all()
+
+    assert len(late.ephemerals) == 2
+
+
+def test_who_decided_before_and_clicks_again_elsewhere_is_told_so(there, owner, proposal, message):
+    proposals.approve(proposal, by=owner, door=Door.SLACK)
+
+    there.leader.clicks(message, "proposal_approve")
+    follow_all()
+
+    assert ["Already approved by" in told for told in notices(there.leader)] == [True]
+
+
 # --- Reject ------------------------------------------------------------------------------------------------------------
 
 
@@ -298,6 +323,26 @@ def test_a_button_of_the_same_proposal_in_another_channel_changes_nothing(there,
 
     proposal.refresh_from_db()
     assert proposal.status == Status.PENDING
+
+
+def test_a_click_in_one_slack_workspace_never_reaches_a_message_in_another(there, slack, proposal, message, stranger):
+    """Whoever has an app of their own can sign anything in its name, with ids of another's channel, message and person."""
+    forger = factories.slack_connection(stranger.workspace)
+    factories.slack_person(there.connection, there.owner, user_id=there.leader.id)
+    channel = there.channel.id
+    metadata = {"proposal": str(proposal.pk), "channel": channel, "message": message.ts}
+    forged = [
+        sent.click(forger, channel, message.ts, "proposal_approve", str(proposal.pk), user=there.leader.id),
+        sent.submission(forger, metadata=metadata, reason="No.", user=there.leader.id),
+        sent.click(forger, channel, message.ts, "proposal_reject", str(proposal.pk), user=there.leader.id)
+        | {"team": {"id": there.team.id}},
+    ]
+
+    answers = [sent.send(there.client, each, forger.signing_secret).status_code for each in forged]
+    follow_all()
+
+    proposal.refresh_from_db()
+    assert (answers, proposal.status) == ([200, 200, 401], Status.PENDING)
 
 
 def test_a_form_with_another_workspaces_proposal_in_it_rejects_nothing(there, stranger, proposal, message):

@@ -183,6 +183,16 @@ def test_what_is_disconnected_believes_nobody(client, connection, mention, owner
     assert SlackReceipt.objects.count() == 0
 
 
+def test_an_installed_app_that_was_disconnected_hears_nothing(client, settings, workspace, agent, owner):
+    settings.SLACK_SIGNING_SECRET = ENVIRONMENTS
+    installed = factories.slack_connection(workspace, mode=SlackConnection.Mode.INSTALLED, signing_secret="")
+    trigger = factories.slack_trigger(installed, agent)
+    connections.disconnect(installed, by=owner)
+
+    assert sent.send(client, sent.mention(installed, trigger.channel_id, "hello"), ENVIRONMENTS).status_code == 200
+    assert SlackReceipt.objects.count() == 0
+
+
 def test_a_connection_whose_secret_no_key_opens_believes_nobody(client, settings, connection, mention):
     secret = connection.signing_secret
     settings.FIELD_KEYS = ["aW5zdGVhZCBvZiB0aGUga2V5IGFub3RoZXIgb25lLi4="]

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
@@ -12,6 +13,7 @@ from slack_sdk.webhook import WebhookClient
 
 from tests.slack import Slack, limits
 
+RECORDED = settings.BASE_DIR.parent / "shared/data/connector-payloads/slack"
 WORDS = [{"type": "section", "text": {"type": "mrkdwn", "text": "Shall it be so?"}}]
 BUTTON = {
     "type": "button",
@@ -367,3 +369,44 @@ def test_limits_take_every_message_they_should():
     assert limits.problems(ASKING) == []
     assert limits.view_problems(FORM) == []
     assert limits.too_long("x" * 40_000, WORDS) == ""
+
+
+def test_what_is_told_has_what_recorded_payloads_have(slack, team, channel):
+    """Keys of real payloads (slack-sdk's and bolt's own tests); those of enterprises are not played."""
+    if not RECORDED.is_dir():
+        pytest.skip(f"{RECORDED} is not there")
+    user = team.add_user()
+    heard(team)
+    ts = user.says("Hello.", channel)
+    user.edits(channel.find(ts), "Hello again.")
+    web(slack, team.bot_token).chat_postMessage(channel=channel.id, text="Shall it?", blocks=ASKING)
+    user.clicks(channel.posts[0], "proposal_approve")
+    web(slack, team.bot_token).views_open(trigger_id=slack.trigger(user), view=FORM)
+    user.submits(user.views[0], {"reason": {"reason": "No."}})
+    user.deletes(channel.find(ts))
+    names = [
+        "event_callback.app_mention.app.01",
+        "event_callback.message.message.40",
+        "event_callback.message.message_changed.message_changed.46",
+        "block_actions.block_actions_respond.08",
+        "view_submission.view_submission.54",
+        "event_callback.message.message_deleted.message_deleted.47",
+    ]
+
+    for name, (told, _) in zip(names, team.told, strict=True):
+        recorded = json.loads((RECORDED / f"{name}.json").read_text())
+        assert (
+            missing(recorded, told) - {"enterprise_id", "team.enterprise_id", "team.enterprise_name", "authed_users"}
+            == set()
+        )
+
+
+def missing(recorded, told, at=""):
+    """The keys, with those above them, that a recorded payload has and ours has not. Lists and rich text are not looked into."""
+    found = set()
+    for key, value in recorded.items():
+        if key not in told:
+            found.add(f"{at}{key}")
+        elif isinstance(value, dict) and isinstance(told[key], dict) and key not in ("blocks", "values"):
+            found |= missing(value, told[key], f"{at}{key}.")
+    return found

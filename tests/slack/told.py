@@ -74,7 +74,13 @@ def deleted(message: "Message", user: "User") -> dict:
     return {
         "type": "message",
         "subtype": "message_deleted",
-        "previous_message": {"type": "message", "text": message.text, "user": user.id, "ts": message.ts},
+        "previous_message": {
+            "type": "message",
+            "text": message.text,
+            "user": user.id,
+            "team": user.team_id,
+            "ts": message.ts,
+        },
         "channel": message.channel.id,
         "hidden": True,
         "deleted_ts": message.ts,

@@ -249,4 +249,4 @@ def test_a_proposal_stands_in_the_thread_where_it_was_asked_for(there, agent):
 
     made = [factories.proposal(agent, session=session, turn=turn) for turn in (first, second, on_page)]
 
-    assert [SlackPost.objects.get(proposal=each).thread.thread_ts for each in made] == ["", "77.7", ""]
+    assert [SlackPost.objects.get(proposal=each).thread.thread_ts for each in made] == ["", "77.7", "77.7"]

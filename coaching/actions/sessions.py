@@ -8,6 +8,7 @@ from django.utils import timezone
 from agents import work
 from agents.access import Refusal, Right, require
 from coaching import followups
+from coaching.actions.slack import posts
 from coaching.models import Message, Session, SessionConversation, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
 from helpdesk.models import Conversation
@@ -147,14 +148,18 @@ def retry(turn, *, by):
     if turn.state in Turn.UNFINISHED:
         raise StillRunning("The coach is still at it.")
     question = turn.messages.get(role=Message.Role.USER)
-    return ask(
-        turn.session,
-        by=by,
-        text=question.text,
-        focus=question.focus,
-        retry_of=turn.retry_of or turn,
-        suggested=question.suggested,
-    )
+    first = turn.retry_of or turn
+    with transaction.atomic():
+        again = ask(
+            turn.session,
+            by=by,
+            text=question.text,
+            focus=question.focus,
+            retry_of=first,
+            suggested=question.suggested,
+        )
+        posts.owe_answer_of(again, first)
+    return again
 
 
 def stop(turn, *, by):

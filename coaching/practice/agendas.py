@@ -5,7 +5,8 @@ from typing import Any
 from coaching.sentences import level
 
 NO_NUMBERS = "Say why the flag was raised by hand, and ask how the last weeks were."
-READ = "Read the {samples} together and say what they have in common."
+READ = "Read the {n} samples{over} together and say what they have in common."
+READ_ONE = "Read the one sample{over} together and say what it shows."
 NONE_KEPT = "Bring two or three recent conversations: no sample is kept yet."
 ASK = "Ask first what was different in these weeks, before saying what you think."
 CAUSES = {
@@ -45,7 +46,7 @@ def _samples(samples: dict[str, Any]) -> str:
         return NONE_KEPT
     n = samples["kept"]
     over = f" over {', '.join(samples['channels'][:2])}" if samples.get("channels") else ""
-    return READ.format(samples=f"{n} sample{'' if n == 1 else 's'}{over}")
+    return READ_ONE.format(over=over) if n == 1 else READ.format(n=n, over=over)
 
 
 def _cause(flag: dict[str, Any]) -> str:

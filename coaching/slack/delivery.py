@@ -42,7 +42,7 @@ def _serve(post):
         posts.lose(post, DISCONNECTED)
         return
     try:
-        drawing = webhook.send(post) if connection is None else Messages(post).bring_in_step()
+        drawing = webhook.send(post) if connection is None else Messages(post, connection).bring_in_step()
     except NotYet as line:
         work.put_off(post, error="", pause=line.at - timezone.now(), attempts=post.attempts - 1, slot_at=line.at)
     except errors.SlackError as error:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from agents import work
 from coaching.actions.slack import paces
-from coaching.models import SlackPost
+from coaching.models import SlackConnection, SlackPost
 from coaching.slack import client, errors
 from coaching.slack.drawing import Drawing, Piece, draw
 
@@ -36,9 +36,8 @@ class NotYet(Exception):
 class Messages:
     """Those of a post that this worker has claimed."""
 
-    def __init__(self, post: SlackPost):
-        assert post.connection is not None
-        self.post, self.connection = post, post.connection
+    def __init__(self, post: SlackPost, connection: SlackConnection):
+        self.post, self.connection = post, connection
         self.thread_ts = post.thread.thread_ts if post.thread is not None else None
         self.slot_at = post.slot_at  # until it is used
         self.in_line = ""  # the method whose turn it is

@@ -130,6 +130,12 @@ class Line(SocketModeClient):
             return  # said already; tried again at the next look
         log.info("Listening to Slack.")
 
+    def connect(self) -> None:
+        super().connect()
+        # The library takes a connection for dead that was silent for four pings, but not one that was silent from the start.
+        assert self.current_session is not None
+        self.current_session.last_ping_pong_time = time.time()
+
     def issue_new_wss_url(self) -> str:
         """Where to connect to, once: https://docs.slack.dev/reference/methods/apps.connections.open.
 

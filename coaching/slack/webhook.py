@@ -13,9 +13,8 @@ from coaching.actions.slack import policy
 from coaching.models import SlackPost
 from coaching.slack import client, errors
 from coaching.slack.drawing import Drawing, draw
-from coaching.slack.messages import seal
+from coaching.slack.messages import QUIET, seal
 
-QUIET = {"unfurl_links": False, "unfurl_media": False}
 CODE_LETTERS = 80  # of the word that an answer is; more is a page of somebody else's
 
 
@@ -56,7 +55,7 @@ def _call(calling: httpx2.Client, address: str, message: dict) -> None:
         raise errors.Unreachable(refusal.sentence, may_have_arrived=False) from None
     except (httpx2.HTTPError, httpx2.InvalidURL):
         raise errors.Unreachable("The incoming webhook cannot be reached.", may_have_arrived=True) from None
-    if answer.is_success:
+    if answer.is_success and answer.text.strip() == "ok":
         return
     if answer.status_code == http.HTTPStatus.TOO_MANY_REQUESTS:
         raise errors.Throttled(client.seconds(answer.headers))

@@ -6,9 +6,11 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.core.handlers.asgi import ASGIRequest
 from django.test import Client
 from django.utils import timezone
 
@@ -120,6 +122,12 @@ def test_a_connection_whose_secret_no_key_opens_believes_nobody(send, connection
 
     assert send(address(connection), body, signed(body)).status == 401
     assert send(address(connection), body, signed(body, secret="")).status == 401
+
+
+def test_a_connection_is_not_at_the_address_of_another_vendor(send, connection):
+    body = body_of(item(1))
+
+    assert send(f"/hooks/zendesk/{connection.pk}", body, signed(body)).status == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
@@ -247,6 +255,26 @@ def test_a_body_of_a_megabyte_is_read(send, connection):
     body += b" " * (hooks.MOST_BYTES - len(body))
 
     assert send(address(connection), body, signed(body)).status == 200
+
+
+def test_a_body_that_says_it_is_too_large_is_not_waited_for(connection, monkeypatch):
+    monkeypatch.setattr(hooks, "BODY_SECONDS", 0.5)
+
+    with serving() as place, socket.create_connection(place) as wire:
+        head = b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n"
+        wire.sendall(head % (address(connection).encode(), hooks.MOST_BYTES + 1))
+        answer = wire.recv(1_000)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_says_no_length_is_counted_by_django_alone(connection):
+    scope = {"type": "http", "method": "POST", "path": address(connection), "query_string": b"", "headers": []}
+    sizes = (hooks.MOST_BYTES + 1, hooks.MOST_BYTES)
+
+    answers = [hooks.hook(ASGIRequest(scope, BytesIO(b" " * size)), "generic", connection.pk) for size in sizes]
+
+    assert [answer.status_code for answer in answers] == [413, 401]
 
 
 @pytest.mark.parametrize("says_how_long", [True, False])

@@ -206,6 +206,23 @@ def test_coach_is_let_into_a_channel_by_its_name(client, team, connected, agent)
     assert "every proposal is posted" in html
 
 
+def test_with_two_slack_workspaces_one_says_which_is_meant(client, slack, team, connected, agent, workspace, owner):
+    elsewhere = slack.add_team("Elsewhere", bot_token="xoxb-2")
+    channel = elsewhere.add_channel("coaching")
+    team.add_channel("coaching")
+    second = identity.connect_own(workspace, bot_token="xoxb-2", signing_secret=SECRET, by=owner)
+
+    html = client.get(f"{URL}/coaches/add?connection={second.pk}").content.decode()
+    add(client, second, agent=str(agent.pk))
+    choose(client, flags_connection=str(second.pk), flags_channel="#coaching")
+
+    assert f'<option value="{second.pk}" selected>Elsewhere</option>' in html
+    assert (SlackTrigger.objects.get().channel_id, SlackTrigger.objects.get().connection) == (channel.id, second)
+    stored = SlackPolicy.objects.get()
+    assert (stored.flags_channel_id, stored.flags_connection) == (channel.id, second)
+    assert f'<option value="{second.pk}" selected>Elsewhere</option>' in page_of(client)
+
+
 @pytest.mark.parametrize(
     ("channel", "typed", "said"),
     [

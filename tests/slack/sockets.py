@@ -29,13 +29,25 @@ class _Envelope:
     payload: dict | None = None
 
 
+class _Connection(ServerConnection):
+    """One that can go dead as a network does: it stays open, and nothing comes any more."""
+
+    is_dead = False
+
+    def send_data(self) -> None:
+        if self.is_dead:
+            list(self.protocol.data_to_send())
+        else:
+            super().send_data()
+
+
 class Sockets:
     """Every connection that is open. A ticket opens one, once."""
 
     def __init__(self) -> None:
         self.lock = threading.Condition()
         self.tickets: dict[str, str] = {}  # ticket → app id
-        self.open: list[tuple[str, ServerConnection]] = []
+        self.open: list[tuple[str, _Connection]] = []
         self.opened = 0  # how many there ever were
         self.envelopes: dict[str, _Envelope] = {}
         self._server: Server | None = None
@@ -46,13 +58,15 @@ class Sockets:
             if self._server is None:
                 quiet = logging.getLogger("tests.slack.sockets")
                 quiet.setLevel(logging.CRITICAL)
-                self._server = serve(self._hold, "127.0.0.1", 0, logger=quiet, ping_interval=None)
+                self._server = serve(
+                    self._hold, "127.0.0.1", 0, logger=quiet, ping_interval=None, create_connection=_Connection
+                )
                 threading.Thread(target=self._server.serve_forever, daemon=True).start()
             ticket = uuid4().hex
             self.tickets[ticket] = app_id
         return f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/link/?ticket={ticket}&app_id={app_id}"
 
-    def of(self, app: "App") -> list[ServerConnection]:
+    def of(self, app: "App") -> list[_Connection]:
         with self.lock:
             return [connection for app_id, connection in self.open if app_id == app.app_id]
 
@@ -99,20 +113,25 @@ class Sockets:
         for connection in self.of(app):
             connection.socket.shutdown(socket.SHUT_RDWR)
 
+    def lose_network(self, app: "App") -> None:
+        """The connections stay, and nothing comes over them any more, not even the answer to a ping."""
+        for connection in self.of(app):
+            connection.is_dead = True
+
     def close(self) -> None:
         if self._server is not None:
             for _, connection in list(self.open):
                 connection.socket.shutdown(socket.SHUT_RDWR)
             self._server.shutdown()
 
-    def _newest(self, app: "App", deadline: float) -> ServerConnection:
+    def _newest(self, app: "App", deadline: float) -> _Connection:
         with self.lock:
             while not (held := [each for app_id, each in self.open if app_id == app.app_id]):
                 if not self.lock.wait(max(0.0, deadline - time.monotonic())):
                     raise TimeoutError
         return held[-1]
 
-    def _hold(self, connection: ServerConnection) -> None:
+    def _hold(self, connection: _Connection) -> None:
         """One connection, until it ends."""
         ticket = parse_qs(urlsplit(connection.request.path).query).get("ticket", [""])[0]
         app_id = self.tickets.pop(ticket, "")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents import work
 from agents.access import Refusal
 from coaching.actions.changes import MODELS
-from coaching.models import Flag, Proposal, SlackConnection, SlackPolicy, SlackPost, SlackThread, SlackTrigger
+from coaching.models import Flag, Proposal, SlackConnection, SlackPolicy, SlackPost, SlackThread, SlackTrigger, Turn
 
 Kind, State = SlackPost.Kind, SlackPost.State
 PENDING, STALE = "pending", "stale"  # words of `drawn`
@@ -48,12 +48,26 @@ def owe_proposal(proposal: Proposal) -> None:
 
 
 def _thread_of(proposal) -> SlackThread | None:
-    """The thread that its question was asked in, or else the newest of its talk."""
+    """The thread that its question was asked in; of a question on a page the first in which the same talk is led."""
     if proposal.session_id is None:
         return None
     asked = SlackThread.objects.filter(posts__turn=proposal.turn_id) if proposal.turn_id else SlackThread.objects.none()
-    of_the_talk = SlackThread.objects.filter(session=proposal.session_id).order_by("-pk")
+    of_the_talk = SlackThread.objects.filter(session=proposal.session_id).order_by("pk")
     return asked.first() or of_the_talk.first()
+
+
+def owe_answer_of(again: Turn, first: Turn) -> None:
+    """Where the question was asked in a thread, what it is answered when it is asked again stands there too."""
+    answered = SlackPost.objects.filter(turn=first).first()
+    if answered is not None:
+        SlackPost.objects.create(
+            workspace_id=answered.workspace_id,
+            connection_id=answered.connection_id,
+            kind=Kind.ANSWER,
+            turn=again,
+            thread_id=answered.thread_id,
+            channel_id=answered.channel_id,
+        )
 
 
 def owe_flag(flag: Flag) -> None:

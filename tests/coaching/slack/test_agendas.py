@@ -156,7 +156,7 @@ def test_without_a_model_the_practice_model_drafts(flag):
     assert agenda.drafted_by == llm.PRACTICE_MODEL
     assert agenda.points[:3] == [
         "Look at the ratings together: 38 in 5 weeks average 78 % where 90 % was expected.",
-        "Read the 1 sample over chat together and say what they have in common.",
+        "Read the one sample over chat together and say what it shows.",
         practice.ASK,
     ]
 

@@ -1,9 +1,6 @@
 """Calling Slack: once, with every way to fail told apart, and nothing of a message in a log."""
 
 import logging.config
-import socket
-import threading
-from contextlib import contextmanager
 
 import pytest
 
@@ -11,6 +8,7 @@ from coaching.actions.slack import connections
 from coaching.models import SlackConnection, SlackPace
 from coaching.slack import client, errors
 from tests import factories
+from tests.coaching.slack.worlds import answering
 
 pytestmark = pytest.mark.django_db
 
@@ -34,26 +32,6 @@ def post(connection, team):
 
     post.channel = channel
     return post
-
-
-@contextmanager
-def answering(raw):
-    """A server that says the same bytes to whoever calls, and hangs up."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve():
-            while True:
-                try:
-                    calling, _ = listening.accept()
-                except OSError:
-                    return
-                with calling:
-                    calling.recv(65_536)
-                    calling.sendall(raw)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/"
-        listening.shutdown(socket.SHUT_RDWR)
 
 
 def test_an_answer_comes_back_and_it_is_noted_that_slack_took_something(connection, post):

@@ -16,7 +16,7 @@ from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackThread
 from coaching.slack import delivery, errors
 from memories import actions as memories
 from tests import factories
-from tests.coaching.slack.worlds import deliver_due, deliver_until_done
+from tests.coaching.slack.worlds import answering, deliver_due, deliver_until_done
 
 pytestmark = pytest.mark.django_db
 
@@ -179,7 +179,10 @@ def test_a_message_too_many_that_somebody_deleted_already_is_no_trouble(world, c
 
 def test_many_proposals_in_one_channel_are_posted_one_a_second_in_their_order(world, clock, slack):
     slack.is_strict_about_pace = False
-    rows = [factories.proposal(world.agent) for _ in range(6)]
+    rows = []
+    for _ in range(6):
+        rows.append(factories.proposal(world.agent))
+        clock.shift(timedelta(milliseconds=1))
 
     seconds = deliver_until_done(clock)
 
@@ -539,7 +542,9 @@ def test_a_message_whose_answer_was_lost_is_found_and_not_posted_twice(world, sl
 
 
 def test_only_its_own_message_is_taken_up(world, slack, clock):
-    earlier, later = factories.proposal(world.agent), factories.proposal(world.agent)
+    earlier = factories.proposal(world.agent)
+    clock.shift(timedelta(milliseconds=1))
+    later = factories.proposal(world.agent)
     deliver_due()
     slack.fails("chat.postMessage", "fatal_error")
 
@@ -668,8 +673,9 @@ def test_a_flag_that_does_not_get_into_its_channel_goes_by_the_webhook_once(worl
     deliver_until_done(clock)
     deliver_until_done(clock)
 
-    lost, stood_in = SlackPost.objects.filter(flag=flag).order_by("created_at")
+    lost, stood_in = SlackPost.objects.get(channel_id=flagged.channel.id), SlackPost.objects.get(channel_id="")
     assert (lost.state, stood_in.state, stood_in.connection) == (State.LOST, State.POSTED, None)
+    assert stood_in.flag == flag
     assert len(flagged.hooked.messages) == 1
     assert SlackPolicy.objects.get().flags_trouble == lost.state_reason != ""
 
@@ -730,6 +736,18 @@ def test_a_webhook_that_asks_for_a_pause_or_answers_nobody_is_waited_for(world, 
 
     assert [call.status for call in slack.called("webhook")] == [429, 500, 200]
     assert len(flagged.hooked.messages) == 1
+
+
+def test_a_page_of_a_proxy_is_not_taken_for_a_webhook_that_worked(world, flagged, clock, settings):
+    flagged(in_channel=False)
+    with answering(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<p>Sign in</p>") as elsewhere:
+        settings.OUTBOUND_ALLOW = [elsewhere.split("/")[2]]
+        SlackPolicy.objects.update(flags_webhook=elsewhere)
+
+        deliver_due()
+
+    assert SlackPost.objects.get().state == State.WAITING
+    assert SlackPolicy.objects.get().flags_trouble == "The incoming webhook does not answer as Slack does."
 
 
 def test_a_webhook_inside_a_private_network_is_not_called(world, flagged, clock, slack, settings):

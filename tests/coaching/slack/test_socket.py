@@ -170,6 +170,19 @@ def test_cut_connection_is_opened_again(brisk, slack, team, connected):
     assert acknowledged(team) == [True, True]
 
 
+def test_network_that_is_lost_without_a_word_is_noticed(brisk, slack, team, connected):
+    _, channel, user = connected
+    with listening():
+        slack.sockets.wait_for(team.app)
+        slack.sockets.lose_network(team.app)
+
+        wait_for(lambda: slack.sockets.opened == 2, 15)
+        slack.sockets.wait_for(team.app)
+        user.says("Still there?", channel)
+
+    assert acknowledged(team) == [True, True]
+
+
 def test_slack_that_is_down_is_asked_again_until_it_answers(brisk, slack, team, connected):
     _, channel, user = connected
     slack.goes_down("500")

@@ -7,6 +7,7 @@ import pytest
 from django.db import close_old_connections, connections
 
 from agents.models import Decision, Member
+from coaching.actions import sessions
 from coaching.actions.slack import receipts, threads
 from coaching.actions.slack.threads import Asked
 from coaching.models import Session, SlackPost, SlackReceipt, SlackThread, Turn
@@ -48,6 +49,21 @@ def test_one_message_that_eight_workers_ask_is_one_question(trigger, asked):
 
     assert sum(post is not None for post in posts) == 1
     assert [model.objects.count() for model in (SlackThread, Session, Turn, SlackPost)] == [1, 1, 1, 1]
+
+
+def test_question_that_is_asked_again_on_a_page_is_answered_in_its_thread(trigger, asked, owner):
+    turn = threads.ask(trigger, asked).turn
+    sessions.stop(turn, by=owner)
+
+    again = sessions.retry(turn, by=owner)
+    sessions.stop(again, by=owner)
+    once_more = sessions.retry(again, by=owner)
+    on_the_page_alone = sessions.ask(turn.session, by=owner, text="And why?")
+
+    thread = SlackThread.objects.get()
+    posts = {post.turn_id: (post.thread, post.channel_id, post.next_try_at is None) for post in SlackPost.objects.all()}
+    assert posts[again.pk] == posts[once_more.pk] == (thread, trigger.channel_id, False)
+    assert on_the_page_alone.pk not in posts
 
 
 def test_eight_messages_that_begin_one_thread_at_once_are_one_session(trigger, asked):

@@ -1,5 +1,8 @@
 """A coach in a channel of a Slack that is played, and what is owed to it, delivered as a worker does."""
 
+import socket
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -93,3 +96,23 @@ def deliver_until_done(clock, *, step=1.0, most=3_600) -> float:
         deliver_due()
         clock.shift(timedelta(seconds=step))
     return (timezone.now() - began).total_seconds()
+
+
+@contextmanager
+def answering(raw):
+    """A server that says the same bytes to whoever calls, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            while True:
+                try:
+                    calling, _ = listening.accept()
+                except OSError:
+                    return
+                with calling:
+                    calling.recv(65_536)
+                    calling.sendall(raw)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/"
+        listening.shutdown(socket.SHUT_RDWR)

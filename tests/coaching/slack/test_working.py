@@ -8,6 +8,7 @@ from coaching.tasks import serve_slack
 from config.celery import app
 from tests.coaching.slack.talking import Talking
 from tests.processes import until, worker
+from tests.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,10 +26,13 @@ def there(slack, client, owner, agent):
 
 
 def test_a_message_is_answered_without_waiting_for_the_clock(there, slack):
-    with worker(SLACK_API_URL=slack.api_url):
+    """Over the wire, to a web process as it is deployed."""
+    with serving() as (host, port), worker(SLACK_API_URL=slack.api_url):
+        there.team.events_to(f"http://{host}:{port}")
         there.leader.says("What can you do?", there.channel)
         until(lambda: Turn.objects.filter(state=Turn.State.DONE).exists())
 
+    assert [answer.status for _, answer in there.team.told] == [200, 200]
     assert SlackReceipt.objects.get().outcome == "Asked."
 
 

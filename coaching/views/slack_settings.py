@@ -101,7 +101,7 @@ class CoachForm(Typed):
 class PolicyForm(Typed):
     """What goes to Slack."""
 
-    quotes = forms.BooleanField(label="Short quotes in proposals", required=False)
+    quotes = forms.BooleanField(label="Short quotes of conversations", required=False)
     flags_connection = forms.ChoiceField(label="Slack workspace for flags", required=False)
     flags_channel = forms.CharField(
         label="Channel for flags",

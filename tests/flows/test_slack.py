@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from django.db import connections
 from django.test import Client
 
 from agents import decisions
@@ -198,7 +199,10 @@ def test_four_doors_decide_one_proposal_at_once_and_all_show_the_same(slack):
 
         def at_once(door, row=row, barrier=barrier):
             barrier.wait(timeout=30)
-            door(row)
+            try:
+                door(row)
+            finally:
+                connections.close_all()  # those of this thread
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(at_once, [by_page, by_api, by_admin, by_slack]))

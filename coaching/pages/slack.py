@@ -102,6 +102,11 @@ class SlackPage:
         return install.is_offered()
 
 
+def connected(member):
+    """The Slack workspaces that a channel can be chosen in."""
+    return SlackConnection.objects.visible_to(member).connected().order_by("team_name", "pk")
+
+
 def coached(member):
     """The agents whose coach can be let into a channel."""
     return Agent.objects.visible_to(member).ai().active().filter(coaching=True).order_by("name", "pk")

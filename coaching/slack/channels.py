@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from coaching.actions.slack import triggers
 from coaching.models import SlackConnection
 from coaching.slack import client, errors
+from coaching.slack.manifest import missing
 
-KINDS = "public_channel,private_channel"
+KINDS = {"public_channel": "channels:read", "private_channel": "groups:read"}  # {kind: the permission to see it}
 A_PAGE = 1000  # the most that Slack gives at once: https://docs.slack.dev/reference/methods/conversations.list
 MOST_PAGES = 5
 
@@ -32,14 +33,16 @@ class NotThere(Exception):
 def every(connection: SlackConnection) -> list[Channel]:
     """The channels that can be chosen, those the app is in first, then by name: the public ones, and private ones it is in.
 
-    At most 5,000 of a larger workspace. Raises errors.SlackError.
+    Kinds that the app may not see are left out. At most 5,000 of a larger workspace. Raises errors.SlackError.
     """
+    lacking = missing(connection.scopes)
+    kinds = [kind for kind, scope in KINDS.items() if scope not in lacking]
     found: list[Channel] = []
     cursor = ""
     for _ in range(MOST_PAGES):
         further = {"cursor": cursor} if cursor else {}
         told = client.call(
-            connection, "conversations.list", types=KINDS, exclude_archived=True, limit=A_PAGE, **further
+            connection, "conversations.list", types=",".join(kinds), exclude_archived=True, limit=A_PAGE, **further
         )
         found += [_channel(one) for one in told.get("channels") or [] if one.get("id")]
         cursor = (told.get("response_metadata") or {}).get("next_cursor") or ""

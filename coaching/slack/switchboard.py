@@ -26,6 +26,7 @@ from coaching.slack.following import Followed, Notice, Wait, tell, to_whom
 from coaching.slack.incoming import Told
 from coaching.slack.places import calls_bot
 
+Mode = SlackConnection.Mode
 OPENED_AGAIN = timedelta(seconds=3)  # who closed a form may open it again; a double click opens it once
 GIVEN_UP_AFTER = timedelta(days=1)
 FIRST, LAST = 1e9, 1e10  # Unix times that an action_ts can be
@@ -60,12 +61,14 @@ def receive(raw: bytes, headers: Mapping[str, str], *, is_form: bool) -> Answer:
         named = SlackConnection.objects.connected().filter(team_id=team)
         if app:
             named = named.filter(Q(app_id=app) | Q(app_id=""))
-        proven = [each for each in named if _is_from(each.signing_secret, raw, headers)] if team else []
+        proven = [each for each in named if _is_from(_secret_of(each), raw, headers)] if team else []
         if proven:
             return accept(body, proven)
     except incoming.Malformed as fault:
         return Answer(HTTPStatus.BAD_REQUEST, {"error": str(fault)})
-    return TAKEN if _is_from("", raw, headers) else FORGED  # from Slack, but of nobody who is connected
+    return (
+        TAKEN if _is_from(settings.SLACK_SIGNING_SECRET, raw, headers) else FORGED
+    )  # from Slack, but of nobody who is connected
 
 
 def accept(body: dict[str, Any], connections: Iterable[SlackConnection]) -> Answer:
@@ -192,7 +195,7 @@ def _is_same_app(known: str, told: str) -> bool:
 def _verified(body, raw, headers) -> Answer:
     """Slack asks whether an address is ours: https://docs.slack.dev/reference/events/url_verification."""
     own = SlackConnection.objects.connected().exclude(signing_secret="").values_list("signing_secret", flat=True)
-    if not any(_is_from(secret, raw, headers) for secret in ("", *own)):
+    if not any(_is_from(secret, raw, headers) for secret in (settings.SLACK_SIGNING_SECRET, *own)):
         return FORGED
     challenge = body.get("challenge")
     if not isinstance(challenge, str):
@@ -200,9 +203,13 @@ def _verified(body, raw, headers) -> Answer:
     return Answer(HTTPStatus.OK, {"challenge": challenge})
 
 
+def _secret_of(connection: SlackConnection) -> str:
+    """What its app signs with; an app of one's own without a secret is heard through a socket only."""
+    return settings.SLACK_SIGNING_SECRET if connection.mode == Mode.INSTALLED else connection.signing_secret
+
+
 def _is_from(secret: str, raw, headers) -> bool:
-    """Whether it was signed with this secret; an empty one stands for that of the environment's app."""
-    return signature.is_right(raw, headers, secret or settings.SLACK_SIGNING_SECRET, time.time())
+    return signature.is_right(raw, headers, secret, time.time())
 
 
 def _whose(told: Told, here: list[SlackConnection], trigger) -> SlackConnection:

@@ -1,4 +1,4 @@
-"""Settings › Slack: which Slack workspaces, which coach in which channel, and what goes there."""
+"""Settings › Slack: which Slack workspaces, and what goes there. Which coach listens where: slack_coaches."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -9,19 +9,18 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from agents.access import Refusal, Right, require
 from agents.forms import Typed
 from agents.pages import page
-from coaching.actions.slack import connections, policy, triggers
+from coaching.actions.slack import connections, policy
 from coaching.models import SlackConnection, SlackTrigger
 from coaching.pages import slack as slack_page
 from coaching.slack import channels, checks, errors, identity, install, manifest
+from coaching.views.slack_coaches import TYPED
 
 PLAIN = {"autocomplete": "off", "spellcheck": "false"}
-NAMES = {"list": "channel-names"}
 
 
 class AppForm(Typed):
@@ -58,56 +57,16 @@ class AppForm(Typed):
         return [name for name in names if self.stored is not None and getattr(self.stored, name)]
 
 
-class CoachForm(Typed):
-    """Which coach listens where."""
-
-    connection = forms.ChoiceField(label="Slack workspace", error_messages={"required": "Choose a Slack workspace."})
-    channel = forms.CharField(
-        label="Channel",
-        max_length=200,
-        widget=forms.TextInput(attrs=PLAIN | NAMES),
-        error_messages={"required": "Choose a channel."},
-        help_text="Its messages go to the coach, not to the agent. One coach a channel.",
-    )
-    agent = forms.ChoiceField(
-        label="Coach",
-        error_messages={"required": "Choose a coach."},
-        help_text="AI agents whose coach is switched on, in their settings under Advanced.",
-    )
-    posts_every_proposal = forms.BooleanField(label="Post every proposal", required=False, initial=True)
-    version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-
-    def __init__(self, data=None, *, member, stored=None, initial=None):
-        told = {"version": 0} | (initial or {})
-        if stored is not None:
-            told = {
-                "agent": str(stored.agent_id),
-                "posts_every_proposal": stored.posts_every_proposal,
-                "version": stored.version,
-            }
-        super().__init__(data, initial=told)
-        agents = {str(one.pk): one for one in slack_page.coached(member)}
-        if stored is not None:
-            agents.setdefault(str(stored.agent_id), stored.agent)
-        self.agents = agents
-        self.fields["agent"].choices = [("", "Choose …"), *((pk, one.coach_name) for pk, one in agents.items())]
-        self.connections = {str(one.pk): one for one in _connected(member)}
-        if stored is not None:
-            del self.fields["connection"], self.fields["channel"]
-        else:
-            self.fields["connection"].choices = [(pk, str(one)) for pk, one in self.connections.items()]
-
-
 class PolicyForm(Typed):
     """What goes to Slack."""
 
-    quotes = forms.BooleanField(label="Short quotes in proposals", required=False)
+    quotes = forms.BooleanField(label="Short quotes of conversations", required=False)
     flags_connection = forms.ChoiceField(label="Slack workspace for flags", required=False)
     flags_channel = forms.CharField(
         label="Channel for flags",
         required=False,
         max_length=200,
-        widget=forms.TextInput(attrs=PLAIN | NAMES),
+        widget=forms.TextInput(attrs=TYPED),
         help_text="A new flag is posted there with its sentence and a drafted agenda for the 1:1. Empty: no flag is posted.",
     )
     flags_webhook = forms.CharField(
@@ -131,12 +90,8 @@ class PolicyForm(Typed):
                 "version": stored.version,
             },
         )
-        self.connections = {str(one.pk): one for one in _connected(member)}
+        self.connections = {str(one.pk): one for one in slack_page.connected(member)}
         self.fields["flags_connection"].choices = [(pk, str(one)) for pk, one in self.connections.items()]
-
-
-def _connected(member):
-    return SlackConnection.objects.visible_to(member).connected().order_by("team_name", "pk")
 
 
 # --- The page ----------------------------------------------------------------------------------------------------------
@@ -268,124 +223,16 @@ def check(request, connection_id):
 @page("POST")
 def disconnect(request, connection_id):
     """Forget its secrets."""
-    done = "Disconnected. Its tokens are deleted here; you may also want to remove the app in Slack."
-    return _act(request, _connection(request, connection_id), connections.disconnect, done)
-
-
-# --- Coaches in channels -----------------------------------------------------------------------------------------------
-
-
-@page()
-def channel_names(request):
-    """The channels of a Slack workspace, to choose from while one types."""
-    require(request.member, Right.MANAGE_WORKSPACE)
-    asked = request.GET.get("connection") or request.GET.get("flags_connection") or ""
-    found = next((one for one in _connected(request.member) if str(one.pk) == asked), None)
-    context = {"channels": [], "error": "" if found else "Choose a Slack workspace first."}
-    if found is not None:
-        try:
-            context["channels"] = channels.every(found)
-        except errors.SlackError as failure:
-            context["error"] = f"{failure.sentence} Type the channel’s id instead."
-    context["n_joined"] = sum(one.is_member for one in context["channels"])
-    return render(request, "coaching/_slack_channels.html", context)
-
-
-@page("GET", "POST")
-def add_coach(request):
-    """Let a coach into a channel."""
-    require(request.member, Right.MANAGE_WORKSPACE)
-    if request.method != "POST":
-        initial = {"connection": request.GET.get("connection", "")}
-        return _show_coach(request, CoachForm(member=request.member, initial=initial))
-    form = CoachForm(request.POST, member=request.member)
-    if form.is_valid():
-        told = form.cleaned_data
-        try:
-            channel = channels.typed(form.connections[told["connection"]], told["channel"])
-            made = triggers.add(
-                form.connections[told["connection"]],
-                channel_id=channel.id,
-                channel_name=channel.name,
-                agent=form.agents[told["agent"]],
-                posts_every_proposal=told["posts_every_proposal"],
-                by=request.member,
-            )
-        except channels.NotThere as lost:
-            form.add_error("channel", lost.sentence)
-        except triggers.ChannelTaken as refusal:
-            form.add_error("channel", str(refusal))
-            return _show_coach(request, form, HTTPStatus.CONFLICT)
-        except ValidationError as refusal:
-            form.refuse(refusal)
-        except Refusal as refusal:
-            form.add_error(None, str(refusal))
-        except errors.SlackError as failure:
-            form.add_error(None, failure.sentence)
-            return _show_coach(request, form, HTTPStatus.BAD_GATEWAY)
-        else:
-            where = f"#{made.channel_name}" if made.channel_name else made.channel_id
-            messages.success(
-                request, f"{made.agent.coach_name} listens in {where} now. Mention the app there to begin."
-            )
-            return redirect("settings-slack")
-    return _show_coach(request, form, HTTPStatus.BAD_REQUEST)
-
-
-@page("GET", "POST")
-def change_coach(request, trigger_id):
-    """Another coach for the channel, or other proposals."""
-    found = _trigger(request, trigger_id)
-    if request.method != "POST":
-        return _show_coach(request, CoachForm(member=request.member, stored=found), trigger=found)
-    form = CoachForm(request.POST, member=request.member, stored=found)
-    if form.is_valid():
-        told = form.cleaned_data
-        try:
-            triggers.change(
-                found,
-                agent=form.agents[told["agent"]],
-                posts_every_proposal=told["posts_every_proposal"],
-                by=request.member,
-                version=told["version"],
-            )
-        except connections.ChangedMeanwhile as refusal:
-            messages.error(request, str(refusal))
-            fresh = _trigger(request, trigger_id)
-            if fresh.state == SlackTrigger.State.REMOVED:
-                return redirect("settings-slack")
-            stored = CoachForm(member=request.member, stored=fresh)
-            return _show_coach(request, stored, HTTPStatus.CONFLICT, trigger=fresh)
-        except ValidationError as refusal:
-            form.refuse(refusal)
-        else:
-            messages.success(request, "Saved. Threads that stand there go on with the coach they began with.")
-            return redirect("settings-slack")
-    return _show_coach(request, form, HTTPStatus.BAD_REQUEST, trigger=found)
-
-
-def _show_coach(request, form, status=HTTPStatus.OK, trigger=None):
-    context = {"section": "settings", "tab": "settings-slack", "form": form, "trigger": trigger}
-    return render(request, "coaching/settings_slack_coach.html", context, status=status)
-
-
-@page("POST")
-def remove_coach(request, trigger_id):
-    """Listen no more in the channel; the page offers to undo it."""
-    found = _trigger(request, trigger_id)
+    found = _connection(request, connection_id)
     try:
-        triggers.remove(found, by=request.member)
+        connections.disconnect(found, by=request.member)
     except Refusal as refusal:
         messages.error(request, str(refusal))
-        return redirect("settings-slack")
-    return redirect(f"{reverse('settings-slack')}?removed={found.pk}#slack-{found.connection_id}")
-
-
-@page("POST")
-def bring_coach_back(request, trigger_id):
-    """Undo a removal."""
-    found = _trigger(request, trigger_id)
-    return _act(request, found, triggers.bring_back, "It listens there again.")
+    else:
+        messages.success(
+            request, "Disconnected. Its tokens are deleted here; you may also want to remove the app in Slack."
+        )
+    return redirect("settings-slack")
 
 
 # --- What goes there ---------------------------------------------------------------------------------------------------
@@ -445,16 +292,6 @@ def _flags_channel(form, stored, connection):
 # -----------------------------------------------------------------------------------------------------------------------
 
 
-def _act(request, row, action, done):
-    try:
-        action(row, by=request.member)
-    except Refusal as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, done)
-    return redirect("settings-slack")
-
-
 def _uuid(value):
     try:
         return UUID(value) if value else None
@@ -464,8 +301,3 @@ def _uuid(value):
 
 def _connection(request, pk):
     return get_object_or_404(SlackConnection.objects.visible_to(request.member), pk=pk)
-
-
-def _trigger(request, pk):
-    rows = SlackTrigger.objects.visible_to(request.member).select_related("connection", "agent")
-    return get_object_or_404(rows, pk=pk)

@@ -13,6 +13,7 @@ from coaching.actions.slack.connections import ChangedMeanwhile
 from coaching.actions.slack.triggers import CHANNEL
 from coaching.models import SlackConnection, SlackPolicy, SlackPost
 
+QUOTING = (SlackPost.Kind.PROPOSAL, SlackPost.Kind.ANSWER)  # what may show words of a conversation
 WEBHOOK_HOSTS = {"hooks.slack.com", "hooks.slack-gov.com"}
 
 
@@ -65,7 +66,7 @@ def choose(
                 "Somebody else saved in this very moment, so nothing of yours was. Look at it again."
             )
         if "quotes" in changed:
-            posts.redraw(workspace=workspace, kind=SlackPost.Kind.PROPOSAL)
+            posts.redraw(workspace=workspace, kind__in=QUOTING)
     return policy
 
 

@@ -76,8 +76,11 @@ def owe_flag(flag: Flag) -> None:
     if policy is None:
         return
     connection = policy.flags_connection
-    is_connected = connection is not None and connection.state != SlackConnection.State.DISCONNECTED
-    if connection is not None and is_connected and (connection.is_active or not policy.flags_webhook):
+    if connection is None or not policy.flags_channel_id or connection.state == SlackConnection.State.DISCONNECTED:
+        works = False
+    else:
+        works = connection.is_active or not policy.flags_webhook  # else it waits there until somebody connects again
+    if works:
         place = {"connection": connection, "channel_id": policy.flags_channel_id}
     elif policy.flags_webhook:
         place = {"connection": None, "channel_id": ""}

@@ -8,8 +8,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from agents.access import NotAllowed
+from coaching.actions import flags, sessions
 from coaching.actions.slack import connections, policy, triggers
-from coaching.models import SlackConnection, SlackPost, SlackTrigger
+from coaching.models import SlackConnection, SlackPost, SlackThread, SlackTrigger
 from tests import factories, processes
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +27,9 @@ def connect(workspace, by, identity=IDENTITY, **fields):
 
 
 def post_of(connection, agent, **fields):
-    told = {"kind": SlackPost.Kind.PROPOSAL, "proposal": factories.proposal(agent), "channel_id": "C0000001"}
+    told = {"kind": SlackPost.Kind.PROPOSAL, "channel_id": "C0000001"}
+    if "proposal" not in fields:
+        told["proposal"] = factories.proposal(agent)
     return SlackPost.objects.create(workspace=connection.workspace, connection=connection, **(told | fields))
 
 
@@ -350,10 +353,21 @@ def test_policy_that_was_typed_against_an_older_version_is_refused(workspace, ow
         choose(workspace, admin, version=0)
 
 
-def test_without_quotes_the_messages_that_stand_are_drawn_anew(workspace, owner):
+def test_without_quotes_the_messages_that_stand_are_drawn_anew(workspace, owner, agent):
     connection = connect(workspace, owner)
-    post = post_of(connection, factories.ai_agent(workspace), state="posted", next_try_at=None)
+    at_rest = {"state": "posted", "next_try_at": None}
+    proposal = post_of(connection, agent, **at_rest)
+    flag = flags.raise_manual(agent, by=owner, reason="Talk.")
+    post_of(connection, agent, kind=SlackPost.Kind.FLAG, proposal=None, flag=flag, **at_rest)
+    session = factories.session(agent, owner)
+    thread = SlackThread.objects.create(
+        workspace=workspace, connection=connection, channel_id="C0000001", thread_ts="1.0", session=session,
+        trigger=factories.slack_trigger(connection, agent),
+    )  # fmt: skip
+    turn = sessions.ask(session, by=owner, text="What went wrong?")
+    told = {"kind": SlackPost.Kind.ANSWER, "proposal": None, "turn": turn, "thread": thread}
+    answer = post_of(connection, agent, **told, **at_rest)
 
     choose(workspace, owner, quotes=False)
 
-    assert SlackPost.objects.due().get() == post
+    assert set(SlackPost.objects.due()) == {proposal, answer}

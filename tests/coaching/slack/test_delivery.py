@@ -1,7 +1,9 @@
 """What is owed to Slack gets there: posted once, changed when its record moves on, and never more than what changed."""
 
+import time
 from datetime import timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import time_machine
@@ -17,6 +19,7 @@ from coaching.slack import delivery, errors
 from memories import actions as memories
 from tests import factories
 from tests.coaching.slack.worlds import answering, deliver_due, deliver_until_done
+from tests.slack import weather
 
 pytestmark = pytest.mark.django_db
 
@@ -503,6 +506,27 @@ def test_a_storm_of_429_ends_with_everything_in_step_and_few_calls_in_vain(world
     assert seconds < 4 * 25 + 12 * 2.5
 
 
+def test_a_slack_that_is_strict_about_its_limits_is_hardly_ever_called_in_vain(world, slack, clock, monkeypatch):
+    """Eighty messages in eight channels, all of them changed at once: more than a minute takes."""
+    monkeypatch.setattr(weather, "time", SimpleNamespace(monotonic=time.time))  # the server's limits by the moved clock
+    slack.is_strict_about_pace = True
+    for _ in range(7):
+        channel = world.team.add_channel()
+        factories.slack_trigger(world.connection, world.agent, channel_id=channel.id, channel_name=channel.name)
+    rows = [factories.proposal(world.agent) for _ in range(10)]
+    deliver_until_done(clock)
+    for row in rows:
+        proposals.approve(row, by=world.owner, door=Door.PAGE)
+
+    seconds = deliver_until_done(clock)
+
+    assert set(SlackPost.objects.values_list("drawn", flat=True)) == {"approved"}
+    statuses = [call.status for call in slack.calls]
+    assert statuses.count(200) == 160
+    assert 1 <= statuses.count(429) <= 3
+    assert seconds < 60 + 20 * 1.2 + 5
+
+
 def test_a_drawing_that_breaks_is_tried_again_and_says_where_and_no_words(world, caplog):
     row = factories.proposal(world.agent)
     SlackPost.objects.filter(proposal=row).update(pieces=[{"seconds": "Secretname"}])
@@ -699,6 +723,14 @@ def test_a_flag_that_is_raised_while_the_token_is_refused_goes_by_the_webhook_or
 
     post = SlackPost.objects.get()
     assert (post.connection is None, post.state) == (by_webhook, State.POSTED if by_webhook else State.WAITING)
+
+
+def test_a_policy_that_names_no_channel_lets_no_flag_fail(world, workspace):
+    SlackPolicy.objects.create(workspace=workspace, flags_connection=world.connection)
+
+    flags.raise_manual(factories.human(workspace), by=world.owner, reason="Late replies.")
+
+    assert not SlackPost.objects.exists()
 
 
 def test_trouble_with_flags_is_over_when_one_arrives(world, flagged, clock):

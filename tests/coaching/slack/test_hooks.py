@@ -155,6 +155,16 @@ def test_an_installed_app_is_believed_by_the_environments_secret(client, setting
     assert SlackReceipt.objects.get().connection == installed
 
 
+def test_an_app_of_ones_own_without_a_secret_is_not_believed_by_the_environments(client, settings, workspace, agent):
+    settings.SLACK_SIGNING_SECRET = ENVIRONMENTS
+    own = factories.slack_connection(workspace, signing_secret="", app_token="xapp-1")
+    trigger = factories.slack_trigger(own, agent)
+
+    sent.send(client, sent.mention(own, trigger.channel_id, "hello"), ENVIRONMENTS)
+
+    assert SlackReceipt.objects.count() == 0
+
+
 def test_without_any_secret_an_empty_one_opens_nothing(client, settings, workspace, agent):
     settings.SLACK_SIGNING_SECRET = ""
     installed = factories.slack_connection(workspace, mode=SlackConnection.Mode.INSTALLED, signing_secret="")

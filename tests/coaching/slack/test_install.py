@@ -224,6 +224,15 @@ def test_channels_come_page_by_page_those_the_app_is_in_first(slack, team, conne
     assert len(slack.called("conversations.list")) == 3
 
 
+def test_channels_of_a_kind_that_the_app_may_not_see_are_left_out(team, workspace, owner):
+    team.app.scopes = [scope for scope in team.app.scopes if not scope.startswith("groups:")]
+    made = identity.connect_own(workspace, bot_token="xoxb-1", signing_secret=SECRET, by=owner)
+    team.add_channel("coaching")
+    team.add_channel("secret", is_private=True)
+
+    assert [one.name for one in channels.every(made)] == ["coaching"]
+
+
 @pytest.mark.parametrize("words", ["coaching", "#coaching", " #Coaching ", None])
 def test_channel_is_found_by_its_name_or_its_id(team, connection, words):
     channel = team.add_channel("coaching")

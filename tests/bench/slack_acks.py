@@ -148,7 +148,5 @@ def measured() -> bool:
         f"{len(payloads):,} events: {kept:,} receipts, {behind:,} not followed yet at the last answer; {left:,} owed "
         f"{took:.0f} s after the first, with {answers} answers to {asked} questions"
     )
-    everything = (
-        answered["statuses"] == {"200": len(timed)} and kept == len(payloads) - asked
-    )  # told twice, kept once
+    everything = answered["statuses"] == {"200": len(timed)} and kept == len(payloads) - asked  # told twice, kept once
     return p999 > MOST_P999 or not everything or left > 0 or answers != asked

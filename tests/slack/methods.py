@@ -1,84 +1,15 @@
 """The methods of the Web API that an app may call, each as its reference says (https://docs.slack.dev/reference/methods)."""
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.slack import limits
-from tests.slack.world import App, Channel, Ephemeral, Message, Team, User, View, new_id, new_ts
+from tests.slack import chat, limits
+from tests.slack.asked import READING, Asked, Refused
+from tests.slack.world import App, Channel, Message, Team, User, new_id, new_ts
 
 if TYPE_CHECKING:
     from tests.slack.server import Slack
-
-READING = {"channel": "channels", "group": "groups", "im": "im"}
-
-
-class Refused(Exception):
-    """`ok: false` with this error; `more` stands beside it."""
-
-    def __init__(self, error: str, **more: Any):
-        super().__init__(error)
-        self.error, self.more = error, more
-
-
-class Asked:
-    """A call whose token was found good: by which app, with what."""
-
-    def __init__(self, slack: "Slack", app: App, arguments: dict[str, Any]):
-        self.slack, self.app, self.team, self.arguments = slack, app, app.team, arguments
-
-    def text(self, name: str, missing: str = "invalid_arguments") -> str:
-        value = self.arguments.get(name)
-        if not isinstance(value, str) or not value:
-            raise Refused(missing, response_metadata={"messages": [f"[ERROR] missing required field: {name}"]})
-        return value
-
-    def has(self, name: str) -> bool:
-        return str(self.arguments.get(name, "")).lower() in ("1", "true")
-
-    def needs(self, *scopes: str) -> None:
-        """One of these."""
-        if not set(scopes) & set(self.app.scopes):
-            raise Refused("missing_scope", needed=scopes[0], provided=",".join(self.app.scopes))
-
-    def channel(self, *, reads: str = "", posts: bool = False) -> Channel:
-        """The channel that is named, if the app may do this in it: `reads` is what it would read, history or read."""
-        channel = self.team.channels.get(self.text("channel", "channel_not_found"))
-        is_member = channel is not None and self.app.bot_user_id in channel.members
-        if channel is None or (channel.kind != "channel" and not is_member):
-            raise Refused("channel_not_found")
-        if reads:
-            self.needs(f"{READING[channel.kind]}:{reads}")
-        if (posts or reads == "history") and not is_member:
-            raise Refused("not_in_channel")
-        if posts and channel.is_archived:
-            raise Refused("is_archived")
-        return channel
-
-    def user(self) -> User:
-        user = self.team.users.get(self.text("user", "user_not_found"))
-        if user is None:
-            raise Refused("user_not_found")
-        return user
-
-    def page(self, rows: list) -> tuple[list, dict]:
-        """(one page of them, response_metadata). The cursor is a number that nobody outside should read."""
-        first = int(self.arguments.get("cursor") or 0)
-        size = min(int(self.arguments.get("limit") or 100), self.slack.page_size)
-        more = first + size < len(rows)
-        return rows[first : first + size], {"next_cursor": str(first + size) if more else ""}
-
-    def content(self, *, is_update: bool = False) -> tuple[str, list[dict]]:
-        """(text, blocks), if Slack takes them."""
-        text, blocks = self.arguments.get("text") or "", self.arguments.get("blocks") or []
-        if not text and not blocks:
-            raise Refused("no_text")
-        if found := limits.problems(blocks):
-            raise Refused("invalid_blocks", errors=found, response_metadata={"messages": found})
-        if error := limits.too_long(text, blocks, is_update=is_update):
-            raise Refused(error)
-        return text, blocks
 
 
 def auth_test(asked: Asked) -> dict:
@@ -221,103 +152,8 @@ def _within(asked: Asked, messages: list[Message]) -> list[Message]:
 
 def _read(asked: Asked, rows: list[Message]) -> dict:
     page, more = asked.page(rows)
-    told = [written(message, with_metadata=asked.has("include_all_metadata")) for message in page]
+    told = [chat.written(message, with_metadata=asked.has("include_all_metadata")) for message in page]
     return {"messages": told, "has_more": bool(more["next_cursor"]), "response_metadata": more}
-
-
-def written(message: Message, *, with_metadata: bool = True) -> dict:
-    told = {"type": "message", "user": message.user, "text": message.text, "ts": message.ts, "blocks": message.blocks}
-    told |= {"thread_ts": message.thread_ts} if message.thread_ts else {}
-    told |= {"bot_id": message.bot_id, "app_id": message.app_id} if message.bot_id else {}
-    told |= {"edited": {"user": message.user, "ts": message.ts}} if message.is_edited else {}
-    return told | ({"metadata": message.metadata} if with_metadata and message.metadata else {})
-
-
-def chat_post_message(asked: Asked) -> dict:
-    asked.needs("chat:write")
-    channel = asked.channel(posts=True)
-    text, blocks = asked.content()
-    thread_ts = asked.arguments.get("thread_ts") or None
-    if thread_ts is not None and channel.find(thread_ts) is None:
-        raise Refused("thread_not_found")
-    metadata = asked.arguments.get("metadata")
-    if metadata is not None and not (metadata.get("event_type") and isinstance(metadata.get("event_payload"), dict)):
-        raise Refused("invalid_metadata_format")
-    asked.slack.note_pace(asked.app, channel)
-    app = asked.app
-    message = Message(channel, new_ts(), text, app.bot_user_id, blocks, thread_ts, metadata, app.bot_id, app.app_id)
-    message.arguments = asked.arguments
-    channel.add(message)
-    return {"channel": channel.id, "ts": message.ts, "message": written(message)}
-
-
-def chat_update(asked: Asked) -> dict:
-    asked.needs("chat:write")
-    channel = asked.channel(posts=True)
-    message = channel.find(asked.text("ts", "message_not_found"))
-    if message is None:
-        raise Refused("message_not_found")
-    if message.app_id != asked.app.app_id:
-        raise Refused("cant_update_message")
-    text, blocks = asked.content(is_update=True)
-    message.shown.append((message.text, message.blocks))
-    message.text, message.blocks, message.is_edited = text, blocks, True
-    message.metadata = asked.arguments.get("metadata") or message.metadata
-    return {"channel": channel.id, "ts": message.ts, "text": text, "message": written(message)}
-
-
-def chat_delete(asked: Asked) -> dict:
-    asked.needs("chat:write")
-    channel = asked.channel(posts=True)
-    message = channel.find(asked.text("ts", "message_not_found"))
-    if message is None:
-        raise Refused("message_not_found")
-    if message.app_id != asked.app.app_id:
-        raise Refused("cant_delete_message")
-    message.is_deleted = True
-    return {"channel": channel.id, "ts": message.ts}
-
-
-def chat_post_ephemeral(asked: Asked) -> dict:
-    asked.needs("chat:write")
-    channel = asked.channel(posts=True)
-    user = asked.team.users.get(asked.text("user", "user_not_in_channel"))
-    if user is None or (channel.of is not None and channel.of is not user):
-        raise Refused("user_not_in_channel")
-    text, blocks = asked.content()
-    user.ephemerals.append(Ephemeral(channel, text, blocks, asked.arguments.get("thread_ts") or None))
-    return {"message_ts": new_ts()}
-
-
-def chat_get_permalink(asked: Asked) -> dict:
-    channel = asked.channel()
-    message = channel.find(asked.text("message_ts", "message_not_found"))
-    if message is None:
-        raise Refused("message_not_found")
-    address = f"https://{asked.team.name.lower()}.slack.example/archives/{channel.id}/p{message.ts.replace('.', '')}"
-    return {"channel": channel.id, "permalink": address}
-
-
-def views_open(asked: Asked) -> dict:
-    content = asked.arguments.get("view")
-    if found := limits.view_problems(content):
-        raise Refused("invalid_arguments", response_metadata={"messages": found})
-    user = asked.slack.exchange(asked.text("trigger_id"))
-    view = View(new_id("V"), user, asked.app, content, hash=f"{time.time()}.played")
-    user.views.append(view)
-    return {"view": content | {"id": view.id, "hash": view.hash, "app_id": asked.app.app_id}}
-
-
-def views_update(asked: Asked) -> dict:
-    content = asked.arguments.get("view")
-    if found := limits.view_problems(content):
-        raise Refused("invalid_arguments", response_metadata={"messages": found})
-    for user in asked.team.users.values():
-        for view in user.views:
-            if view.id == asked.text("view_id", "not_found") and view.is_open:
-                view.content, view.hash = content, f"{time.time()}.played"
-                return {"view": content | {"id": view.id, "hash": view.hash}}
-    raise Refused("not_found")
 
 
 def oauth_v2_access(slack: "Slack", arguments: dict[str, Any]) -> dict:
@@ -390,11 +226,11 @@ METHODS: dict[str, Callable[[Asked], dict]] = {
     "conversations.open": conversations_open,
     "conversations.history": conversations_history,
     "conversations.replies": conversations_replies,
-    "chat.postMessage": chat_post_message,
-    "chat.update": chat_update,
-    "chat.delete": chat_delete,
-    "chat.postEphemeral": chat_post_ephemeral,
-    "chat.getPermalink": chat_get_permalink,
-    "views.open": views_open,
-    "views.update": views_update,
+    "chat.postMessage": chat.post_message,
+    "chat.update": chat.update,
+    "chat.delete": chat.delete,
+    "chat.postEphemeral": chat.post_ephemeral,
+    "chat.getPermalink": chat.get_permalink,
+    "views.open": chat.views_open,
+    "views.update": chat.views_update,
 }

@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
 from tests.slack import methods
+from tests.slack.asked import Asked, Refused
 from tests.slack.deliveries import signed
-from tests.slack.methods import METHODS, Asked, Refused
+from tests.slack.methods import METHODS
 from tests.slack.sockets import Sockets
 from tests.slack.weather import Paces, Spell, Throttled
 from tests.slack.world import App, Channel, Team, User, new_id

@@ -213,13 +213,18 @@ def test_many_at_once_get_a_slot_each(connection):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_at_once_one_tries_for_all(connection):
+    rounds = 10
     paces.rest(connection)
-    SlackPace.objects.update(blocked_until=timezone.now() - timedelta(seconds=1))
     leaves, barrier = [], threading.Barrier(8)
 
     def ask():
-        barrier.wait()
-        leaves.append(paces.ask_leave(connection, POST, "C1"))
+        SlackPace.objects.count()  # connected before all begin together
+        for number in range(rounds):
+            if barrier.wait() == 0:
+                SlackPace.objects.update(blocked_until=timezone.now() - timedelta(seconds=1))
+            barrier.wait()
+            leaves.append((number, paces.ask_leave(connection, POST, "C1").seconds))
+            barrier.wait()
         databases.close_all()
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
@@ -228,4 +233,5 @@ def test_of_many_at_once_one_tries_for_all(connection):
     for thread in threads:
         thread.join()
 
-    assert sorted(leave.seconds > 0 for leave in leaves) == [False] + [True] * 7
+    assert sorted(number for number, seconds in leaves if seconds == 0) == [*range(rounds)]
+    assert len(leaves) == 8 * rounds

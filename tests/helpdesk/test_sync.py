@@ -19,6 +19,7 @@ from helpdesk.vendors import contract
 from helpdesk.vendors.errors import NotFound, RateLimited
 from tests import factories
 from tests.desks import server
+from tests.desks.helpscout import HelpScout
 from tests.desks.server import Weather, serving
 from tests.desks.world import NOON, small_world, talk
 from tests.desks.zendesk import Zendesk
@@ -645,3 +646,21 @@ def test_page_that_withdraws_what_an_earlier_one_listed_is_believed():
         ([], {"1", "2"}),
         (["bad"], set()),
     ]
+
+
+def test_rating_goes_along_when_its_conversation_is_merged_into_another(owner, settings):
+    with serving(HelpScout(small_world())) as desk:
+        connection = connected(desk, owner, settings, backfill_days=3650)
+        read(connection, "backfill")
+        rated = desk.world.answered()[0]
+        unrated = talk(99, happy=None)
+        desk.world.add(unrated)
+
+        desk.merge(rated, into=unrated)
+        HelpdeskSync.objects.filter(connection=connection, kind="backfill").update(next_try_at=timezone.now())
+        read(connection, "backfill")
+
+        counting = Rating.objects.counting().values_list("conversation__external_id", flat=True)
+        assert sorted(counting) == sorted(one.id for one in desk.world.answered())
+        assert rated.id not in counting
+        assert list(actions.check_days(connection.workspace)) == []

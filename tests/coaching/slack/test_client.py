@@ -227,14 +227,3 @@ def test_no_word_of_a_message_and_no_token_is_logged_or_told(slack, settings, co
         f"{failure!r} {failure.__context__ if not failure.__suppress_context__ else ''}" for failure in failures
     )
     assert ("Secretname" in told, connection.bot_token in told) == (False, False)
-
-
-def test_the_sdk_stays_silent_when_a_worker_sets_logging_up_once_more(settings):
-    root, handlers, level = logging.getLogger(), [*logging.getLogger().handlers], logging.getLogger().level
-    try:
-        logging.config.dictConfig(settings.LOGGING)
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-    assert not client.silent.isEnabledFor(logging.CRITICAL)

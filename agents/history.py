@@ -59,5 +59,6 @@ def change(row, rows, *, by, **values) -> bool:
         for field, value in values.items():
             setattr(row, field, value)
         row._history_user = by.user if by is not None else None
-        row.save(update_fields=[*values, "version"])
+        moved = [field.name for field in row._meta.concrete_fields if getattr(field, "auto_now", False)]
+        row.save(update_fields=[*values, *moved, "version"])
     return True

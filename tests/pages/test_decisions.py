@@ -144,7 +144,7 @@ def test_page_asks_the_same_number_of_queries_for_any_number_of_rows(
         proposals.approve(factories.proposal(agent), by=owner, door="page")
         factories.procedure(agent, owner)
 
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(14):
         client.get("/decisions")
 
 

@@ -19,7 +19,7 @@ from coaching.actions import proposals, sessions
 from coaching.models import TurnEvent
 from tests import factories
 from tests.coaching import talks
-from tests.coaching.test_api_sessions import open_connections
+from tests.coaching.test_api_sessions import connections_held
 from tests.serving import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)  # streams read over connections of their own
@@ -259,7 +259,7 @@ def test_many_streams_share_four_connections(address, turn, owner):
         thread.join(timeout=20)
     write(turn, "to all")
     texts = [page.event()["text"] for page in pages]
-    held = open_connections()
+    held = connections_held()
     for page in pages:
         page.close()
 

@@ -56,7 +56,7 @@ class Zendesk(Desk):
             case ["users"]:
                 return self.listed(asked, "users", [user(p) for p in self.world.people if not p.is_bot])
             case ["satisfaction_ratings"] if not self.surveys:
-                return self.listed(asked, "satisfaction_ratings", self.ratings(asked.query))
+                return self.listed(asked, "satisfaction_ratings", self.rated(asked.query), self.rating)
             case ["satisfaction_ratings", rating_id] if not self.surveys:
                 known = [t for t in self.world.answered() if t.answer.id == rating_id]
                 return {"satisfaction_rating": self.rating(known[0])} if known else None
@@ -81,27 +81,28 @@ class Zendesk(Desk):
 
     # --- Lists ---
 
-    def listed(self, asked: Asked, key: str, rows: list) -> dict:
-        """A page of a list, of page_size at most, whatever was asked for."""
+    def listed(self, asked: Asked, key: str, rows: list, told=lambda row: row) -> dict:
+        """A page of a list, of page_size at most, whatever was asked for; `told` is how a row is shown."""
         if self.is_numbered:
             number = int(asked.query.get("page") or 1)
             more = number * self.page_size < len(rows)
             following = f"https://elsewhere.example{asked.path}.json?page={number + 1}&per_page=3" if more else None
             page = rows[(number - 1) * self.page_size : number * self.page_size]
-            return {key: page, "next_page": following, "previous_page": None, "count": len(rows)}
+            return {key: [told(row) for row in page], "next_page": following, "previous_page": None, "count": len(rows)}
         first = int(asked.query.get("page[after]") or 0)
         more = first + self.page_size < len(rows)
         meta = {"has_more": more, "after_cursor": str(first + self.page_size), "before_cursor": str(first)}
-        return {key: rows[first : first + self.page_size], "meta": meta, "links": {"prev": None, "next": None}}
+        page = [told(row) for row in rows[first : first + self.page_size]]
+        return {key: page, "meta": meta, "links": {"prev": None, "next": None}}
 
-    def ratings(self, query) -> list:
-        """Those that were answered, and those of solved tickets that were only offered."""
+    def rated(self, query) -> list:
+        """Conversations that were answered, and those of solved tickets that were only offered."""
         start, end = int(query.get("start_time", 0)), int(query.get("end_time", FOREVER))
         asked = [
             t for t in self.world.talks.values() if t.answer is None and t.closed_at and t.id not in self.unoffered
         ]
         rows = sorted([*self.world.answered(), *asked], key=lambda t: (offered(t), t.id))
-        return [self.rating(t) for t in rows if start <= offered(t).timestamp() <= end]
+        return [t for t in rows if start <= offered(t).timestamp() <= end]
 
     def responses(self, query) -> list:
         names = [one for one in query.get("filter[subject_zrns]", "").split(",") if one]

@@ -1,4 +1,5 @@
-"""What can be done to memories. Every door calls these; versions, numbers and the log are made by agents.actions."""
+"""What can be done to memories. Every door calls these; versions, numbers and the log are made by agents.actions, which also
+removes and restores them, as it does procedures."""
 
 import re
 from datetime import timedelta
@@ -34,16 +35,6 @@ def revise(memory, *, changes, base_version, by, door, reason="", proposal=None,
         memory, changes=checked(changes, past_expiry_is_fine=unchanged_expiry), base_version=base_version, by=by, door=door,
         reason=reason, proposal=proposal, reverts=reverts,
     )  # fmt: skip
-
-
-def remove(memory, *, base_version, by, door, reason="", proposal=None):
-    """Take the entry out of the base; it can be restored. Raises NotAllowed, versions.Conflict."""
-    return configuration.remove(memory, base_version=base_version, by=by, door=door, reason=reason, proposal=proposal)
-
-
-def restore(pk, *, by, door, reason=""):
-    """Bring a removed entry back under its own id. Raises NotAllowed, Memory.DoesNotExist, versions.Conflict."""
-    return configuration.restore(Memory, pk, by=by, door=door, reason=reason)
 
 
 def mark_served(agent_id, ids, at):

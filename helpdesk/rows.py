@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
+from agents import names
 from helpdesk import scales, times
 from helpdesk.models import API_SOURCE, Conversation, Rating
 from helpdesk.transcripts import MOST_BYTES, MOST_TURNS, ROLES, Transcript, TranscriptTurn
@@ -189,6 +190,9 @@ def rating_from_cells(
     for name in ("external_id", "agent"):
         if not told[name]:
             raise Refused(name, "It is blank.")
+    for name in ("agent", "team"):
+        if why := names.fault(told.get(name, "")):
+            raise Refused(name, why)
     scale = told.get("scale") or scale
     if scale is None:
         raise Refused("scale", "The values of the file do not tell their scale; name it in a column scale.")

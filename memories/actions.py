@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import actions as configuration
+from agents import names
 from memories.models import SUMMARY_LIMIT, Memory
 
 ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|approx|no|vs|mr|mrs|ms|dr|st|a\.m|p\.m)\.", re.IGNORECASE)
@@ -60,9 +61,7 @@ def checked(fields, *, past_expiry_is_fine=False):
     fields = dict(fields)
     if "summary" in fields:
         fields["summary"] = summary = " ".join((fields["summary"] or "").split())
-        if not any(
-            sign.isprintable() and not sign.isspace() for sign in summary
-        ):  # "\u200b" is neither, and shows nothing
+        if not names.shows(summary):
             raise ValidationError(
                 {"summary": "A memory needs a summary: one sentence, worded as somebody would search for it."}
             )

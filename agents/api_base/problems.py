@@ -16,8 +16,9 @@ from rest_framework.views import set_rollback
 
 from agents.access import NotAllowed, Refusal
 from agents.api_base.fields import camel, epoch_ms
-from agents.api_base.references import AmbiguousAgent, UnknownRow
+from agents.api_base.references import UnknownRow
 from agents.api_parsing import LIMIT_SENTENCE
+from agents.names import AmbiguousAgent
 from agents.versions import Conflict
 
 MEDIA_TYPE = "application/problem+json"

@@ -3,14 +3,7 @@
 import uuid
 
 from agents.models import Agent
-
-
-class AmbiguousAgent(Exception):
-    """The name fits several agents; `candidates` are those the member may see."""
-
-    def __init__(self, name, candidates):
-        super().__init__(f"{len(candidates)} agents are called {name}. Use an id.")
-        self.candidates = candidates
+from agents.names import AmbiguousAgent
 
 
 class UnknownRow(Exception):

@@ -7,22 +7,15 @@ from django.db.models import Q
 
 from agents import actions as agents
 from agents.models import Agent, ExternalId, Workspace
+from agents.names import AmbiguousAgent
 from helpdesk.rows import Refused
-
-
-class AmbiguousAgent(Exception):
-    """The name fits several agents; `candidates` are they."""
-
-    def __init__(self, candidates: list[Agent]):
-        super().__init__("Several agents have this name; use the id.")
-        self.candidates = candidates
 
 
 def agent_meant(workspace: Workspace, word: str, *, source: str = "") -> Agent:
     """The agent that an id, an exact name or the source's own id means. Raises Refused, AmbiguousAgent."""
     directory = Directory(workspace, {(source, word)})
     if len(directory.by_name.get(word, ())) > 1:
-        raise AmbiguousAgent(directory.by_name[word])
+        raise AmbiguousAgent(word, directory.by_name[word])
     pk = directory.id_of(source, word)
     return directory.by_id.get(pk) or Agent.objects.get(pk=pk)
 

@@ -25,6 +25,7 @@ from agents.api_base import (
     WholeField,
     YesNoFilter,
     problem_of,
+    told_apart,
 )
 from agents.api_parsing import StrictJSONParser
 from agents.models import Door
@@ -48,8 +49,7 @@ def _(exc: rows.TooLarge):
 
 @problem_of.register
 def _(exc: actions.AmbiguousAgent):
-    candidates = [{"id": str(agent.pk), "name": agent.name} for agent in exc.candidates]
-    return Problem(409, str(exc), kind="ambiguous-agent", extra={"candidates": candidates})
+    return Problem(409, str(exc), kind="ambiguous-agent", extra={"candidates": told_apart(exc.candidates)})
 
 
 @problem_of.register

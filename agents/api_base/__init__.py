@@ -26,7 +26,7 @@ from agents.api_base.filters import (
 )
 from agents.api_base.paging import CursorPage
 from agents.api_base.problems import Problem, flat_errors, problem_of
-from agents.api_base.references import AmbiguousAgent, UnknownAgent, UnknownRow, find_agent
+from agents.api_base.references import AmbiguousAgent, UnknownAgent, UnknownRow, find_agent, told_apart
 from agents.api_base.views import ApiView
 
 __all__ = [
@@ -54,5 +54,6 @@ __all__ = [
     "flat_errors",
     "instant_parameter",
     "problem_of",
+    "told_apart",
     "whole_parameter",
 ]

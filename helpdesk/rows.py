@@ -11,12 +11,12 @@ from typing import Any
 
 from agents import names
 from helpdesk import scales, times
-from helpdesk.models import API_SOURCE, Conversation, Rating
+from helpdesk.models import API_SOURCE, Conversation, HelpdeskConnection, Rating
 from helpdesk.transcripts import MOST_BYTES, MOST_TURNS, ROLES, Transcript, TranscriptTurn
 
 SLUG = re.compile(r"[A-Za-z0-9_-]{1,50}")
 SURROGATE = re.compile("[\ud800-\udfff]")
-HELPDESKS = frozenset({"intercom", "zendesk", "freshdesk", "helpscout", "gorgias", "chatwoot"})
+HELPDESKS = frozenset(HelpdeskConnection.Vendor.values) - {HelpdeskConnection.Vendor.GENERIC}
 LARGEST_NUMBER = 2**31 - 1
 MOST_MEMORIES = 500  # that one conversation can have been served
 

@@ -6,6 +6,20 @@ from agents.models import Agent
 from agents.names import AmbiguousAgent
 
 
+def told_apart(candidates):
+    """Agents of one name as a refusal lists them, with what tells them apart: [{id, name, kind, team, active}]."""
+    return [
+        {
+            "id": str(agent.pk),
+            "name": agent.name,
+            "kind": agent.kind,
+            "team": agent.team and agent.team.name,
+            "active": agent.active,
+        }
+        for agent in candidates
+    ]
+
+
 class UnknownRow(Exception):
     """A reference to something that is not there, or not for this member's eyes. `field` is where it stood."""
 

@@ -30,7 +30,7 @@ class Directory:
         self.by_id: dict[uuid.UUID, Agent] = {}
         self.by_name: dict[str, list[Agent]] = defaultdict(list)
         wanted = Q(name__in=words) | Q(pk__in=ids) if ids else Q(name__in=words)
-        for agent in Agent.objects.filter(wanted, workspace=workspace).order_by("created_at"):
+        for agent in Agent.objects.filter(wanted, workspace=workspace).select_related("team").order_by("created_at"):
             self.by_id[agent.pk] = agent
             self.by_name[agent.name].append(agent)
         called = ExternalId.objects.filter(

@@ -34,20 +34,16 @@ class Shape:
     pattern: str
 
 
-# HubSpot is no vendor that is read, but its conversations can be brought in by file.
-HUBSPOT = Shape("hubspot", "HubSpot", "https://app.hubspot.com/contacts/{portal}/record/0-5/{id}")
-SHAPES = tuple(
-    sorted(
-        [
-            HUBSPOT,
-            *(
-                Shape(vendor.name, vendor.label, vendor.deep_link.replace("{base}", vendor.address.default))
-                for vendor in VENDORS.values()
-                if vendor.deep_link
-            ),
-        ],
-        key=lambda shape: shape.source,
-    )
+SHAPES = sorted(
+    [
+        Shape("hubspot", "HubSpot", "https://app.hubspot.com/contacts/{portal}/record/0-5/{id}"),
+        *(
+            Shape(vendor.name, vendor.label, vendor.deep_link.replace("{base}", vendor.address.default))
+            for vendor in VENDORS.values()
+            if vendor.reads
+        ),
+    ],
+    key=lambda shape: shape.name,
 )
 
 

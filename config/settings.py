@@ -235,7 +235,7 @@ REST_FRAMEWORK = {
         "agents.api_authentication.PageAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["agents.api_authentication.ScopePermission"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["agents.api_rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["agents.api_parsing.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "agents.api_base.schema.Schema",
     "DEFAULT_METADATA_CLASS": None,

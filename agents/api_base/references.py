@@ -6,6 +6,7 @@ from django.db.models import CharField, UUIDField
 
 from agents.compiled import CompiledQuery, Parameter, columns_of, read_models
 from agents.models import Agent, Team
+from agents.names import AmbiguousAgent
 
 AGENT_AND_TEAM = columns_of(Agent) + columns_of(Team, "team__")
 BY_ID = CompiledQuery(
@@ -19,12 +20,18 @@ BY_NAME = CompiledQuery(
 )
 
 
-class AmbiguousAgent(Exception):
-    """The name fits several agents; `candidates` are those the member may see."""
-
-    def __init__(self, name, candidates):
-        super().__init__(f"{len(candidates)} agents are called {name}. Use an id.")
-        self.candidates = candidates
+def told_apart(candidates):
+    """Agents of one name as a refusal lists them, with what tells them apart: [{id, name, kind, team, active}]."""
+    return [
+        {
+            "id": str(agent.pk),
+            "name": agent.name,
+            "kind": agent.kind,
+            "team": agent.team and agent.team.name,
+            "active": agent.active,
+        }
+        for agent in candidates
+    ]
 
 
 class UnknownRow(Exception):

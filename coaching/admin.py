@@ -12,7 +12,6 @@ from agents.back_office.versioned import VersionsShown, lines, readable
 from agents.models import Door, Workspace
 from coaching import admin_slack, admin_slack_work  # noqa: F401  # Django looks for lists in this module only
 from coaching.actions import backtests, connections, flags, imports, notes, policies, proposals, samples, sessions
-from coaching.diffs import LABELS
 from coaching.models import (
     Backtest,
     CalendarFeed,
@@ -32,6 +31,7 @@ from coaching.models import (
 )
 from coaching.pages import connections as connections_page
 from coaching.pages import slack as slack_page
+from coaching.texts.diffs import LABELS
 
 TEAM = ("agent__team", admin.RelatedOnlyFieldListFilter)
 AGENT = ("agent", admin.RelatedOnlyFieldListFilter)

@@ -1,7 +1,7 @@
 """What can be done to flags, by the scan and by people: raise, dismiss, reopen, tick off, say the cause, clear, expire.
 
-What an automatic flag stores as `evidence` stands in coaching.findings. Where ratings of its days change later, the evidence is
-brought up to date (`correct`) or the flag taken back (`take_back`); each version of it stays in the flag's history.
+What an automatic flag stores as `evidence` stands in coaching.csat.findings. Where ratings of its days change later, the
+evidence is brought up to date (`correct`) or the flag taken back (`take_back`); each version of it stays in its history.
 """
 
 from datetime import date, datetime, time, timedelta
@@ -12,9 +12,10 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from agents.access import Refusal, Right, require
-from coaching import sentences, trajectory
+from coaching import trajectory
 from coaching.actions import samples
 from coaching.actions.slack import posts
+from coaching.csat import sentences
 from coaching.models import Flag
 
 MANUAL_WINDOW = timedelta(days=28)
@@ -234,7 +235,7 @@ def checked_reason(reason):
 
 
 def sentence(flag, *, today=None):
-    """What the flag says, whoever raised it and however it ended. `today` as in `coaching.sentences`."""
+    """What the flag says, whoever raised it and however it ended. `today` as in `coaching.csat.sentences`."""
     if flag.status == Flag.Status.DISMISSED:
         return f"Dismissed by {flag.closed_by.display_name}: {flag.close_reason}"
     if flag.kind == Flag.Kind.MANUAL:

@@ -29,7 +29,7 @@ from agents.models import Agent, Procedure, Prompt
 from coaching import exchange
 from coaching.actions import proposals
 from coaching.actions.changes import MODELS
-from coaching.merging import merge_fields
+from coaching.texts.merging import merge_fields
 from memories.models import Memory
 
 STEPS = (

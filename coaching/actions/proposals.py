@@ -14,9 +14,9 @@ from agents.models import Decision, Procedure, Prompt
 from coaching.actions import changes
 from coaching.actions.changes import MODELS
 from coaching.actions.slack import posts
-from coaching.merging import merge_fields
 from coaching.models import Message, Proposal, Session
-from coaching.risk import assess
+from coaching.texts.merging import merge_fields
+from coaching.texts.risk import assess
 from memories import actions as memories
 from memories.models import Memory
 

@@ -12,10 +12,10 @@ from django.utils import timezone
 from agents import configurations
 from agents.models import Configuration, Decision, Procedure, Prompt
 from agents.versions import fields_of
-from coaching import diffs
 from coaching.pages.knowledge import BEGINNING, Folder, holding, words_asked
 from coaching.pages.paging import Paged, n_pages_of, page_asked
-from coaching.sizes import Size
+from coaching.texts import diffs
+from coaching.texts.sizes import Size
 from memories.models import Memory, served_at
 
 PAGE_SIZE = 50

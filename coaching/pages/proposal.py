@@ -8,15 +8,15 @@ from django.utils import timezone
 from agents import versions
 from agents.access import Right, may
 from agents.models import Configuration
-from coaching import diffs
 from coaching.actions import proposals, viewings
 from coaching.coach.evidence import Quote
 from coaching.hygiene import Relation, Said, Verdict
-from coaching.merging import begin_fields, merge_fields
 from coaching.models import Proposal
 from coaching.pages.queue import Item, items, uuid_or_none
 from coaching.proposed import applied_fields, changes_of, is_known, made
-from coaching.sizes import Size
+from coaching.texts import diffs
+from coaching.texts.merging import begin_fields, merge_fields
+from coaching.texts.sizes import Size
 from helpdesk.models import Conversation
 from memories.models import Memory
 from memories.search.reading import search

@@ -8,11 +8,11 @@ from typing import Any
 from django.utils import timezone
 
 from coaching.actions import hygiene
-from coaching.alike import Text
 from coaching.coach.protocol import ToolError, ToolResult
 from coaching.coach.tools.rows import Rows
 from coaching.hygiene import Relation
 from coaching.models import Proposal, Turn
+from coaching.texts.alike import Text
 
 Type = Proposal.Type
 

@@ -53,6 +53,31 @@ def test_app_imports_only_what_lies_below_it(path):
     assert found - MAY_IMPORT[path.parts[0]] == set()
 
 
+def test_no_module_leads_back_to_itself():
+    """Which of two that need each other works would hang on which is imported first."""
+    names = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
+    uses = {name: {used for used in used_by(parsed(path), names) if used != name} for name, path in names.items()}
+    while ends := {name for name, used in uses.items() if not used}:
+        uses = {name: used - ends for name, used in uses.items() if name not in ends}
+    # What is left stands in a circle or uses one: those that nobody left uses are no part of any.
+    while starts := uses.keys() - set().union(*uses.values(), set()):
+        uses = {name: used for name, used in uses.items() if name not in starts}
+
+    assert uses == {}
+
+
+def used_by(tree, names):
+    """Yield the modules among `names` that a syntax tree imports, a name that is imported from a package as its module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from found & names.keys()
+            if found - names.keys() and node.module in names:
+                yield node.module
+
+
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_stand_at_the_top(path):
     tree = parsed(path)

@@ -6,17 +6,13 @@ from django.db import IntegrityError, transaction
 from agents import actions as configuration
 from agents import decisions, versions
 from agents.access import NotAllowed, Refusal, Right, require
-from agents.models import Configuration, Decision, Procedure, Prompt
+from agents.models import Configuration, Decision, Prompt
 from coaching.actions.slack import posts
+from coaching.actions.targets import MODELS
 from coaching.models import Proposal
 from memories import actions as memories
 from memories.models import Memory
 
-MODELS: dict[str, type[Memory] | type[Prompt] | type[Procedure]] = {
-    "memory": Memory,
-    "prompt": Prompt,
-    "procedure": Procedure,
-}
 Change = Configuration.Change
 
 

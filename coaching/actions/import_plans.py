@@ -28,7 +28,7 @@ from agents.configurations import versions_at
 from agents.models import Agent, Procedure, Prompt
 from coaching import exchange
 from coaching.actions import proposals
-from coaching.actions.changes import MODELS
+from coaching.actions.targets import MODELS
 from coaching.texts.merging import merge_fields
 from memories.models import Memory
 

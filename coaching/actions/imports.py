@@ -14,7 +14,7 @@ from agents.configurations import versions_at
 from agents.models import Agent, Member
 from coaching import exchange
 from coaching.actions import import_plans, proposals
-from coaching.actions.changes import MODELS
+from coaching.actions.targets import MODELS
 from coaching.models import ConfigurationImport
 from memories import actions as memories
 from memories.models import Memory

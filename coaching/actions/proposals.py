@@ -12,8 +12,8 @@ from agents import decisions, versions
 from agents.access import Refusal, Right, require
 from agents.models import Decision, Procedure, Prompt
 from coaching.actions import changes
-from coaching.actions.changes import MODELS
 from coaching.actions.slack import posts
+from coaching.actions.targets import MODELS
 from coaching.models import Message, Proposal, Session
 from coaching.texts.merging import merge_fields
 from coaching.texts.risk import assess

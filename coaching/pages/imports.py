@@ -10,7 +10,7 @@ from agents import versions
 from agents.access import Right, may
 from agents.models import Member
 from coaching.actions import import_plans, proposals
-from coaching.actions.changes import MODELS
+from coaching.actions.targets import MODELS
 from coaching.models import ConfigurationImport
 from coaching.pages import proposal as proposal_page
 from coaching.texts import diffs

@@ -8,7 +8,7 @@ from django.urls import reverse
 from agents import versions
 from agents.models import Configuration
 from coaching.actions import changes
-from coaching.actions.changes import MODELS
+from coaching.actions.targets import MODELS
 from coaching.pages.proposal import Pane, panes_of
 from coaching.texts import diffs
 from coaching.texts.merging import begin_fields, merge_fields

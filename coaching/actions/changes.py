@@ -124,8 +124,8 @@ def title_of(made: Configuration) -> str:
     return (fields.get("summary") or fields.get("name") or f"Prompt of {made.agent}")[:300]
 
 
-def require_place(row, by):
-    """Raises NotAllowed unless `by` may decide on what belongs to this row's workspace."""
-    require(by, Right.APPROVE)
+def require_place(row, by, right=Right.APPROVE):
+    """Raises NotAllowed unless `by` may do this, to decide unless told otherwise, in this row's workspace."""
+    require(by, right)
     if by.workspace_id != row.workspace_id:
         raise NotAllowed("This belongs to another workspace.")

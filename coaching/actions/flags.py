@@ -8,9 +8,10 @@ from datetime import date, datetime, time, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
+from agents import history
 from agents.access import Refusal, Right, require
 from coaching import trajectory
 from coaching.actions import samples
@@ -213,15 +214,10 @@ def _close(flag, status, day, *, by=None, **values):
 def _change(flag, rows, *, by=None, **values):
     """Change the flag while it is one of `rows`, as its next version. False where it is none of them (any more)."""
     with transaction.atomic():
-        if not rows.filter(pk=flag.pk).update(version=F("version") + 1):
-            return False
-        changed = Flag.objects.get(pk=flag.pk)
-        for field, value in values.items():
-            setattr(changed, field, value)
-        changed._history_user = by and by.user  # type: ignore[attr-defined]  # simple-history reads it
-        changed.save()
-        posts.redraw(flag=flag)
-    return True
+        changed = history.change(flag, rows, by=by, **values)
+        if changed:
+            posts.redraw(flag=flag)
+    return changed
 
 
 def checked_reason(reason):

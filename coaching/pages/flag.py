@@ -10,9 +10,10 @@ from django.utils import timezone
 from agents.models import display_name
 from agents.templatetags.words import day as day_words
 from agents.templatetags.words import ratings as ratings_words
-from coaching import causes, picture, sentences, trajectory
+from coaching import trajectory
 from coaching.actions import flags, sweeps
-from coaching.causes import Cause
+from coaching.csat import causes, picture, sentences
+from coaching.csat.causes import Cause
 from coaching.models import Flag
 from coaching.pages import drawer
 from coaching.pages.history import HistoryQuestion

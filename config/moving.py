@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -155,10 +156,13 @@ def copy_table(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, model: 
     for portion in portions(stored(source, model, fields)):
         sent = None
         try:
-            with target.wrap_database_errors, target.cursor() as cursor:
-                with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-                    for sent in portion:
-                        copy.write_row(sent)
+            with (
+                target.wrap_database_errors,
+                target.cursor() as cursor,
+                cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+            ):
+                for sent in portion:
+                    copy.write_row(sent)
         except DatabaseError as error:
             row = refused(error, portion, sent)
             raise CannotMove(f"{model._meta.db_table} {row[key]} is refused: {reason(error)}") from error
@@ -211,8 +215,10 @@ def portions(rows: Iterator[tuple]) -> Iterator[list[tuple]]:
 
 
 def comparable(field: models.Field, value):
-    """The value as both databases give it: PostgreSQL writes JSON in its own way, with the same meaning."""
-    return json.loads(value) if value is not None and isinstance(field, models.JSONField) else value
+    """The value as both databases give it: PostgreSQL writes JSON in its own way, 1e21 with all its zeros for one."""
+    if value is None or not isinstance(field, models.JSONField):
+        return value
+    return json.loads(value, parse_float=Decimal, parse_int=Decimal)
 
 
 def refused(error: DatabaseError, portion: list[tuple], sent: tuple) -> tuple:

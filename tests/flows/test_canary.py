@@ -1,7 +1,8 @@
 """Customers' words never come to rest: a whole week at a helpdesk whose every body carries a mark, then a search for it.
 
 The desk is read, people are mapped, somebody is flagged, the worst conversations are summarised, and the coach talks and
-proposes, by a real worker that logs all it can and reports what breaks. Each step fails first, in every way that could spill what it had in hand.
+proposes, by a real worker that logs all it can and reports what breaks. Each step fails first, in every way that could spill
+what it had in hand.
 """
 
 import json

@@ -1,9 +1,9 @@
 """What a proposal would change and what became of it: what every place that shows one reads."""
 
 from agents.models import Configuration
-from coaching import diffs
 from coaching.actions import proposals
 from coaching.models import Proposal
+from coaching.texts import diffs
 
 Status = Proposal.Status
 

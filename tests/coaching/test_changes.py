@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from agents import actions, decisions, versions
 from agents.access import NotAllowed
 from agents.models import Configuration, Prompt
-from coaching.actions import changes, proposals, sessions, viewings
+from coaching.actions import changes, proposals, sessions, targets, viewings
 from coaching.models import Message, Proposal
 from memories import actions as memories
 from memories.models import Memory
@@ -31,7 +31,7 @@ def state(agent):
     """What the agent is told now, thing by thing, without the numbers of versions."""
     return {
         (model.KIND, row.pk): versions.fields_of(row)
-        for model in changes.MODELS.values()
+        for model in targets.MODELS.values()
         for row in model.objects.filter(agent=agent)
     }
 
@@ -58,7 +58,7 @@ def test_take_back_after_approve_restores_exactly_and_versions_only_grow(agent, 
     assert (undone.number, undone.target_version) == (number + 2, approved.result_version + 1)
     changes.take_back(undone, by=owner, door="page")
     assert state(agent) == after
-    history = changes.MODELS[approved.target_kind].history.filter(id=approved.target_id).order_by("version")
+    history = targets.MODELS[approved.target_kind].history.filter(id=approved.target_id).order_by("version")
     assert list(history.values_list("version", flat=True)) == list(range(1, approved.result_version + 3))
     assert list(decisions.verify(owner.workspace)) == []
 

@@ -90,7 +90,7 @@ def _secret(connection) -> str:
 def _read(hook: Hook, connection, secret: str, now: datetime) -> tuple[Answer, WebhookReceipt]:
     """The answer to a hook, and its receipt. Raises Forged, Malformed."""
     vendor: Vendor = VENDORS[connection.vendor]
-    if not secret:
+    if not secret:  # with which anybody could sign
         raise Forged
     vendor.verify(hook.body, hook.headers, secret, now)
     body = reading.decoded(hook.body)

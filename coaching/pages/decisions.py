@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.urls import reverse
 
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal
 from coaching.pages import days
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.pages.queue import uuid_or_none
 from memories.models import Memory
 

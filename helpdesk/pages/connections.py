@@ -23,7 +23,6 @@ NEAR = timedelta(minutes=2)  # what is tried again so soon is waited for on the 
 LONG = timedelta(hours=6)  # unread for so long is said where leaders look
 SHOWN_VERSIONS = 8
 READ_VERSIONS = 300  # of all connections together
-UNMAPPED = Q(agent=None) & ~Q(mapping=HelpdeskAgent.Mapping.PERSON)  # of whom nobody has said that they are nobody here
 
 
 @dataclass(frozen=True)
@@ -271,7 +270,7 @@ def _people(ids):
     rows = HelpdeskAgent.objects.filter(connection__in=ids).order_by().values("connection")
     told = rows.annotate(
         n=Count("pk"),
-        unmapped=Count("pk", filter=UNMAPPED),
+        unmapped=Count("pk", filter=HelpdeskAgent.UNMAPPED),
         crediting=Count("pk", filter=Q(next_try_at__isnull=False)),
     )
     found = defaultdict(lambda: {"n": 0, "unmapped": 0, "crediting": 0})

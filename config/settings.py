@@ -142,8 +142,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # turns are long: a busy worker must not hoard ids that another could take
 CELERY_TIMEZONE = "UTC"
+CELERY_TASK_PUBLISH_RETRY = (
+    False  # the clock finds what a message was lost of; whoever asked is not kept waiting for a queue
+)
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
+    # A Redis that accepts and says nothing would hold whoever sends a message until it speaks again.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "socket_keepalive": True}
 else:
     QUEUE_DIR = DATA_DIR / "queue"
     for folder in ("messages", "control"):

@@ -113,7 +113,9 @@ WHITENOISE_USE_FINDERS = True
 
 if DATABASE_URL:
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": 20, "max_idle": 60}}
+    # A server that is away or busy is waited for five seconds; a connection that it closed meanwhile is given to nobody.
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": 20, "max_idle": 60, "timeout": 5}}
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 else:
     DATABASES = {
         "default": {

@@ -18,7 +18,7 @@ def ago(at):
     if not isinstance(at, datetime):
         return ""
     seconds = (timezone.now() - at).total_seconds()
-    distance = _distance(abs(seconds))
+    distance = _distance(seconds) if seconds > 0 else _ahead(-seconds)
     words = f"{distance} ago" if seconds > 0 else f"in {distance}"
     if not distance:
         words = "just now" if seconds > 0 else "in a moment"
@@ -84,6 +84,14 @@ def source_name(source):
 def ratings(n):
     """A number of ratings: "1 rating", "1,204 ratings"."""
     return "1 rating" if n == 1 else f"{n:,} ratings"
+
+
+def _ahead(seconds):
+    """To the nearest whole of the unit: what lasts for seven days says so a moment later too."""
+    for size, limit, unit in STEPS:
+        if round(seconds / size) < limit:
+            return f"{round(seconds / size)} {unit}" if seconds >= 60 else ""
+    return f"{max(1, round(seconds / YEAR))} y"
 
 
 def _distance(seconds):

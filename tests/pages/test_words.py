@@ -20,6 +20,10 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
         (timedelta(days=40), "1 mo ago"),
         (timedelta(days=800), "2 y ago"),
         (timedelta(days=-4), "in 4 d"),
+        (timedelta(days=-7, seconds=20), "in 1 w"),
+        (timedelta(days=-6, hours=-23), "in 1 w"),
+        (timedelta(hours=-25), "in 1 d"),
+        (timedelta(days=-364), "in 1 y"),
     ],
 )
 @time_machine.travel(NOW, tick=False)

@@ -72,10 +72,6 @@ class UserBack(UserAdmin, Back):
             '{} <a href="{}">Set another</a>', kept, reverse("admin:auth_user_password_change", args=[row.pk])
         )
 
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.distinct()
-
     def get_fieldsets(self, request, obj=None):
         sets = super().get_fieldsets(request, obj)
         return sets if request.user.is_superuser else [(None, {"fields": ("email", "name")}), *sets[1:]]
@@ -365,7 +361,7 @@ class ApiTokenBack(ReadOnly):
     list_select_related = ("member__user",)
     search_fields = ("name", "member__user__email")
     ordering = ("-created_at",)
-    never_shown = ("hash",)
+    never_read = ("hash",)
 
     def buttons_for(self, row):
         return () if row.revoked_at else ("revoke",)
@@ -456,10 +452,6 @@ class PasswordResetBack(OwedBack):
     ordering = ("-asked_at", "-pk")
     giving_up = "The mail is not sent. They can ask for another."
 
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.distinct()
-
     def acting_on_work(self, request, row):
         """A login belongs to no workspace: whoever sees it may have its mail tried again."""
         return None
@@ -484,15 +476,12 @@ class BrowserSessionBack(ReadOnly):
     list_select_related = ("user",)
     search_fields = ("user__email", "user__name", "browser", "place")
     ordering = ("-seen_at", "id")
-    never_shown = ("session_key", "session_data", "id", "pk")
+    never_shown = ("session_key", "id", "pk")
+    never_read = ("session_data",)
 
     @admin.display(description="Browser", ordering="browser")
     def in_words(self, session):
         return browsers.in_words(session.browser)
-
-    def get_queryset(self, request):
-        rows = super().get_queryset(request).defer("session_data")
-        return rows if request.user.is_superuser else rows.distinct()
 
     def get_changelist(self, request, **kwargs):
         return SessionList

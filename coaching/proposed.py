@@ -3,9 +3,9 @@
 from collections import defaultdict
 
 from agents.models import Configuration
-from coaching import diffs
 from coaching.actions import proposals
 from coaching.models import Proposal
+from coaching.texts import diffs
 
 Status = Proposal.Status
 

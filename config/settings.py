@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "simple_history",
 ]
 MIDDLEWARE = [
+    "config.middleware.line_in_the_log",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -235,7 +236,7 @@ REST_FRAMEWORK = {
         "agents.api_authentication.PageAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["agents.api_authentication.ScopePermission"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["agents.api_rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["agents.api_parsing.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "agents.api_base.schema.Schema",
     "DEFAULT_METADATA_CLASS": None,
@@ -269,19 +270,33 @@ SPECTACULAR_SETTINGS = {
 # --- Logs ------------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+SENTRY_DSN = env("SENTRY_DSN", default="")
+REPORTS = ["reports"] if SENTRY_DSN else []
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "filters": {"without_keys": {"()": "config.logs.WithoutKeys"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        **{
+            name: {
+                "()": "config.reports.Reports",
+                "dsn": SENTRY_DSN,
+                "server_name": urlsplit(PUBLIC_URL).hostname or "",
+            }
+            for name in REPORTS
+        },
+    },
+    "root": {"handlers": ["console", *REPORTS], "level": LOG_LEVEL},
     # These two print request and response bodies at DEBUG: customers' words would rest in the log.
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("anthropic", "httpx2", "httpcore2", "slack_sdk")},
         # These two name the address of a request that was refused, and there are addresses that let their reader in.
         **{name: {"filters": ["without_keys"]} for name in ("django.request", "django.security.csrf")},
-        # One line a task says nothing: what a row owes, and why it failed, stands in the row.
+        # uvicorn keeps what it says from the root.
+        "uvicorn.error": {"handlers": REPORTS},
+        # A line for each task that was told of a row is written by config/logs.py; the clock's own would drown it.
         **{name: {"level": "WARNING"} for name in ("celery.worker.strategy", "celery.app.trace")},
     },
 }

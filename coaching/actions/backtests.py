@@ -12,7 +12,7 @@ of each level
 
     h                            the threshold it stands for in a workspace of so many agents
     flags                        each as {agent, raised_on, ended_on, ended_by, end, …}, the agent by id, `end` and the rest
-                                 the evidence that a flag would have stored, named as in coaching.findings
+                                 the evidence that a flag would have stored, named as in coaching.csat.findings
     shuffled                     {flags, agent_quarters, repeats} of the permutation check
 """
 
@@ -28,8 +28,9 @@ from django.utils import timezone
 from agents import work
 from agents.access import Refusal, Right, require
 from agents.models import Agent
-from coaching import backtests, daily, trajectory
+from coaching import trajectory
 from coaching.actions import flags
+from coaching.csat import backtests, daily
 from coaching.models import Backtest
 
 LONGEST = timedelta(days=730)  # of the past that is replayed; the 26 weeks before are read with it

@@ -6,17 +6,13 @@ from django.db import IntegrityError, transaction
 from agents import actions as configuration
 from agents import decisions, versions
 from agents.access import NotAllowed, Refusal, Right, require
-from agents.models import Configuration, Decision, Procedure, Prompt
+from agents.models import Configuration, Decision, Prompt
 from coaching.actions.slack import posts
+from coaching.actions.targets import MODELS
 from coaching.models import Proposal
 from memories import actions as memories
 from memories.models import Memory
 
-MODELS: dict[str, type[Memory] | type[Prompt] | type[Procedure]] = {
-    "memory": Memory,
-    "prompt": Prompt,
-    "procedure": Procedure,
-}
 Change = Configuration.Change
 
 
@@ -128,8 +124,8 @@ def title_of(made: Configuration) -> str:
     return (fields.get("summary") or fields.get("name") or f"Prompt of {made.agent}")[:300]
 
 
-def require_place(row, by):
-    """Raises NotAllowed unless `by` may decide on what belongs to this row's workspace."""
-    require(by, Right.APPROVE)
+def require_place(row, by, right=Right.APPROVE):
+    """Raises NotAllowed unless `by` may do this, to decide unless told otherwise, in this row's workspace."""
+    require(by, right)
     if by.workspace_id != row.workspace_id:
         raise NotAllowed("This belongs to another workspace.")

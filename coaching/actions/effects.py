@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 from django.db.models.fields.json import KeyTextTransform
 
-from coaching import effects
+from coaching.csat import effects
 from coaching.models import Note, NoteEffect
 from coaching.trajectory import HISTORY_DAYS
 

@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from agents import actions as configuration
 from agents import versions, work
-from agents.access import NotAllowed, Refusal, Right, may, require
+from agents.access import Refusal, Right, may
 from agents.configurations import versions_at
 from agents.models import Agent, Member
 from coaching import exchange
 from coaching.actions import import_plans, proposals
-from coaching.actions.changes import MODELS
+from coaching.actions.changes import require_place
+from coaching.actions.targets import MODELS
 from coaching.models import ConfigurationImport
 from memories import actions as memories
 from memories.models import Memory
@@ -45,7 +46,7 @@ class NotFailed(Refusal):
 
 def export(agent, *, by) -> tuple[str, bytes]:
     """(file name, archive) of what `agent` is told at its current configuration number. Raises NotAllowed, ValidationError."""
-    _require(agent, by, Right.READ_AI)
+    require_place(agent, by, Right.READ_AI)
     _require_ai(agent)
     number = Agent.objects.values_list("configuration_version", flat=True).get(pk=agent.pk)
     entries = [
@@ -65,7 +66,7 @@ def plan(agent, raw: bytes, *, by, file_name, as_new=False) -> ConfigurationImpo
 
     Raises NotAllowed, and ValidationError that names `file` where it cannot be read as a whole.
     """
-    _require(agent, by, Right.CONFIGURE)
+    require_place(agent, by, Right.CONFIGURE)
     _require_ai(agent)
     try:
         files = exchange.read(raw)
@@ -99,7 +100,7 @@ def carry_out(imported, *, by, door, how, steps=None) -> ConfigurationImport:
     None takes those that are ticked. Raises NotAllowed, AlreadyBegun, ValidationError."""
     if how not in How.values:
         raise ValidationError({"how": f"This must be one of: {', '.join(How.values)}."})
-    _require(imported, by, RIGHT[How(how)])
+    require_place(imported, by, RIGHT[How(how)])
     if imported.state != State.PLANNED:  # said before what is chosen of it is looked at
         raise _begun(imported)
     planned = imported.steps
@@ -129,7 +130,7 @@ def _begun(imported):
 
 def discard(imported, *, by) -> ConfigurationImport:
     """Do nothing of the plan, and keep nothing of the file. Raises NotAllowed, AlreadyBegun."""
-    _require(imported, by, Right.CONFIGURE)
+    require_place(imported, by, Right.CONFIGURE)
     planned = ConfigurationImport.objects.filter(pk=imported.pk, state=State.PLANNED)
     gone = planned.update(state=State.DISCARDED, finished_at=timezone.now(), steps=[])
     imported.refresh_from_db()
@@ -140,7 +141,7 @@ def discard(imported, *, by) -> ConfigurationImport:
 
 def go_on(imported, *, by) -> ConfigurationImport:
     """After a failure: a worker owes the steps that are left. Raises NotAllowed, NotFailed."""
-    _require(imported, by, RIGHT[How(imported.how)] if imported.how else Right.CONFIGURE)
+    require_place(imported, by, RIGHT[How(imported.how)] if imported.how else Right.CONFIGURE)
     failed = ConfigurationImport.objects.filter(pk=imported.pk, state=State.FAILED)
     owed = {"state": State.QUEUED, "finished_at": None, "next_try_at": timezone.now(), "attempts": 0, "last_error": ""}
     if not failed.update(**owed):
@@ -155,16 +156,10 @@ def give_up(imported, *, by=None) -> ConfigurationImport:
     What was brought in stays, and it can be gone on with as after a failure. Raises NotAllowed, AlreadyBegun.
     """
     if by is not None:
-        _require(imported, by, Right.CONFIGURE)
+        require_place(imported, by, Right.CONFIGURE)
     if not work.drop(imported, state=State.FAILED, finished_at=timezone.now(), last_error=GIVEN_UP):
         raise AlreadyBegun("It has ended already, or a worker is at it this moment.")
     return imported
-
-
-def _require(row, by, right):
-    require(by, right)
-    if by.workspace_id != row.workspace_id:
-        raise NotAllowed("This belongs to another workspace.")
 
 
 def run(import_id) -> ConfigurationImport | None:

@@ -27,6 +27,5 @@ def choose(workspace, *, by, sensitivity, automatic) -> FlagPolicy:
         policy = of(workspace)
         if (policy.sensitivity, policy.automatic) == (sensitivity, automatic):
             return policy
-        policy.sensitivity, policy.automatic = sensitivity, automatic
-        if save_next(policy, by=by):
+        if save_next(policy, by=by, sensitivity=sensitivity, automatic=automatic):
             return policy

@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from agents import work
 from agents.access import Refusal, Right, require
-from coaching import followups
 from coaching.actions.slack import posts
 from coaching.models import Message, Session, SessionConversation, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
+from coaching.talks import followups
 from helpdesk.models import Conversation
 
 SET_LIMIT = 50  # conversations of one session

@@ -4,8 +4,9 @@ import logging
 import traceback
 
 from agents import work
-from coaching import llm, summaries
+from coaching import llm
 from coaching.actions import connections
+from coaching.coach import summaries
 from coaching.models import Sample
 from helpdesk import sources, transcripts
 

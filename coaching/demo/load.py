@@ -11,12 +11,12 @@ from django.utils import timezone
 from agents import actions as agents
 from agents.models import Agent, Door, Invitation, Member, User, Workspace
 from agents.people import invitations, members
-from coaching import daily
 from coaching.actions import changes, effects, notes, proposals, samples, sessions, sweeps
 from coaching.coach.tools import Toolbox
+from coaching.csat import daily
 from coaching.demo import content
 from coaching.models import Flag, Note, Sample, Turn
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 from helpdesk import actions as helpdesk
 from helpdesk import rows
 from helpdesk.models import DeepLink, Rating

@@ -12,15 +12,15 @@ from django.utils import timezone
 from agents import configurations
 from agents.models import Configuration, Decision, Procedure, Prompt
 from agents.versions import fields_of
-from coaching import diffs
+from coaching.actions.targets import MODELS
 from coaching.pages.knowledge import BEGINNING, Folder, holding, words_asked
 from coaching.pages.paging import Paged, n_pages_of, page_asked
-from coaching.sizes import Size
+from coaching.texts import diffs
+from coaching.texts.sizes import Size
 from memories.models import Memory, served_at
 
 PAGE_SIZE = 50
 COMPARED = 100  # changed things that a comparison tells in full
-MODELS = {model.KIND: model for model in (Prompt, Procedure, Memory)}
 ADDRESSES = {"prompt": "agent-prompt", "memory": "memory", "procedure": "procedure"}
 VERBS = {"created": "Added", "revised": "Changed", "removed": "Removed", "restored": "Restored"}
 ORDER = Case(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from agents.models import Agent
-from coaching.csat import said
+from coaching.csat.figures import said
 from coaching.models import Sample
 from coaching.pages import talk
 from coaching.pages import transcript as shown

@@ -11,10 +11,11 @@ from django.utils.text import Truncator
 from agents.access import Right, may
 from agents.models import Agent
 from agents.templatetags.words import day, source_name
-from coaching import causes, mix, picture, sentences, trajectory
+from coaching import trajectory
 from coaching.actions import flags, policies
 from coaching.actions.samples import rated_within
-from coaching.csat import Csat, Timeline, said, usual_by_week
+from coaching.csat import causes, mix, picture, sentences
+from coaching.csat.figures import Csat, Timeline, said, usual_by_week
 from coaching.models import Flag, Proposal, Sample
 from coaching.pages import notes as notes_page
 from coaching.pages.history import NO_CHANNEL, HistoryQuestion

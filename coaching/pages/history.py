@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from agents.models import Agent
-from coaching.csat import said
+from coaching.csat.figures import said
 from coaching.models import Proposal, Sample, Session, SessionConversation
 from coaching.pages import days
 from coaching.pages import queue as queue_page

@@ -10,10 +10,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from agents.models import Agent
-from coaching import sentences, trajectory
+from coaching import trajectory
 from coaching.actions import policies
 from coaching.actions.backtests import LONGEST, agents_now
-from coaching.backtests import Check, rate_words
+from coaching.csat import sentences
+from coaching.csat.backtests import Check, rate_words
 from coaching.models import Backtest, Flag, FlagPolicy
 from coaching.pages.paging import Paged, n_pages_of, page_asked
 

@@ -6,7 +6,7 @@ from datetime import date
 from django.db.models import F
 
 from coaching.actions import sessions
-from coaching.csat import said
+from coaching.csat.figures import said
 from coaching.models import Sample
 from coaching.pages import history
 from helpdesk.models import Conversation, Rating

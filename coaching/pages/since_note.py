@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from django.utils import timezone
 
 from agents.templatetags.words import day, ratings
-from coaching import effects
 from coaching.actions.effects import PART
-from coaching.effects import Basis, Verdict
+from coaching.csat import effects
+from coaching.csat.effects import Basis, Verdict
 from coaching.models import Note
 
 SURE_OF_SO = {Verdict.BETTER: "better than expected", Verdict.WORSE: "worse than expected"}

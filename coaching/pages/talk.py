@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from agents.access import Right, may
 from agents.models import Agent, Configuration
-from coaching import followups, quick
 from coaching.actions import connections
-from coaching.doing import DOING, doing_now
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
 from coaching.proposed import is_known, taken_back_each
+from coaching.talks import followups, quick
+from coaching.talks.doing import DOING, doing_now
 from helpdesk.models import Conversation
 
 SESSIONS = 20

@@ -11,8 +11,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Agent
-from coaching import causes, trajectory
+from coaching import trajectory
 from coaching.actions import flags, policies
+from coaching.csat import causes
 from coaching.models import Flag, Note
 from coaching.pages import slack
 from coaching.pages.history import HistoryQuestion

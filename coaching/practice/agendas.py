@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from coaching.sentences import level
+from coaching.csat.sentences import level
 
 NO_NUMBERS = "Say why the flag was raised by hand, and ask how the last weeks were."
 READ = "Read the {n} samples{over} together and say what they have in common."

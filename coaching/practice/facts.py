@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from coaching.verbatim import WORD
+from coaching.texts.verbatim import WORD
 
 QUOTE_WORDS = 9  # with the words around it, a quote never grows into a run of the transcript that we may not keep
 QUOTE_LENGTH = 200

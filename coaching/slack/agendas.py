@@ -17,7 +17,7 @@ from coaching import llm, prompts
 from coaching.actions import connections
 from coaching.models import Agenda, Flag, Sample
 from coaching.practice.agendas import AN_AI
-from coaching.risk import links, planted
+from coaching.texts.risk import links, planted
 from helpdesk.masking import personal_data_in
 from memories.actions import ABBREVIATIONS, SENTENCE_END
 

@@ -1,11 +1,12 @@
 """Who is who: the people of a helpdesk, how many ratings hang on each, and whom they stand for here."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.db.models import Case, Count, IntegerField, Q, Value, When
 
+from agents import names
 from agents.models import Agent
 from helpdesk.models import HelpdeskAgent, HelpdeskConnection
 from helpdesk.pages.connections import UNMAPPED
@@ -111,12 +112,12 @@ def load(member, connection, question) -> People:
     first = (question.page - 1) * PAGE_SIZE
     order = Case(When(UNMAPPED, then=Value(0)), default=Value(1), output_field=IntegerField())
     shown = asked.order_by(order, "-n", "name", "external_id")[first : first + PAGE_SIZE]
-    names = Names.of(member)
+    known = Names.of(member)
     return People(
         connection=connection,
         question=question,
-        lines=[line(row, names) for row in shown],
-        offered=names.offered,
+        lines=[line(row, known) for row in shown],
+        offered=known.offered,
         counts=count(connection),
         n_pages=n_pages,
     )
@@ -144,11 +145,11 @@ def creatable(connection):
     return with_ratings(connection).filter(UNMAPPED, n__gt=0).order_by("pk")
 
 
-def line(row, names) -> Line:
-    """A row of `with_ratings` as it is shown."""
-    label = names.label_of(row.agent) if row.agent else ""
+def line(row, known) -> Line:
+    """A row of `with_ratings` as it is shown; `known` are the Names of our agents."""
+    label = known.label_of(row.agent) if row.agent else ""
     unmapped = row.agent_id is None and row.mapping != HelpdeskAgent.Mapping.PERSON
-    return Line(row, row.n, label, names.like(row) if unmapped else None)
+    return Line(row, row.n, label, known.like(row) if unmapped else None)
 
 
 def _asked(rows, question):
@@ -169,17 +170,8 @@ class Names:
 
     def __init__(self, agents):
         self.agents = {agent.pk: agent for agent in agents}
-        names = Counter(agent.name for agent in agents)
-        teams = Counter((agent.name, agent.team_id) for agent in agents)
-        self.labels = {}
-        for agent in agents:
-            if names[agent.name] == 1:
-                label = agent.name
-            elif agent.team and teams[agent.name, agent.team_id] == 1:
-                label = f"{agent.name} ({agent.team})"
-            else:
-                label = f"{agent.name} ({str(agent.pk)[:8]})"
-            self.labels[agent.pk] = label
+        told = [(agent.pk, agent.name, agent.team and agent.team.name) for agent in agents]
+        self.labels = dict(zip(self.agents, names.labels(told), strict=True))
         self._by_words, self._by_first = defaultdict(list), defaultdict(list)
         for agent in agents:
             self._by_words[_words(agent.name)].append(agent)

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from agents import work
 from agents.access import NotAllowed
-from coaching import backtests as replaying
-from coaching import daily, trajectory
+from coaching import trajectory
 from coaching.actions import backtests, policies, sweeps
+from coaching.csat import backtests as replaying
+from coaching.csat import daily
 from coaching.models import Backtest, Flag
 from helpdesk.actions import record_ratings
 from tests import factories, processes

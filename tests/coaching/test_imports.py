@@ -604,8 +604,8 @@ def test_what_was_brought_in_meanwhile_is_said_to_be_there(agent, owner, type):
     first, second = Proposal.objects.pending().order_by("created_at")
     proposals.approve(first, by=owner, door="page")
     if type == "restored by hand":
-        memories.remove(agent.memories.get(), base_version=1, by=owner, door="page")
-        memories.restore(pk, by=owner, door="page")
+        actions.remove(agent.memories.get(), base_version=1, by=owner, door="page")
+        actions.restore(Memory, pk, by=owner, door="page")
 
     with pytest.raises(proposals.NotAPossibleTarget, match="This memory is there already"):
         proposals.approve(second, by=owner, door="page")

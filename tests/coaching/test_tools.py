@@ -9,7 +9,7 @@ from coaching.actions import proposals, sessions
 from coaching.coach.protocol import ToolError
 from coaching.coach.tools import TOOLS, Toolbox
 from coaching.models import Proposal
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 from helpdesk.models import Rating
 from tests import factories
 from tests.coaching import talks

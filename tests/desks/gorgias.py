@@ -16,6 +16,7 @@ class Gorgias(Desk):
     """`calls` is how full the bucket says it is; a test that wants it to run over raises it."""
 
     vendor = "gorgias"
+    list_path = "/satisfaction-surveys"
     credentials = CREDENTIALS
     linked = ("https://acme.gorgias.com", "https://acme.gorgias.com/app/ticket/1001")
     dates_webhooks = False

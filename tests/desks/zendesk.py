@@ -17,6 +17,7 @@ class Zendesk(Desk):
     """An account with ratings good and bad. Its AI agents are no users, so nobody is listed as a bot."""
 
     vendor = "zendesk"
+    list_path = "/satisfaction_ratings"
     credentials = CREDENTIALS
     linked = ("https://acme.zendesk.com", "https://acme.zendesk.com/agent/tickets/1001")
     tells_bots = False

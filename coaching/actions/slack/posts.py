@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agents import work
 from agents.access import Refusal
-from coaching.actions.changes import MODELS
+from coaching.actions.targets import MODELS
 from coaching.models import Flag, Proposal, SlackConnection, SlackPolicy, SlackPost, SlackThread, SlackTrigger, Turn
 
 Kind, State = SlackPost.Kind, SlackPost.State

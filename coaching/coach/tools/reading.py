@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models import F, Prefetch
 
 from agents.models import Procedure
-from coaching import csat
 from coaching.actions import sessions
 from coaching.coach.protocol import ToolError
 from coaching.coach.tools.rows import Rows, instant
+from coaching.csat.figures import said
 from coaching.models import Message, Proposal
 from helpdesk import transcripts
 from helpdesk.models import Conversation, Rating
@@ -161,7 +161,7 @@ def _conversation(row: Conversation, *, rating: Rating | None) -> dict[str, Any]
         "status": row.status,
         "channel": row.channel,
         "closed_on": row.closed_at.date().isoformat() if row.closed_at else None,
-        "csat": {"score": rating.score, "said": csat.said(rating.value, rating.scale)} if rating else None,
+        "csat": {"score": rating.score, "said": said(rating.value, rating.scale)} if rating else None,
         "turn_count": row.turn_count,
     }
 

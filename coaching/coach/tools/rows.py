@@ -9,10 +9,10 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from coaching import risk
 from coaching.coach.protocol import ToolError
 from coaching.models import Message, Turn
-from coaching.verbatim import Guard
+from coaching.texts import risk
+from coaching.texts.verbatim import Guard
 from helpdesk import sources, transcripts
 from helpdesk.models import Conversation, Rating
 

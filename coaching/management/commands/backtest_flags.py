@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from agents.sheets import Sheet
-from coaching import backtests
+from coaching.csat import backtests
 from coaching.trajectory import Sensitivity, threshold
 from helpdesk import files
 from helpdesk.management.progress import Bar, Report

@@ -5,10 +5,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from agents.access import Refusal
+from agents.names import AmbiguousAgent
 from coaching.actions.slack import triggers
 from coaching.models import SlackConnection, SlackTrigger
 from coaching.slack import channels, errors, identity, manifest
-from helpdesk.actions import AmbiguousAgent, agent_meant
+from helpdesk.actions import agent_meant
 from helpdesk.management.given import given
 from helpdesk.management.progress import workspace_called
 from helpdesk.rows import Refused

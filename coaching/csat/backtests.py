@@ -12,7 +12,8 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from coaching import daily, findings, sentences, trajectory
+from coaching import trajectory
+from coaching.csat import daily, findings, sentences
 from helpdesk import scales
 from helpdesk.files import RatingsCsv
 from helpdesk.models import Scale
@@ -35,8 +36,8 @@ CONFIDENT = 1.96  # standard errors on either side that hold 19 in 20
 class Raised:
     """One flag that would have been raised, on the agent of a History's `row`.
 
-    `evidence` and `close_evidence` are what a flag would have stored (`coaching.findings`); `ended_by` is "cleared", "expired"
-    or, as long as it stands, "open".
+    `evidence` and `close_evidence` are what a flag would have stored (`coaching.csat.findings`); `ended_by` is "cleared",
+    "expired" or, as long as it stands, "open".
     """
 
     row: int

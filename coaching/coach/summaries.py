@@ -16,8 +16,8 @@ from django.conf import settings
 
 from coaching import llm, prompts
 from coaching.models import Sample
-from coaching.risk import links
-from coaching.verbatim import RUN, shares_run
+from coaching.texts.risk import links
+from coaching.texts.verbatim import RUN, shares_run
 from helpdesk.masking import personal_data_in
 from helpdesk.transcripts import Transcript
 from memories.actions import ABBREVIATIONS, SENTENCE_END

@@ -1,6 +1,6 @@
 """What a flag says, in sentences that can be checked. Pure: numbers in, words out; no clock, no database.
 
-Everything is read from the evidence that was stored when the flag was raised or ended (`coaching.findings` names its
+Everything is read from the evidence that was stored when the flag was raised or ended (`coaching.csat.findings` names its
 keys), so a sentence never claims more than was known then. Levels in it are scores, 0..100.
 """
 

@@ -92,7 +92,7 @@ class PolicyForm(Typed):
             },
         )
         self.connections = {str(one.pk): one for one in slack_page.connected(member)}
-        self.fields["flags_connection"].choices = [(pk, str(one)) for pk, one in self.connections.items()]
+        self.fields["flags_connection"].choices = [(pk, slack_page.called(one)) for pk, one in self.connections.items()]
 
 
 # --- The page ----------------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ MIDDLEWARE = [
     "config.middleware.line_in_the_log",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security_policy",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

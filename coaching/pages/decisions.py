@@ -9,10 +9,10 @@ from django.db.models import Q
 from django.urls import reverse
 
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.actions.changes import came_with_its_agent
 from coaching.models import Proposal
 from coaching.pages import days
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.pages.queue import uuid_or_none
 from memories.models import Memory
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from agents.models import Agent
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.csat.figures import LOW, said
 from coaching.models import Proposal, Sample, Session, SessionConversation
 from coaching.pages import days
 from coaching.pages import queue as queue_page
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from helpdesk.models import Conversation, Rating
 
 PAGE_SIZE = 50

@@ -11,10 +11,10 @@ from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Left
 from django.utils import timezone
 
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.actions import hygiene
 from coaching.hygiene import MOST, Relation, Said, Verdict, near_pairs
 from coaching.models import Proposal
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from memories.models import KeptPair, Memory
 
 PAIRS = 20  # on a page

@@ -9,9 +9,9 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Left
 
 from agents.models import Agent, Member, Procedure, Prompt
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal, Session
 from coaching.pages import days
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.proposed import is_known
 from helpdesk.models import Conversation
 from memories.models import Memory

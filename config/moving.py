@@ -224,14 +224,14 @@ def comparable(field: models.Field, value):
 def refused(error: DatabaseError, portion: list[tuple], sent: tuple) -> tuple:
     """Which of the rows the database did not take: the one it names by its line, else the one that could not even be sent."""
     diagnosis = getattr(error.__cause__, "diag", None)
-    line = re.search(r"^COPY .*, line (\d+)", diagnosis and diagnosis.context or "")
+    line = re.search(r"^COPY .*, line (\d+)", (diagnosis and diagnosis.context) or "")
     return portion[int(line.group(1)) - 1] if line else sent
 
 
 def reason(error: DatabaseError) -> str:
     """What the database says, without the row it says it of: people's words may stand in that."""
     diagnosis = getattr(error.__cause__, "diag", None)
-    return (diagnosis and diagnosis.message_primary or str(error).splitlines()[0]).rstrip(".") + "."
+    return ((diagnosis and diagnosis.message_primary) or str(error).splitlines()[0]).rstrip(".") + "."
 
 
 def continue_numbers(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, model: type[models.Model]) -> None:

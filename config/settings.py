@@ -36,7 +36,7 @@ SECRET_KEY = env("SECRET_KEY", default="")
 FIELD_KEYS = env.list("FIELD_KEYS", default=[])
 if EMBEDDED:
     SECRET_KEY = SECRET_KEY or secrets.kept(DATA_DIR / "secret_key", secrets.signing_key)
-    FIELD_KEYS = FIELD_KEYS or [secrets.kept(DATA_DIR / "field_key", secrets.field_key)]
+    FIELD_KEYS = FIELD_KEYS or secrets.kept(DATA_DIR / "field_key", secrets.field_key).split(",")
 elif not SECRET_KEY or not FIELD_KEYS:
     raise ImproperlyConfigured(
         "SECRET_KEY and FIELD_KEYS must be set where DATABASE_URL or REDIS_URL is (see .env.example)."

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.urls import reverse
 
+from agents import decisions
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
 from coaching.models import Proposal
 from coaching.pages import days
@@ -17,11 +18,6 @@ from memories.models import Memory
 
 PAGE_SIZE = 50
 Action = Decision.Action
-ACTIONS = {
-    Action.APPROVED: "Approved", Action.REJECTED: "Rejected", Action.REBASED: "Brought up to date",
-    Action.REVERTED: "Taken back", Action.CREATED: "Added", Action.REVISED: "Changed", Action.REMOVED: "Removed",
-    Action.RESTORED: "Restored",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ class Row:
 
     @property
     def action(self):
-        return ACTIONS[self.entry.action]
+        return decisions.WORDS[self.entry.action]
 
     @property
     def what(self):

@@ -36,10 +36,7 @@ def page(*methods, of_account=False):
         def answer(request, *args, **kwargs):
             if not request.user.is_authenticated:
                 return _ask_to_sign_in(request)
-            if any("\0" in value for values in dict(request.POST.lists()).values() for value in values):
-                raise BadRequest(
-                    "A NUL character cannot be stored."
-                )  # no keyboard sends one; PostgreSQL refuses it late
+            refuse_nul(request)
             if not request.member and not of_account:
                 return render(request, "agents/no_workspace.html", status=404)
             try:
@@ -53,6 +50,12 @@ def page(*methods, of_account=False):
         return answer
 
     return decorate
+
+
+def refuse_nul(request):
+    """Raise BadRequest where a form holds a NUL character: no keyboard sends one, and PostgreSQL refuses it late."""
+    if any("\0" in value for values in dict(request.POST.lists()).values() for value in values):
+        raise BadRequest("A NUL character cannot be stored.")
 
 
 def _ask_to_sign_in(request):

@@ -18,7 +18,7 @@ def ago(at):
     if not isinstance(at, datetime):
         return ""
     seconds = (timezone.now() - at).total_seconds()
-    distance = _distance(seconds) if seconds > 0 else _ahead(-seconds)
+    distance = _distance(seconds) if seconds > 0 else _distance(-seconds, counted=round)
     words = f"{distance} ago" if seconds > 0 else f"in {distance}"
     if not distance:
         words = "just now" if seconds > 0 else "in a moment"
@@ -86,18 +86,14 @@ def ratings(n):
     return "1 rating" if n == 1 else f"{n:,} ratings"
 
 
-def _ahead(seconds):
-    """To the nearest whole of the unit: what lasts for seven days says so a moment later too."""
-    for size, limit, unit in STEPS:
-        if round(seconds / size) < limit:
-            return f"{round(seconds / size)} {unit}" if seconds >= 60 else ""
-    return f"{max(1, round(seconds / YEAR))} y"
+def _distance(seconds, counted=int):
+    """In the largest unit that fits, `counted` in whole units.
 
-
-def _distance(seconds):
+    What lies ahead is rounded to the nearest: what was set to 90 days a moment ago ends in three months.
+    """
     if seconds < 60:
         return ""
     for size, limit, unit in STEPS:
-        if seconds < size * limit:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds // YEAR) or 1} y"
+        if (n := counted(seconds / size)) < limit:
+            return f"{n} {unit}"
+    return f"{counted(seconds / YEAR) or 1} y"

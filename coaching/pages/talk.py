@@ -17,6 +17,7 @@ from coaching.pages import proposal as proposal_page
 from coaching.proposed import is_known, taken_back_each
 from coaching.talks import followups, quick
 from coaching.talks.doing import DOING, doing_now
+from coaching.usage import TOKENS
 from helpdesk.models import Conversation
 
 SESSIONS = 20
@@ -295,8 +296,7 @@ def _read(tools):
 
 def _cost(usage):
     """ "3.1k tokens", all kinds added up; empty where nothing was asked of a model."""
-    kinds = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
-    tokens = sum(usage.get(kind) or 0 for kind in kinds)
+    tokens = sum(usage.get(kind) or 0 for kind in TOKENS)
     if not tokens:
         return ""
     return f"{tokens / 1000:.1f}k tokens" if tokens >= 1000 else f"{tokens} tokens"

@@ -126,7 +126,3 @@ def calls(turns: list[dict[str, Any]]) -> list[str]:
     called = Counter(each["name"] for each in turns if each["role"] == "tool" and each.get("name"))
     errors = Counter(each["name"] for each in turns if failed(each) and each.get("name"))
     return [f"{name} {n}" + (f" ({errors[name]} failed)" if errors[name] else "") for name, n in called.most_common()]
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -25,7 +25,6 @@ LONG = timedelta(hours=6)  # unread for so long is said where leaders look
 BODY = re.compile(r"\{\".+\}")  # of a webhook, in the steps
 SHOWN_VERSIONS = 8
 READ_VERSIONS = 300  # of all connections together
-UNMAPPED = Q(agent=None) & ~Q(mapping=HelpdeskAgent.Mapping.PERSON)  # of whom nobody has said that they are nobody here
 
 
 @dataclass(frozen=True)
@@ -280,7 +279,7 @@ def _people(ids):
     rows = HelpdeskAgent.objects.filter(connection__in=ids).order_by().values("connection")
     told = rows.annotate(
         n=Count("pk"),
-        unmapped=Count("pk", filter=UNMAPPED),
+        unmapped=Count("pk", filter=HelpdeskAgent.UNMAPPED),
         crediting=Count("pk", filter=Q(next_try_at__isnull=False)),
     )
     found = defaultdict(lambda: {"n": 0, "unmapped": 0, "crediting": 0})
@@ -353,11 +352,15 @@ def _moved(row, before):
 # --- What leaders are told elsewhere -----------------------------------------------------------------------------------
 
 
-def in_trouble(workspace_id):
-    """The connections that a leader should look at: refused, or not read for long although they should be."""
-    before = timezone.now() - LONG
-    read = Q(syncs__kind=Kind.RECENT, syncs__finished_at__lt=before)
-    never = Q(syncs__kind=Kind.RECENT, syncs__finished_at=None, created_at__lt=before)
+def long_ago() -> datetime:
+    """What was read before was not read for long."""
+    return timezone.now() - LONG
+
+
+def in_trouble(workspace_id, long_ago):
+    """The connections that a leader should look at: refused, or not read since `long_ago` although they should be."""
+    read = Q(syncs__kind=Kind.RECENT, syncs__finished_at__lt=long_ago)
+    never = Q(syncs__kind=Kind.RECENT, syncs__finished_at=None, created_at__lt=long_ago)
     unread = Q(state=State.ACTIVE) & (read | never)
     return HelpdeskConnection.objects.filter(Q(state=State.REFUSED) | unread, workspace=workspace_id).distinct()
 
@@ -373,7 +376,7 @@ class Trouble:
 def troubles(workspace_id) -> list[Trouble]:
     """Those of the workspace, in one query."""
     newest = HelpdeskSync.objects.filter(connection=OuterRef("pk"), kind=Kind.RECENT)
-    rows = in_trouble(workspace_id).annotate(
+    rows = in_trouble(workspace_id, long_ago()).annotate(
         read_until=Subquery(newest.values("read_until")[:1]), why=Subquery(newest.values("last_error")[:1])
     )
     return [Trouble(one, _sentence(one)) for one in rows.order_by("source")]

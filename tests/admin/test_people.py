@@ -347,6 +347,26 @@ def test_who_is_given_another_password_is_signed_out_everywhere_and_the_operator
     assert client.get("/admin/").status_code == 200
 
 
+@pytest.mark.parametrize("page", ["add/", "{}/change/"])
+def test_login_has_a_name_that_can_be_read(page, client, ours, operator):
+    typed = {"email": "eve@test.example", "name": "Eve \u202eadmin", "usable_password": "false", "is_active": "on"}
+
+    answer = client.post(f"/admin/agents/user/{page.format(operator.pk)}", typed)
+
+    assert answer.status_code == 200
+    assert "A name has no control characters in it." in answer.content.decode()
+
+
+def test_team_of_a_name_that_is_taken_is_refused_in_the_form(client, ours, staff):
+    team = ours.teams.first()
+    Team.objects.create(workspace=ours, name="Nights")
+
+    answer = client.post(page_of(team), {"name": "Nights"})
+
+    assert answer.status_code == 200
+    assert "already exists" in answer.content.decode()
+
+
 def test_own_password_is_changed_on_the_own_account(client, staff):
     assert client.get("/admin/password_change/").url == "/account"
     assert 'href="/account"' in client.get("/admin/").content.decode()

@@ -506,12 +506,12 @@ def test_refused_connection_is_told_on_the_to_do_page_and_marked_at_settings(cli
 def test_connection_that_was_not_read_for_long_is_told(client, owner):
     made = rated(owner)
     HelpdeskSync.objects.filter(kind="recent").update(finished_at=timezone.now())
-    read = list(connections_page.in_trouble(made.workspace_id))
+    read = list(connections_page.in_trouble(made.workspace_id, connections_page.long_ago()))
 
     with time_machine.travel(timezone.now() + timedelta(hours=7), tick=False):
         unread = [one.sentence for one in connections_page.troubles(made.workspace_id)]
         connections.pause(made, by=owner)
-        paused = list(connections_page.in_trouble(made.workspace_id))
+        paused = list(connections_page.in_trouble(made.workspace_id, connections_page.long_ago()))
 
     assert (read, paused) == ([], [])
     assert unread == ["Nothing was read for hours. Is a worker running? Tell whoever runs Touchline here."]

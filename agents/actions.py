@@ -75,13 +75,24 @@ def team_named(workspace, name):
     return Team.objects.get_or_create(workspace=workspace, name=name)[0]
 
 
+def create_team(workspace, *, by, name):
+    """A new team. Raises NotAllowed, ValidationError."""
+    require(by, Right.MANAGE_WORKSPACE)
+    team = Team(workspace=workspace, name=names.in_one_line(name))
+    names.check(team.name)
+    team.full_clean()
+    team.save(force_insert=True)
+    return team
+
+
 def rename_team(team, *, by, name):
     """Call a team `name` from now on. Raises NotAllowed, ValidationError."""
     require(by, Right.MANAGE_WORKSPACE)
-    renamed = Team(pk=team.pk, workspace=team.workspace, name=names.in_one_line(name))
+    renamed = Team.objects.select_related("workspace").get(pk=team.pk)
+    renamed.name = names.in_one_line(name)
     names.check(renamed.name)
     renamed.full_clean()
-    Team.objects.filter(pk=team.pk).update(name=renamed.name)
+    renamed.save(update_fields=["name"])
 
 
 def set_external_ids(agent, ids):

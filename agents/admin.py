@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from agents import actions
+from agents import actions, names
 from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button, led
@@ -43,6 +43,24 @@ OF_AGENT = ("configuration_version", "memory_base_version", "created_at")
 CHANGED_BY_ACTION = ("name", "active", "coaching", "storage_mode", "retention_days")
 
 
+class Named:
+    """A form with a field `name`, for logins."""
+
+    def clean_name(self):
+        name = names.in_one_line(self.cleaned_data["name"])
+        if why := names.fault(name):
+            raise ValidationError(why)
+        return name
+
+
+class LoginForm(Named, UserAdmin.form):
+    pass
+
+
+class NewLoginForm(Named, UserAdmin.add_form):
+    pass
+
+
 @admin.register(User)
 class UserBack(UserAdmin, Back):
     """Logins. A login may belong to several workspaces, so only superusers change one; staff see those of their people."""
@@ -50,6 +68,7 @@ class UserBack(UserAdmin, Back):
     group = "People"
     one, many = "Login", "Logins"
     workspace_path = "memberships__workspace"
+    form, add_form = LoginForm, NewLoginForm
     change_form_template = Back.change_form_template
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
@@ -130,6 +149,8 @@ class WorkspaceBack(VersionsShown):
         if change:
             workspaces.rename(Workspace.objects.get(pk=obj.pk), by=self.acting(request, obj), name=obj.name)
         else:
+            obj.name = names.in_one_line(obj.name)
+            names.check(obj.name)
             super().save_model(request, obj, form, change)
 
 
@@ -220,6 +241,14 @@ class TeamBack(Back):
     search_fields = ("name",)
     ordering = ("name",)
     fields = ("workspace", "name")
+
+    def save_model(self, request, obj, form, change):
+        by = self.acting(request, obj)
+        if change:
+            actions.rename_team(obj, by=by, name=obj.name)
+        else:
+            made = actions.create_team(obj.workspace, by=by, name=obj.name)
+            obj.pk, obj._state.adding = made.pk, False
 
 
 class ExternalIdInline(Scope, admin.StackedInline):

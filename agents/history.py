@@ -25,8 +25,8 @@ class VersionHistory(HistoricalRecords):
 def save_next(row, *, by, **values) -> bool:
     """Give the one row that a workspace has of its kind new values, as the version after the one that was read.
 
-    For settings that carry `workspace`, `version` and a VersionHistory. One that was never stored is stored whole, of another only
-    the values. False where somebody was first; then nothing is stored.
+    For settings that carry `workspace`, `version` and a VersionHistory. One that was never stored is stored whole, of another
+    only the values. False where somebody was first; then nothing is stored.
     """
     model = type(row)
     if row.pk is not None:

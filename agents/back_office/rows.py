@@ -14,13 +14,11 @@ from agents.access import NotAllowed, Refusal
 from agents.models import Member, User, Workspace
 from agents.versions import Conflict
 
-LEADERS = (Member.Role.OWNER, Member.Role.ADMIN)
-
 
 def led(request):
     """The ids of the workspaces that this person leads, read once a request."""
     if not hasattr(request, "led_workspaces"):
-        leads = Member.objects.current().filter(user=request.user, role__in=LEADERS)
+        leads = Member.objects.current().filter(user=request.user, role__in=Member.LEADING)
         request.led_workspaces = set(leads.values_list("workspace_id", flat=True))
     return request.led_workspaces
 

@@ -102,6 +102,8 @@ class Member(models.Model):
         ADMIN = "admin"
         MEMBER = "member"
 
+    LEADING = (Role.OWNER, Role.ADMIN)
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="members")
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
@@ -138,7 +140,7 @@ class Member(models.Model):
 
     @property
     def is_leader(self):
-        return self.role in (self.Role.OWNER, self.Role.ADMIN)
+        return self.role in self.LEADING
 
     @property
     def display_name(self):

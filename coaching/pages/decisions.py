@@ -9,9 +9,10 @@ from django.db.models import Q
 from django.urls import reverse
 
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
+from agents.paging import Paged, n_pages_of, page_asked
+from coaching.actions.changes import came_with_its_agent
 from coaching.models import Proposal
 from coaching.pages import days
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.pages.queue import uuid_or_none
 from memories.models import Memory
 
@@ -165,7 +166,7 @@ def rows_of(member, entries):
                 address=_address(entry, there),
                 takes_back=pairs.get((back.agent_id, back.number)) if back else None,
                 taken_back_by=pairs.get((undone.agent_id, undone.number)) if undone else None,
-                may_take_back=one is not None and undone is None and not _came_with_its_agent(one),
+                may_take_back=one is not None and undone is None and not came_with_its_agent(one),
             )
         )
     return rows
@@ -177,10 +178,6 @@ def made_by(entry):
         return None
     rows = Configuration.objects.filter(workspace_id=entry.workspace_id, agent_id=entry.agent_id)
     return rows.filter(number=entry.configuration_number).select_related("agent__workspace", "by__user").first()
-
-
-def _came_with_its_agent(made):
-    return made.target_kind == Prompt.KIND and made.change == Configuration.Change.CREATED
 
 
 def _made(member, numbers):

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from agents import versions
 from agents.models import Configuration, Procedure
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.texts import diffs
 from coaching.texts.sizes import Size
 from memories.models import Memory

@@ -1,13 +1,13 @@
 """One test of a connection, check by check, from the row that owes it."""
 
 import logging
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 
 from django.utils import timezone
 
 from agents import work
+from agents.breakages import log_where
 from helpdesk.actions import connections
 from helpdesk.models import ConnectionTest, HelpdeskConnection
 from helpdesk.vendors import registry
@@ -44,9 +44,8 @@ def tried(connection: HelpdeskConnection) -> Iterator[Check]:
             yield from client.checks()
     except (VendorError, Malformed) as fault:
         yield Check(label, is_ok=False, sentence=str(fault))
-    except Exception as error:  # its words may hold what somebody wrote: only where it broke is kept
-        log.error("Test: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        yield Check(label, is_ok=False, sentence=f"The test broke ({type(error).__name__}).")
+    except Exception as error:
+        yield Check(label, is_ok=False, sentence=f"The test broke ({log_where(log, 'Test', error)}).")
 
 
 def _learn_link(test) -> None:

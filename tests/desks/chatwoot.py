@@ -152,7 +152,7 @@ class Chatwoot(Desk):
             "account": {"id": 7, "name": "Acme"},
         }
         body, stamp = json.dumps(told).encode(), str(int(at.timestamp()))
-        signature = hex_hmac(stamp.encode() + b"." + body, CREDENTIALS["webhook_secret"])
+        signature = hex_hmac(stamp.encode() + b"." + body, self.credentials["webhook_secret"])
         return body, {
             "x-chatwoot-timestamp": stamp,
             "x-chatwoot-signature": f"sha256={signature}",

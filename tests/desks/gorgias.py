@@ -89,7 +89,7 @@ class Gorgias(Desk):
 
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
         told = {"event": "ticket-updated", "id": f"{talk.id} {stamp(at)}", "ticket_id": talk.id}
-        return json.dumps(told).encode(), {"x-touchline-secret": CREDENTIALS["webhook_secret"]}
+        return json.dumps(told).encode(), {"x-touchline-secret": self.credentials["webhook_secret"]}
 
 
 def listed(rows: list, following: str | None) -> dict:

@@ -161,7 +161,8 @@ class Intercom(Desk):
         return {"type": "admin", "id": person.id, "name": person.name, "email": person.email}
 
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
-        return signed(notification("conversation.rating.added", self.conversation(talk), at))
+        told = notification("conversation.rating.added", self.conversation(talk), at)
+        return signed(told, self.credentials["client_secret"])
 
 
 def notification(topic: str, item: dict, at: datetime, **changes) -> dict:

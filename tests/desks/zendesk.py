@@ -187,7 +187,7 @@ class Zendesk(Desk):
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
         """What the trigger of the set-up sends."""
         told = {"event": "ticket.rated", "id": f"{talk.id}-{iso(at)}", "ticket_id": talk.id}
-        return signed(told, at, number=f"call-{talk.id}")
+        return signed(told, at, number=f"call-{talk.id}", secret=self.credentials["webhook_secret"])
 
 
 class ZendeskSurvey(Zendesk):

@@ -10,10 +10,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from agents import actions as agents
+from agents.management.operators import workspace_of
 from agents.models import Agent, Door
 from agents.names import AmbiguousAgent
 from helpdesk import actions, files, rows, tau, times
-from helpdesk.management.progress import Bar, Report, workspace_called
+from helpdesk.management.progress import Bar, Report
 from helpdesk.models import Conversation
 
 OUTCOMES = {
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, file, workspace, **options):
-        workspace = workspace_called(workspace)
+        workspace = workspace_of(workspace)
         self._check(options)
         report = Report()
         try:

@@ -10,6 +10,12 @@ from kombu.exceptions import OperationalError
 from agents import work
 from config.celery import app
 
+PATIENCE = 2  # seconds
+PATIENT = {
+    "socket_connect_timeout": PATIENCE,
+    "socket_timeout": PATIENCE,
+}  # what Redis is told; the file queue reads neither
+
 
 def live(request):
     """200 as long as this web process answers."""
@@ -19,7 +25,7 @@ def live(request):
 def ready(request):
     """200 where database and queue answer, else 503; with the age, in whole seconds, of the oldest row that is due."""
     database, oldest = _database()
-    queue = queue_answers(app.connection_for_write(connect_timeout=2))
+    queue = queue_answers(app.connection_for_write(connect_timeout=PATIENCE, transport_options=PATIENT))
     body = {"database": database, "queue": queue, "oldestOwedSeconds": oldest}
     return JsonResponse(body, status=200 if database and queue else 503)
 
@@ -39,10 +45,10 @@ def _database():
 
 
 def queue_answers(connection):
-    """Whether the broker at the other end of a kombu connection can be reached within two seconds."""
+    """Whether the broker at the other end of a kombu connection can be reached and says something while it is waited for."""
     with connection:
         try:
-            connection.ensure_connection(max_retries=0, timeout=2)
+            connection.ensure_connection(max_retries=0, timeout=PATIENCE)
         except OperationalError:
             return False
     return True

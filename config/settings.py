@@ -36,7 +36,7 @@ SECRET_KEY = env("SECRET_KEY", default="")
 FIELD_KEYS = env.list("FIELD_KEYS", default=[])
 if EMBEDDED:
     SECRET_KEY = SECRET_KEY or secrets.kept(DATA_DIR / "secret_key", secrets.signing_key)
-    FIELD_KEYS = FIELD_KEYS or [secrets.kept(DATA_DIR / "field_key", secrets.field_key)]
+    FIELD_KEYS = FIELD_KEYS or secrets.kept(DATA_DIR / "field_key", secrets.field_key).split(",")
 elif not SECRET_KEY or not FIELD_KEYS:
     raise ImproperlyConfigured(
         "SECRET_KEY and FIELD_KEYS must be set where DATABASE_URL or REDIS_URL is (see .env.example)."
@@ -113,7 +113,11 @@ WHITENOISE_USE_FINDERS = True
 
 if DATABASE_URL:
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": 20, "max_idle": 60}}
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+        DATABASES["default"]["ENGINE"] = "config.postgresql"
+    # A server that is away is waited for five seconds, and asked anew every other second.
+    pool = {"min_size": 0, "max_size": 20, "max_idle": 60, "timeout": 5, "reconnect_timeout": 2}
+    DATABASES["default"]["OPTIONS"] = {"pool": pool}
 else:
     DATABASES = {
         "default": {
@@ -142,8 +146,17 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # turns are long: a busy worker must not hoard ids that another could take
 CELERY_TIMEZONE = "UTC"
+CELERY_TASK_PUBLISH_RETRY = (
+    False  # the clock finds what a message was lost of; whoever asked is not kept waiting for a queue
+)
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
+    # A Redis that accepts and says nothing would hold whoever sends a message until it speaks again.
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
+        "socket_keepalive": True,
+    }
 else:
     QUEUE_DIR = DATA_DIR / "queue"
     for folder in ("messages", "control"):

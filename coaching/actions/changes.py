@@ -29,6 +29,11 @@ class NothingToTakeBack(Refusal):
     """It is as it was before the change; or it is the first version of a prompt, which came with its agent."""
 
 
+def came_with_its_agent(made: Configuration) -> bool:
+    """Whether it is the first version of a prompt, which can be emptied but not taken back."""
+    return made.target_kind == Prompt.KIND and made.change == Change.CREATED
+
+
 def before_and_after(made: Configuration) -> tuple[dict, dict]:
     """The fields before and after the change, {field: value}; empty where the thing was not there."""
     model = MODELS[made.target_kind]
@@ -48,7 +53,7 @@ def take_back(made: Configuration, *, by, door, note="", change=None, base_versi
     """
     require_place(made, by)
     model, proposal = MODELS[made.target_kind], _proposal(made)
-    if model is Prompt and made.change == Change.CREATED:
+    if came_with_its_agent(made):
         raise NothingToTakeBack("A prompt came with its agent: it can be emptied, not taken back.")
     title = proposal.title if proposal else title_of(made)
     reason = note or f"Taken back: {title}"

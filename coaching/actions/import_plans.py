@@ -31,12 +31,7 @@ from coaching.actions.targets import MODELS
 from coaching.texts.merging import merge_fields
 from memories.models import Memory
 
-STEPS = (
-    "delete",
-    "change",
-    "conflict",
-    "create",
-)  # in the order in which they are carried out: a name is free before it is taken
+STEPS = ("delete", "change", "conflict", "create")  # in this order, so that a name is free before it is taken
 CHUNK = 1_000  # ids that one query asks for
 OTHER_PROMPT = (
     "An agent has one prompt, and this one was not exported from here. Taken, it replaces the prompt as it is now."

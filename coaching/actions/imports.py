@@ -1,6 +1,5 @@
 """Moving an AI agent's configuration in and out: export it, plan what a file would change, carry the plan out in a worker."""
 
-import logging
 import time
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
@@ -13,7 +12,7 @@ from agents.access import Refusal, Right, may
 from agents.configurations import versions_at
 from agents.models import Agent, Member
 from coaching import exchange
-from coaching.actions import import_plans, proposals
+from coaching.actions import import_plans, long_work, proposals
 from coaching.actions.changes import require_place
 from coaching.actions.targets import MODELS
 from coaching.models import ConfigurationImport
@@ -23,14 +22,12 @@ from memories.models import Memory
 State, How = ConfigurationImport.State, ConfigurationImport.How
 RIGHT = {How.PROPOSALS: Right.COACH_AI, How.DIRECT: Right.IMPORT_DIRECTLY}
 BATCH_SECONDS = 0.3  # steps of one transaction; others wait for the database no longer than this
-ATTEMPTS = 3  # without a step being done in between
 
 BROKEN = "It broke off {times} times, the last time with {error}. What is done stands; go on with the rest."
 GIVEN_UP = "It was given up. What is done stands; go on with the rest."
 UNFINISHABLE = (
     "The worker that carried it out was lost several times at the same step. What is done stands; go on with the rest."
 )
-log = logging.getLogger(__name__)
 
 
 class AlreadyBegun(Refusal):
@@ -168,52 +165,15 @@ def run(import_id) -> ConfigurationImport | None:
     Steps and their outcomes are stored together, a few at a time: a worker that is killed leaves no step half done, and
     whoever takes over repeats none.
     """
-    owed = _claim(import_id)
-    if owed is None:
-        return None
-    try:
-        if owed.attempts > ATTEMPTS:
-            _fail(owed, UNFINISHABLE)
-        else:
-            _finish(owed)
-    except work.LeaseLost:
-        log.info("Import %s was taken over.", owed.pk)
-    owed.refresh_from_db()
-    return owed
-
-
-def _claim(import_id):
-    with transaction.atomic():
-        owed = work.claim(ConfigurationImport.objects.all(), import_id)
-        if owed is not None:
-            ConfigurationImport.objects.filter(pk=owed.pk).update(state=State.RUNNING)
-            owed.refresh_from_db()
-    return owed
-
-
-def _finish(owed):
-    try:
-        _carry_out(owed)
-    except work.LeaseLost:
-        raise
-    except Exception as error:
-        log.exception("Import %s broke off.", owed.pk)
-        kind = type(error).__name__
-        if owed.attempts < ATTEMPTS:
-            work.put_off(owed, error=kind, state=State.QUEUED)
-        else:
-            _fail(owed, BROKEN.format(times=owed.attempts, error=kind))
-
-
-def _fail(owed, sentence):
-    work.give_up(owed, error=sentence, state=State.FAILED, finished_at=timezone.now())
+    told = {"broken": BROKEN, "unfinishable": UNFINISHABLE}
+    return long_work.run(ConfigurationImport.objects.all(), import_id, _carry_out, **told)
 
 
 def _carry_out(owed):
     asked = next(step for step in owed.steps if step["step"] == "asked")
     by = Member.objects.select_related("user", "workspace").get(pk=asked["by"])
     if by.left_at is not None or not may(by, RIGHT[How(owed.how)]):
-        _fail(owed, f"{by.display_name}, who asked for it, may not {RIGHT[How(owed.how)].value} any more.")
+        long_work.fail(owed, f"{by.display_name}, who asked for it, may not {RIGHT[How(owed.how)].value} any more.")
         return
     waiting = iter([step for step in owed.steps if step.get("take") and "outcome" not in step])
     step = next(waiting, None)

@@ -66,9 +66,8 @@ def receive(raw: bytes, headers: Mapping[str, str], *, is_form: bool) -> Answer:
             return accept(body, proven)
     except incoming.Malformed as fault:
         return Answer(HTTPStatus.BAD_REQUEST, {"error": str(fault)})
-    return (
-        TAKEN if _is_from(settings.SLACK_SIGNING_SECRET, raw, headers) else FORGED
-    )  # from Slack, but of nobody who is connected
+    # It may come from Slack all the same, and be of nobody who is connected.
+    return TAKEN if _is_from(settings.SLACK_SIGNING_SECRET, raw, headers) else FORGED
 
 
 def accept(body: dict[str, Any], connections: Iterable[SlackConnection]) -> Answer:

@@ -1,5 +1,7 @@
 """The two health addresses: open to all, and silent about everything else."""
 
+import socket
+import time
 from datetime import timedelta
 
 import pytest
@@ -52,3 +54,13 @@ def test_ready_does_not_count_what_waits_for_a_paused_helpdesk(client, owner):
 def test_queue_that_cannot_be_reached_is_told_from_one_that_can():
     assert health.queue_answers(app.connection_for_write())
     assert not health.queue_answers(Connection("redis://127.0.0.1:1/0", connect_timeout=1))  # nothing listens there
+
+
+def test_queue_that_says_nothing_is_given_up_soon():
+    began = time.monotonic()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        assert not health.queue_answers(Connection(address, transport_options=health.PATIENT))
+
+    assert time.monotonic() - began < 2 * health.PATIENCE + 2

@@ -1,13 +1,17 @@
-"""The file queue of the embedded mode."""
+"""The file queue of the embedded mode; and a Redis that does not answer."""
 
+import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty
 
 import pytest
+from cryptography.fernet import Fernet
 from kombu import Connection
 from kombu.transport import get_transport_cls
 
 from config.queue import Transport
+from tests.config.test_up import manage
 
 MESSAGES = 300
 
@@ -48,3 +52,28 @@ def test_the_embedded_mode_uses_it(settings):
         pytest.skip("The services mode has a broker.")
 
     assert get_transport_cls(settings.CELERY_BROKER_TRANSPORT) is Transport
+
+
+SEND = """
+import time
+from kombu.exceptions import OperationalError
+from coaching.tasks import run_turn
+began = time.monotonic()
+try:
+    run_turn.delay("1")
+except OperationalError:
+    print("given up after", time.monotonic() - began)
+"""
+
+
+def test_redis_that_says_nothing_holds_nobody_for_long(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        child = manage("shell", "-c", SEND, data_dir=tmp_path)
+        child["env"] |= {
+            "REDIS_URL": f"redis://127.0.0.1:{silent.getsockname()[1]}/0",
+            "SECRET_KEY": "x",
+            "FIELD_KEYS": Fernet.generate_key().decode(),
+        }
+        said = subprocess.run(**child, capture_output=True, text=True, timeout=60).stdout
+
+    assert float(said.splitlines()[-1].removeprefix("given up after ")) < 12

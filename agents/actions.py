@@ -3,7 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from agents import decisions, versions
+from agents import decisions, names, versions
 from agents.access import Right, require
 from agents.models import Agent, Configuration, Decision, ExternalId, Procedure, Prompt, Team
 
@@ -29,6 +29,7 @@ def create_agent(
     if kind != Agent.Kind.AI and fields.get("coaching"):
         raise ValidationError({"coaching": "Only an AI agent has a coach."})
     with transaction.atomic():
+        names.check(name.strip())
         agent = Agent(workspace=workspace, name=name.strip(), kind=kind, team=team_named(workspace, team), **fields)
         agent.full_clean(exclude=["workspace", "team"])
         agent.save(force_insert=True)
@@ -46,6 +47,8 @@ def update_agent(agent, *, by, team=None, external_ids=None, **fields):
     Only what is given is written. `agent` is read anew, so that what others change at the same time stays.
     """
     require(by, Right.MANAGE_WORKSPACE)
+    if "name" in fields:
+        names.check(fields["name"])
     with transaction.atomic():
         agent.refresh_from_db(from_queryset=Agent.objects.select_for_update(no_key=True))
         given = dict(fields)
@@ -64,8 +67,32 @@ def update_agent(agent, *, by, team=None, external_ids=None, **fields):
 
 
 def team_named(workspace, name):
-    """The team of that name, made if new; None for an empty name."""
-    return Team.objects.get_or_create(workspace=workspace, name=name.strip())[0] if name.strip() else None
+    """The team of that name, made if new; None for an empty name. Raises ValidationError."""
+    name = name.strip()
+    if not name:
+        return None
+    names.check(name, field="team")
+    return Team.objects.get_or_create(workspace=workspace, name=name)[0]
+
+
+def create_team(workspace, *, by, name):
+    """A new team. Raises NotAllowed, ValidationError."""
+    require(by, Right.MANAGE_WORKSPACE)
+    team = Team(workspace=workspace, name=names.in_one_line(name))
+    names.check(team.name)
+    team.full_clean()
+    team.save(force_insert=True)
+    return team
+
+
+def rename_team(team, *, by, name):
+    """Call a team `name` from now on. Raises NotAllowed, ValidationError."""
+    require(by, Right.MANAGE_WORKSPACE)
+    renamed = Team.objects.select_related("workspace").get(pk=team.pk)
+    renamed.name = names.in_one_line(name)
+    names.check(renamed.name)
+    renamed.full_clean()
+    renamed.save(update_fields=["name"])
 
 
 def set_external_ids(agent, ids):

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from agents import actions
+from agents import actions, decisions, names
 from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button, led
@@ -43,6 +43,24 @@ OF_AGENT = ("configuration_version", "memory_base_version", "created_at")
 CHANGED_BY_ACTION = ("name", "active", "coaching", "storage_mode", "retention_days")
 
 
+class Named:
+    """A form with a field `name`, for logins."""
+
+    def clean_name(self):
+        name = names.in_one_line(self.cleaned_data["name"])
+        if why := names.fault(name):
+            raise ValidationError(why)
+        return name
+
+
+class LoginForm(Named, UserAdmin.form):
+    pass
+
+
+class NewLoginForm(Named, UserAdmin.add_form):
+    pass
+
+
 @admin.register(User)
 class UserBack(UserAdmin, Back):
     """Logins. A login may belong to several workspaces, so only superusers change one; staff see those of their people."""
@@ -50,6 +68,7 @@ class UserBack(UserAdmin, Back):
     group = "People"
     one, many = "Login", "Logins"
     workspace_path = "memberships__workspace"
+    form, add_form = LoginForm, NewLoginForm
     change_form_template = Back.change_form_template
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
@@ -71,10 +90,6 @@ class UserBack(UserAdmin, Back):
         return format_html(
             '{} <a href="{}">Set another</a>', kept, reverse("admin:auth_user_password_change", args=[row.pk])
         )
-
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.distinct()
 
     def get_fieldsets(self, request, obj=None):
         sets = super().get_fieldsets(request, obj)
@@ -134,6 +149,8 @@ class WorkspaceBack(VersionsShown):
         if change:
             workspaces.rename(Workspace.objects.get(pk=obj.pk), by=self.acting(request, obj), name=obj.name)
         else:
+            obj.name = names.in_one_line(obj.name)
+            names.check(obj.name)
             super().save_model(request, obj, form, change)
 
 
@@ -224,6 +241,14 @@ class TeamBack(Back):
     search_fields = ("name",)
     ordering = ("name",)
     fields = ("workspace", "name")
+
+    def save_model(self, request, obj, form, change):
+        by = self.acting(request, obj)
+        if change:
+            actions.rename_team(obj, by=by, name=obj.name)
+        else:
+            made = actions.create_team(obj.workspace, by=by, name=obj.name)
+            obj.pk, obj._state.adding = made.pk, False
 
 
 class ExternalIdInline(Scope, admin.StackedInline):
@@ -345,15 +370,30 @@ class ConfigurationBack(ReadOnly):
     ordering = ("-created_at", "-pk")
 
 
+class WhatWasDecided(admin.SimpleListFilter):
+    title = "decision"
+    parameter_name = "action"
+
+    def lookups(self, request, model_admin):
+        return decisions.WORDS.items()
+
+    def queryset(self, request, queryset):
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
 @admin.register(Decision)
 class DecisionBack(ReadOnly):
     group = "Record"
     many = "Decision log"
-    list_display = ("number", "at", "by_name", "door", "action", "agent_name", "title", "result_version")
-    list_filter = ("action", "door", ("workspace", admin.RelatedOnlyFieldListFilter))
+    list_display = ("number", "decided", "title", "agent_name", "by_name", "door", "at", "result_version")
+    list_filter = (WhatWasDecided, "door", ("workspace", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("workspace",)
     search_fields = ("title", "agent_name", "by_name", "note")
     ordering = ("-at", "-pk")
+
+    @admin.display(description="Decision", ordering="action")
+    def decided(self, row):
+        return decisions.WORDS[row.action]
 
 
 @admin.register(ApiToken)
@@ -365,7 +405,7 @@ class ApiTokenBack(ReadOnly):
     list_select_related = ("member__user",)
     search_fields = ("name", "member__user__email")
     ordering = ("-created_at",)
-    never_shown = ("hash",)
+    never_read = ("hash",)
 
     def buttons_for(self, row):
         return () if row.revoked_at else ("revoke",)
@@ -456,10 +496,6 @@ class PasswordResetBack(OwedBack):
     ordering = ("-asked_at", "-pk")
     giving_up = "The mail is not sent. They can ask for another."
 
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.distinct()
-
     def acting_on_work(self, request, row):
         """A login belongs to no workspace: whoever sees it may have its mail tried again."""
         return None
@@ -484,15 +520,12 @@ class BrowserSessionBack(ReadOnly):
     list_select_related = ("user",)
     search_fields = ("user__email", "user__name", "browser", "place")
     ordering = ("-seen_at", "id")
-    never_shown = ("session_key", "session_data", "id", "pk")
+    never_shown = ("session_key", "id", "pk")
+    never_read = ("session_data",)
 
     @admin.display(description="Browser", ordering="browser")
     def in_words(self, session):
         return browsers.in_words(session.browser)
-
-    def get_queryset(self, request):
-        rows = super().get_queryset(request).defer("session_data")
-        return rows if request.user.is_superuser else rows.distinct()
 
     def get_changelist(self, request, **kwargs):
         return SessionList

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.urls import path
 from django.utils.cache import get_conditional_response
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
@@ -32,7 +32,6 @@ from agents.api_base import (
 from agents.api_versions import (
     BaseVersion,
     Change,
-    NothingMore,
     Restore,
     Row,
     RowsOfAgent,
@@ -312,31 +311,19 @@ class ProcedureFilters(StrictFilterSet):
     active = YesNoFilter()
 
 
-@extend_schema_view(
-    get=extend_schema(responses=ProcedureShown(many=True)),
-    post=extend_schema(request=NewProcedure, responses={201: ProcedureShown}),
-)
 class Procedures(RowsOfAgent):
     model, shown, body, create = Procedure, ProcedureShown, NewProcedure, staticmethod(actions.create_procedure)
     filterset_class = ProcedureFilters
-    queryset = Procedure.objects.none()
 
 
-@extend_schema_view(
-    get=extend_schema(responses=ProcedureShown),
-    patch=extend_schema(request=ProcedureChange, responses=ProcedureShown),
-    delete=extend_schema(request=BaseVersion, responses={204: None}),
-)
 class OneProcedure(Row):
     model, shown, body, revise = Procedure, ProcedureShown, ProcedureChange, staticmethod(actions.revise)
 
 
-@extend_schema_view(get=extend_schema(responses=ProcedureVersion(many=True)))
 class ProcedureVersions(Versions):
-    model, shown = Procedure, ProcedureShown
+    model, shown, version = Procedure, ProcedureShown, ProcedureVersion
 
 
-@extend_schema_view(post=extend_schema(request=NothingMore, responses=ProcedureShown))
 class ProcedureRestore(Restore):
     model, shown = Procedure, ProcedureShown
 

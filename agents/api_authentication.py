@@ -5,15 +5,35 @@ Outside of `api_base`, as `api_parsing`: REST framework loads both before its ow
 
 from datetime import timedelta
 
+from django.db.models import CharField, DateTimeField
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotFound
 from rest_framework.permissions import BasePermission
 
-from agents.models import ApiToken
+from agents.compiled import CompiledQuery, Parameter, columns_of, read_models
+from agents.models import ApiToken, Member, User, Workspace
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 READING = ("GET", "HEAD", "OPTIONS")
+TOKENS = CompiledQuery(
+    lambda _: ApiToken.objects.usable(at=Parameter("now", DateTimeField())).filter(hash=Parameter("hash", CharField())),
+    columns_of(ApiToken)
+    + columns_of(Member, "member__")
+    + columns_of(User, "member__user__")
+    + columns_of(Workspace, "member__workspace__"),
+)
+
+
+def usable_token(secret: str) -> ApiToken | None:
+    """The token of that secret, with its member, their user and workspace; None where it is unknown, revoked or expired."""
+    rows = TOKENS.rows(now=timezone.now(), hash=ApiToken.hashed(secret))
+    if not rows:
+        return None
+    token, token.member, token.member.user, token.member.workspace = read_models(
+        rows[0], ApiToken, Member, User, Workspace
+    )
+    return token
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -25,11 +45,9 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if scheme.lower() != "bearer":
             raise AuthenticationFailed("The Authorization header must read “Bearer TOKEN”.")
-        usable = ApiToken.objects.usable().select_related("member__user", "member__workspace")
-        try:
-            token = usable.get(hash=ApiToken.hashed(secret.strip()))
-        except ApiToken.DoesNotExist:
-            raise AuthenticationFailed("This token is unknown, revoked or expired.") from None
+        token = usable_token(secret.strip())
+        if token is None:
+            raise AuthenticationFailed("This token is unknown, revoked or expired.")
         now = timezone.now()
         if token.last_used_at is None or token.last_used_at < now - USE_NOTED_EVERY:
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
@@ -73,7 +74,7 @@ def then_asked(request, agent) -> tuple[int | None, datetime | None]:
 
 
 class RowsOfAgent(ApiView):
-    """`GET` and `POST /agents/:id/…`. Subclasses name `model`, `shown`, `body` and `create`.
+    """`GET` and `POST /agents/:id/…`. Subclasses name `model`, `shown`, `body`, `create` and the filters.
 
     With `version` or `asOf` the list is what the agent was told then; where rows expire, `valid_at` leaves out what had.
     """
@@ -81,6 +82,14 @@ class RowsOfAgent(ApiView):
     rights = {"GET": Right.READ_AI, "POST": Right.CONFIGURE}
     parameters = {"GET": ("version", "asOf")}
     ordering = ("-created_at", "-id")
+
+    def __init_subclass__(cls):
+        cls.queryset = cls.model.objects.none()
+        described = {
+            "get": extend_schema(responses=cls.shown(many=True)),
+            "post": extend_schema(request=cls.body, responses={status.HTTP_201_CREATED: cls.shown}),
+        }
+        extend_schema_view(**described)(cls)
 
     def get(self, request, agent_id):
         agent = agent_or_404(request.member, agent_id)
@@ -109,6 +118,14 @@ class Row(ApiView):
 
     parameters = {"DELETE": ("baseVersion",)}
 
+    def __init_subclass__(cls):
+        described = {
+            "get": extend_schema(responses=cls.shown),
+            "patch": extend_schema(request=cls.body, responses=cls.shown),
+            "delete": extend_schema(request=BaseVersion, responses={status.HTTP_204_NO_CONTENT: None}),
+        }
+        extend_schema_view(**described)(cls)
+
     def row(self, row_id):
         return get_object_or_404(self.model.objects.visible_to(self.member).select_related("agent"), pk=row_id)
 
@@ -134,9 +151,14 @@ class Row(ApiView):
 
 
 class Versions(ApiView):
-    """`GET /…/:id/versions`, newest first; of a removed row too. Subclasses name `model` and `shown`."""
+    """`GET /…/:id/versions`, newest first; of a removed row too. Subclasses name `model`, `shown`, and `version`, which is both
+    `shown` and a Change.
+    """
 
     ordering = ("-number",)
+
+    def __init_subclass__(cls):
+        extend_schema_view(get=extend_schema(responses=cls.version(many=True)))(cls)
 
     def get(self, request, row_id):
         history_or_404(self.model, request.member, row_id)
@@ -153,6 +175,9 @@ class Versions(ApiView):
 
 class Restore(ApiView):
     """`POST /…/:id/restore`: a removed row comes back under its id. Subclasses name `model` and `shown`."""
+
+    def __init_subclass__(cls):
+        extend_schema_view(post=extend_schema(request=NothingMore, responses=cls.shown))(cls)
 
     def post(self, request, row_id):
         history_or_404(self.model, request.member, row_id)

@@ -22,24 +22,23 @@ class VersionHistory(HistoricalRecords):
         super().post_delete(instance, using=using, **kwargs)
 
 
-def save_next(row, *, by) -> bool:
-    """Keep the one row that a workspace has of its kind as the version after the one that was read, with its author.
+def save_next(row, *, by, **values) -> bool:
+    """Give the one row that a workspace has of its kind new values, as the version after the one that was read.
 
-    For settings that carry `workspace`, `version` and a VersionHistory. False where somebody was first; then nothing is stored.
+    For settings that carry `workspace`, `version` and a VersionHistory. One that was never stored is stored whole, of another
+    only the values. False where somebody was first; then nothing is stored.
     """
-    row._history_user = by.user
+    model = type(row)
+    if row.pk is not None:
+        return change(row, model.objects.filter(version=row.version), by=by, **values)
+    for field, value in values.items():
+        setattr(row, field, value)
+    row.version, row._history_user = 1, by.user
     try:
         with transaction.atomic():
-            if row.pk is None:
-                row.version = 1
-            else:
-                as_read = type(row).objects.filter(pk=row.pk, version=row.version)
-                if not as_read.update(version=F("version") + 1):
-                    return False
-                row.version += 1
-            row.save()
+            row.save(force_insert=True)
     except IntegrityError:
-        if row.pk is None and type(row).objects.filter(workspace=row.workspace_id).exists():
+        if model.objects.filter(workspace=row.workspace_id).exists():
             return False
         raise
     return True

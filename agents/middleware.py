@@ -2,10 +2,15 @@
 
 from django.utils.functional import SimpleLazyObject
 
-from agents.models import Member
+from agents.compiled import CompiledQuery, Parameter, columns_of, read_models
+from agents.models import Agent, Member, User, Workspace
 from agents.people.sign_ins import place_of
 
 SESSION_KEY = "workspace"
+MEMBERSHIPS = CompiledQuery(
+    lambda _: Member.objects.current().filter(user=Parameter("user", User._meta.pk)).order_by("joined_at", "pk"),
+    columns_of(Member) + columns_of(Workspace, "workspace__") + columns_of(Agent, "agent__"),
+)
 
 
 def current_member(get_response):
@@ -28,8 +33,13 @@ def current_member(get_response):
 def memberships_of(request):
     if not request.user.is_authenticated:
         return []
-    members = Member.objects.current().filter(user=request.user).select_related("workspace", "user", "agent")
-    return list(members.order_by("joined_at", "pk"))
+    return [_membership(row, request.user) for row in MEMBERSHIPS.rows(user=request.user.pk)]
+
+
+def _membership(row, user):
+    member, member.workspace, member.agent = read_models(row, Member, Workspace, Agent)
+    member.user = user
+    return member
 
 
 def member_of(request):

@@ -20,9 +20,8 @@ from coaching.models import Note
 NAME = "Follow-ups"
 LASTS = timedelta(minutes=30)
 REFRESH = timedelta(hours=1)  # how often programs that listen are asked to look again
-CANCELLED_STAYS = timedelta(
-    days=14
-)  # so long that a program that looks once in a while sees it; then the event is left out
+# So long that a program that looks once in a while sees it; then the event is left out.
+CANCELLED_STAYS = timedelta(days=14)
 DONE_STAYS = timedelta(days=90)
 MOST = 2_000  # events of one feed; beyond, the farthest back are left out
 GOOGLE = "https://calendar.google.com/calendar/render"

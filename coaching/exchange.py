@@ -45,9 +45,8 @@ HEAD_KEYS = ("format", "agent", "agent_id", "configuration", "exported_at")
 LEFT_BY_SYSTEMS = re.compile(r"(^|/)(__MACOSX/|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$)")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)$")  # no file may be called so on Windows
 ANY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-TYPED = re.compile(
-    r"(y|n|yes|no|true|false|on|off|null)$", re.IGNORECASE
-)  # words that YAML readers take for something else
+# Words that YAML readers take for something else.
+TYPED = re.compile(r"(y|n|yes|no|true|false|on|off|null)$", re.IGNORECASE)
 SAFE = r"[^\x00-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\ufeff\ufffe\uffff]"
 PLAIN = re.compile(rf"[^\W\d_](?:(?![:#]){SAFE}|:(?=\S)|(?<!\s)#)*(?<![ :])")
 LINE = re.compile(rf"(?! ){SAFE}*(?<! )")

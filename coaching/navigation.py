@@ -1,11 +1,10 @@
 """The pages of the settings, and the counts beside the links of the top bar."""
 
-from collections import Counter
 from functools import cached_property
 
-from django.core.exceptions import EmptyResultSet
-from django.db import connection
+from django.db.models import DateField, DateTimeField, IntegerField, Subquery
 
+from agents.compiled import CompiledQuery, Parameter
 from agents.models import Workspace
 from coaching.models import Proposal
 from coaching.pages import my_coaching, slack, todo
@@ -25,42 +24,42 @@ SETTINGS = (
 )
 
 
-def _waiting(member):
-    """{name: the rows that are counted for it}."""
-    waiting = {}
-    if member.agent_id is not None:
-        waiting["unread"] = my_coaching.unread_notes(member)
-    if member.is_leader:
+class Counted(Subquery):
+    """How many rows a query set has."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS counted)"
+    output_field = IntegerField()
+    empty_result_set_value = 0
+
+
+WAITING = (
+    "unread",
+    "pending_proposals",
+    "flags_to_coach",
+    "follow_ups_due",
+    "helpdesks_in_trouble",
+    "slack_in_trouble",
+)
+
+
+def _waiting(somebody):
+    """The row of their workspace with the counts of WAITING."""
+    workspace = Workspace.objects.filter(pk=somebody.workspace_id)
+    waiting = {name: Workspace.objects.none() for name in WAITING}
+    if somebody.agent_id is not None:
+        waiting["unread"] = my_coaching.unread_notes(somebody)
+    if somebody.is_leader:
         waiting |= {
-            "pending_proposals": Proposal.objects.visible_to(member).pending(),
-            "flags_to_coach": todo.flags_to_coach(member),
-            "follow_ups_due": todo.follow_ups_due(member),
-            "helpdesks_in_trouble": helpdesks.in_trouble(member.workspace_id),
-            "slack_in_trouble": Workspace.objects.filter(
-                slack.is_in_trouble(member.workspace_id), pk=member.workspace_id
-            ),
+            "pending_proposals": Proposal.objects.visible_to(somebody).pending(),
+            "flags_to_coach": todo.flags_to_coach(somebody, Parameter("ended_after", DateField())),
+            "follow_ups_due": todo.follow_ups_due(somebody, Parameter("tomorrow", DateTimeField())),
+            "helpdesks_in_trouble": helpdesks.in_trouble(somebody.workspace_id, Parameter("long_ago", DateTimeField())),
+            "slack_in_trouble": workspace.filter(slack.is_in_trouble(somebody.workspace_id)),
         }
-    return waiting
+    return workspace.annotate(**{name: Counted(rows.order_by().values("pk")) for name, rows in waiting.items()})
 
 
-def counted(querysets):
-    """{name: how many rows} of {name: queryset}, in one query.
-
-    Put together from the SQL of each: as subqueries of a queryset they take Django longer than queries of their own.
-    """
-    found, asked, params = dict.fromkeys(querysets, 0), {}, []
-    for name, rows in querysets.items():
-        try:
-            sql, of_these = rows.order_by().values("pk").query.sql_with_params()
-        except EmptyResultSet:
-            continue
-        asked[name] = f"(SELECT COUNT(*) FROM ({sql}) AS counted)"  # noqa: S608 (Django's own)
-        params += of_these
-    if asked:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {', '.join(asked.values())}", params)
-            found |= zip(asked, cursor.fetchone(), strict=True)
-    return found
+COUNTS = CompiledQuery(_waiting, WAITING)
 
 
 class Navigation:
@@ -73,31 +72,32 @@ class Navigation:
 
     @cached_property
     def _n(self):
-        return Counter(counted(_waiting(self.member)))
+        [row] = COUNTS.rows(self.member, long_ago=helpdesks.long_ago(), **todo.moments(self.member))
+        return row
 
     @property
     def pending_proposals(self):
-        return self._n["pending_proposals"]
+        return self._n.pending_proposals
 
     @property
     def due(self):
         """Flags to coach on, and follow-ups whose day has come."""
-        return self._n["flags_to_coach"] + self._n["follow_ups_due"]
+        return self._n.flags_to_coach + self._n.follow_ups_due
 
     @property
     def helpdesk_trouble(self):
         """Whether a connection to a helpdesk wants a leader to look at it."""
-        return self._n["helpdesks_in_trouble"] > 0
+        return self._n.helpdesks_in_trouble > 0
 
     @property
     def slack_trouble(self):
         """Whether something in Slack wants a leader to look at it."""
-        return self._n["slack_in_trouble"] > 0
+        return self._n.slack_in_trouble > 0
 
     @property
     def unread(self):
         """Notes that were shared with this member and wait for "I have read this"."""
-        return self._n["unread"]
+        return self._n.unread
 
 
 def counts(request):

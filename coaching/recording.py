@@ -20,14 +20,7 @@ from coaching import llm
 
 KEPT_HEADERS = ("content-type", "retry-after")
 PLAIN = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-KEPT = {
-    "type",
-    "role",
-    "model",
-    "stop_reason",
-    "effort",
-    "service_tier",
-}  # keys of the wire whose words are the protocol's
+KEPT = {"type", "role", "model", "stop_reason", "effort", "service_tier"}  # keys whose words are the protocol's
 IDS = {"id", "tool_use_id", "request_id"}
 PREFIX = re.compile(r"(msg|toolu|srvtoolu|req)_")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -246,7 +246,7 @@ REFUSALS = {
     "409": ("archived", "This note is archived. Restore it to change it.", {}),
     "411": ("", "Send the body with a Content-Length, not in chunks.", {}),
     "413": ("", "The body is larger than 10 MB.", {}),
-    "415": ("", 'Unsupported media type "text/plain" in request.', {}),
+    "415": ("", 'Unsupported media type "text/plain" in request. Most routes read application/json.', {}),
     "default": ("", 'Method "PUT" not allowed.', {}),
 }
 TITLES = {

@@ -13,8 +13,12 @@ from urllib.parse import quote
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.gzip import gzip_page
 from drf_spectacular.generators import SchemaGenerator
 
+from agents.api_base.problems import Problem, plain_response
+from agents.api_base.schema import REFUSALS as REFUSED_STATUSES
 from agents.models import Agent, ApiToken, Member
 from agents.pages import page
 from config import api_examples
@@ -55,6 +59,7 @@ SCOPES = {
     "approve": "decisions: on proposals, imports, and the end of a flag",
     "runtime": "what an AI agent itself asks for: its configuration, and the search of its memories",
 }
+REFUSALS = {str(status): sentence for status, sentence in REFUSED_STATUSES.items()}
 PROBLEMS = {
     "refused-fields": "Fields, filters or parameters were refused; `errors` says which and why.",
     "ambiguous-agent": "A name fits several agents; `candidates` lists them. Use an id.",
@@ -116,7 +121,7 @@ class Operation:
     body: list[Field]
     example: str
     answers: list[Answer]
-    refusals: list[tuple[str, str]]
+    refusals: list[str]  # statuses; REFUSALS says what each means
 
     @property
     def writes(self) -> bool:
@@ -150,8 +155,19 @@ class Trial:
     curl: str
 
 
-@page()
+@csrf_exempt  # nothing is written here, and a script that posts to a page is to be told so in its own tongue
 def docs(request: Any) -> HttpResponse:
+    """The page, for people; every other method is refused as everywhere under /api/v1."""
+    if request.method not in ("GET", "HEAD"):
+        answer: HttpResponse = plain_response(Problem(405, f'Method "{request.method}" not allowed.'))
+        answer["Allow"] = "GET, HEAD"
+        return answer
+    return _page(request)
+
+
+@gzip_page  # 0.5 MB of words otherwise; its one secret, the form's token, is masked anew in every answer
+@page()
+def _page(request: Any) -> HttpResponse:
     """Every route the member has a use for, with what it takes and answers, and every kind of refusal."""
     everything = groups()
     shown = [
@@ -164,6 +180,7 @@ def docs(request: Any) -> HttpResponse:
         "groups": [(group, [known.trial(operation) for operation in found]) for group, found in shown if found],
         "n_shown": sum(len(found) for _, found in shown),
         "n_all": sum(len(group.operations) for group in everything),
+        "refusals": REFUSALS,
         "problems": PROBLEMS,
         "scopes": [(scope, SCOPES[scope]) for scope in ApiToken.SCOPES],
         "base": base,
@@ -246,10 +263,11 @@ def groups() -> list[Group]:
 
 
 def _operation(method: str, path: str, said: dict[str, Any], components: dict[str, Any]) -> Operation:
-    answers, refusals = [], []
+    answers: list[Answer] = []
+    refusals: list[str] = []
     for status, answer in said["responses"].items():
         if status >= "400":
-            refusals.append((status, answer["description"]))
+            refusals += [status] if status in REFUSALS else []
             continue
         for media_type, content in answer.get("content", {"": {}}).items():
             told = _fields(content.get("schema", {}), components) if media_type == "application/json" else []
@@ -272,7 +290,7 @@ def _operation(method: str, path: str, said: dict[str, Any], components: dict[st
         body=_fields(body.get("schema", {}), components),
         example=_pretty(body["example"]) if "example" in body else "",
         answers=answers,
-        refusals=[each for each in refusals if each[0] != "default"],
+        refusals=refusals,
     )
 
 

@@ -36,7 +36,7 @@ SECRET_KEY = env("SECRET_KEY", default="")
 FIELD_KEYS = env.list("FIELD_KEYS", default=[])
 if EMBEDDED:
     SECRET_KEY = SECRET_KEY or secrets.kept(DATA_DIR / "secret_key", secrets.signing_key)
-    FIELD_KEYS = FIELD_KEYS or [secrets.kept(DATA_DIR / "field_key", secrets.field_key)]
+    FIELD_KEYS = FIELD_KEYS or secrets.kept(DATA_DIR / "field_key", secrets.field_key).split(",")
 elif not SECRET_KEY or not FIELD_KEYS:
     raise ImproperlyConfigured(
         "SECRET_KEY and FIELD_KEYS must be set where DATABASE_URL or REDIS_URL is (see .env.example)."
@@ -74,7 +74,7 @@ MIDDLEWARE = [
     "config.middleware.line_in_the_log",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security_policy",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -249,7 +249,7 @@ REST_FRAMEWORK = {
         "agents.api_authentication.PageAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["agents.api_authentication.ScopePermission"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["agents.api_rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["agents.api_parsing.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "agents.api_base.schema.Schema",
     "DEFAULT_METADATA_CLASS": None,

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from agents.back_office.owed import OwedBack, Owes
+from agents.back_office.owed import OwedBack, Owes, TestBack
 from agents.back_office.rows import ReadOnly, RowForm, button, led
 from agents.back_office.versioned import VersionedForm, VersionsShown
 from helpdesk import clocks, deeplinks
@@ -160,10 +160,7 @@ class HelpdeskConnectionBack(VersionsShown, ReadOnly):
         "workspace", "vendor", "source", "base_url", "account", "backfill_days", "state", "state_reason", "created_at", "version"
     )  # fmt: skip
     version_fields = ("vendor", "source", "base_url", "account", "backfill_days", "state", "state_reason")
-    never_shown = ("secrets",)
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer("secrets")
+    never_read = ("secrets",)
 
     def buttons_for(self, row):
         return {
@@ -221,7 +218,7 @@ class HelpdeskSyncBack(OwedBack):
 
 
 @admin.register(ConnectionTest)
-class ConnectionTestBack(OwedBack):
+class ConnectionTestBack(TestBack):
     group = "Helpdesks"
     one, many = "Test of a connection", "Tests of connections"
     list_display = ("connection", "asked_by", "asked_at", "finished_at", "came_to", *OwedBack.owed_columns)
@@ -229,17 +226,6 @@ class ConnectionTestBack(OwedBack):
     list_select_related = ("connection", "asked_by__user")
     search_fields = ("workspace__name", "connection__source")
     ordering = ("-asked_at", "pk")
-    never_shown = (*OwedBack.never_shown, "checks")
-    giving_up = "The test ends without a result. The connection stays as it is, and can be tested again."
-
-    @admin.display(description="Came to")
-    def came_to(self, row):
-        if row.finished_at is None:
-            return "–"
-        return next((check["sentence"] for check in row.checks if check.get("state") == "failed"), "It works.")
-
-    def get_fields(self, request, obj=None):
-        return [*super().get_fields(request, obj), *(["came_to"] if obj and obj.finished_at else [])]
 
     def end(self, row, *, by):
         connections.give_up_test(row, by=by)
@@ -268,7 +254,7 @@ class WebhookReceiptBack(OwedBack):
     list_select_related = ("connection",)
     search_fields = ("^event_id", "^conversation_id", "connection__source")
     ordering = ("-received_at", "-pk")
-    never_shown = (*OwedBack.never_shown, "items")
+    never_read = ("items",)
     giving_up = "Nothing more is done about it. The daily look finds what it told of, if the helpdesk lists it."
 
     def end(self, row, *, by):

@@ -47,12 +47,6 @@ def _(exc: rows.TooLarge):
 
 
 @problem_of.register
-def _(exc: actions.AmbiguousAgent):
-    candidates = [{"id": str(agent.pk), "name": agent.name} for agent in exc.candidates]
-    return Problem(409, str(exc), kind="ambiguous-agent", extra={"candidates": candidates})
-
-
-@problem_of.register
 def _(exc: transcripts.TranscriptUnavailable):
     return Problem(404, str(exc), kind="transcript-unavailable")
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
+from agents import names
 from helpdesk import scales, times
-from helpdesk.models import API_SOURCE, Conversation, Rating
+from helpdesk.models import API_SOURCE, Conversation, HelpdeskConnection, Rating
 from helpdesk.transcripts import MOST_BYTES, MOST_TURNS, ROLES, Transcript, TranscriptTurn
 
 SLUG = re.compile(r"[A-Za-z0-9_-]{1,50}")
 SURROGATE = re.compile("[\ud800-\udfff]")
-HELPDESKS = frozenset({"intercom", "zendesk", "freshdesk", "helpscout", "gorgias", "chatwoot"})
+HELPDESKS = frozenset(HelpdeskConnection.Vendor.values) - {HelpdeskConnection.Vendor.GENERIC}
 LARGEST_NUMBER = 2**31 - 1
 MOST_MEMORIES = 500  # that one conversation can have been served
 
@@ -189,6 +190,9 @@ def rating_from_cells(
     for name in ("external_id", "agent"):
         if not told[name]:
             raise Refused(name, "It is blank.")
+    for name in ("agent", "team"):
+        if why := names.fault(told.get(name, "")):
+            raise Refused(name, why)
     scale = told.get("scale") or scale
     if scale is None:
         raise Refused("scale", "The values of the file do not tell their scale; name it in a column scale.")

@@ -1,9 +1,9 @@
 """Where a conversation's transcript is read from: our own store, or the helpdesk it happened in."""
 
 import logging
-import traceback
 
 from agents import work
+from agents.breakages import log_where
 from agents.models import Agent
 from helpdesk.models import Conversation, HelpdeskConnection, StoredTranscript
 from helpdesk.transcripts import Transcript, TranscriptUnavailable, TranscriptUnreachable
@@ -37,7 +37,7 @@ def read(conversation: Conversation) -> Transcript:
     if conversation.is_ours:
         raise TranscriptUnavailable("No transcript of this conversation was sent.")
     raise TranscriptUnavailable(
-        f"The transcript is in {conversation.source}, and no helpdesk of that name is connected."
+        f"The transcript is at “{conversation.source}”, and no helpdesk of that name is connected."
     )
 
 
@@ -70,11 +70,6 @@ def _at_its_helpdesk(connection, conversation):
         raise TranscriptUnreachable(limited.sentence, limited.pause) from None
     except (VendorError, Malformed) as fault:
         raise TranscriptUnreachable(str(fault)) from None
-    except Exception as error:  # its words may be a customer's: only where it broke is told
-        log.error(
-            "Transcript at %s: %s\n%s",
-            connection.vendor,
-            type(error).__name__,
-            "".join(traceback.format_tb(error.__traceback__)),
-        )
-        raise TranscriptUnreachable(f"Reading the transcript broke ({type(error).__name__}).") from None
+    except Exception as error:
+        kind = log_where(log, f"Transcript at {connection.vendor}", error)
+        raise TranscriptUnreachable(f"Reading the transcript broke ({kind}).") from None

@@ -1,4 +1,5 @@
-"""What can be done to memories. Every door calls these; versions, numbers and the log are made by agents.actions."""
+"""What can be done to memories. Every door calls these; versions, numbers and the log are made by agents.actions, which also
+removes and restores them, as it does procedures."""
 
 import re
 from datetime import timedelta
@@ -9,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import actions as configuration
+from agents import names
 from memories.models import SUMMARY_LIMIT, Memory
 
 ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|approx|no|vs|mr|mrs|ms|dr|st|a\.m|p\.m)\.", re.IGNORECASE)
@@ -36,16 +38,6 @@ def revise(memory, *, changes, base_version, by, door, reason="", proposal=None,
     )  # fmt: skip
 
 
-def remove(memory, *, base_version, by, door, reason="", proposal=None):
-    """Take the entry out of the base; it can be restored. Raises NotAllowed, versions.Conflict."""
-    return configuration.remove(memory, base_version=base_version, by=by, door=door, reason=reason, proposal=proposal)
-
-
-def restore(pk, *, by, door, reason=""):
-    """Bring a removed entry back under its own id. Raises NotAllowed, Memory.DoesNotExist, versions.Conflict."""
-    return configuration.restore(Memory, pk, by=by, door=door, reason=reason)
-
-
 def mark_served(agent_id, ids, at):
     """Note that the agent was given these of its memories at `at`, or now if that lies ahead: to the day, and no version.
 
@@ -69,9 +61,7 @@ def checked(fields, *, past_expiry_is_fine=False):
     fields = dict(fields)
     if "summary" in fields:
         fields["summary"] = summary = " ".join((fields["summary"] or "").split())
-        if not any(
-            sign.isprintable() and not sign.isspace() for sign in summary
-        ):  # "\u200b" is neither, and shows nothing
+        if not names.shows(summary):
             raise ValidationError(
                 {"summary": "A memory needs a summary: one sentence, worded as somebody would search for it."}
             )

@@ -4,7 +4,7 @@ import django_filters
 from django.http import Http404
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -21,7 +21,7 @@ from agents.api_base import (
     YesNoField,
     YesNoFilter,
 )
-from agents.api_versions import BaseVersion, Change, NothingMore, Restore, Row, RowsOfAgent, Versions, agent_or_404
+from agents.api_versions import BaseVersion, Change, Restore, Row, RowsOfAgent, Versions, agent_or_404
 from agents.models import TEXT_LIMIT
 from memories import actions
 from memories.models import SUMMARY_LIMIT, Memory, served_at
@@ -70,34 +70,22 @@ def _create(agent, **values):
     return actions.create(agent, source=Memory.Source.API, **values)
 
 
-@extend_schema_view(
-    get=extend_schema(responses=MemoryShown(many=True)),
-    post=extend_schema(request=NewMemory, responses={201: MemoryShown}),
-)
 class Memories(RowsOfAgent):
     model, shown, body, create = Memory, MemoryShown, NewMemory, staticmethod(_create)
     filterset_class = MemoryFilters
-    queryset = Memory.objects.none()
 
     def valid_at(self, rows, at):
         return rows.filter(served_at(at))
 
 
-@extend_schema_view(
-    get=extend_schema(responses=MemoryShown),
-    patch=extend_schema(request=MemoryChange, responses=MemoryShown),
-    delete=extend_schema(request=BaseVersion, responses={204: None}),
-)
 class OneMemory(Row):
     model, shown, body, revise = Memory, MemoryShown, MemoryChange, staticmethod(actions.revise)
 
 
-@extend_schema_view(get=extend_schema(responses=MemoryVersion(many=True)))
 class MemoryVersions(Versions):
-    model, shown = Memory, MemoryShown
+    model, shown, version = Memory, MemoryShown, MemoryVersion
 
 
-@extend_schema_view(post=extend_schema(request=NothingMore, responses=MemoryShown))
 class MemoryRestore(Restore):
     model, shown = Memory, MemoryShown
 

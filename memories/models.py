@@ -25,9 +25,6 @@ class MemoryQuerySet(Scoped):
     def expired(self, at=None):
         return self.filter(expires_at__lte=at or timezone.now())
 
-    def never_served(self):
-        return self.filter(last_served_at=None)
-
 
 class Memory(Versioned):
     """One short fact: a search-optimised sentence, the text behind it, and when it stops being true."""

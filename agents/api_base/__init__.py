@@ -26,13 +26,12 @@ from agents.api_base.filters import (
 )
 from agents.api_base.paging import CursorPage
 from agents.api_base.problems import Problem, flat_errors, problem_of
-from agents.api_base.references import AmbiguousAgent, UnknownAgent, UnknownRow, find_agent
+from agents.api_base.references import UnknownAgent, UnknownRow, find_agent
 from agents.api_base.views import ApiView
 
 __all__ = [
     "AgentField",
     "AgentFilter",
-    "AmbiguousAgent",
     "ApiView",
     "ChoiceField",
     "CursorPage",

@@ -16,8 +16,9 @@ from rest_framework.views import set_rollback
 
 from agents.access import NotAllowed, Refusal
 from agents.api_base.fields import camel, epoch_ms
-from agents.api_base.references import AmbiguousAgent, UnknownRow
+from agents.api_base.references import UnknownRow, told_apart
 from agents.api_parsing import LIMIT_SENTENCE
+from agents.names import AmbiguousAgent
 from agents.versions import Conflict
 
 MEDIA_TYPE = "application/problem+json"
@@ -80,6 +81,11 @@ def _(exc: exceptions.APIException):
 
 
 @problem_of.register
+def _(exc: exceptions.UnsupportedMediaType):
+    return Problem(415, f"{exc.detail} Most routes read application/json.")
+
+
+@problem_of.register
 def _(exc: exceptions.ValidationError):
     return _refused_fields(flat_errors(exc.detail))
 
@@ -125,8 +131,7 @@ def _(exc: UnknownRow):
 
 @problem_of.register
 def _(exc: AmbiguousAgent):
-    candidates = [{"id": str(agent.pk), "name": agent.name} for agent in exc.candidates]
-    return Problem(409, str(exc), kind="ambiguous-agent", extra={"candidates": candidates})
+    return Problem(409, str(exc), kind="ambiguous-agent", extra={"candidates": told_apart(exc.candidates)})
 
 
 @problem_of.register

@@ -82,6 +82,22 @@ def drop(row, **values) -> None:
         raise AtWork(HELD) if row.next_try_at else NothingOwed(SETTLED)
 
 
+class TestBack(OwedBack):
+    """Tests of connections, which end with checks ([{name, state, sentence}]): the one that failed says what it came to."""
+
+    never_shown = (*OwedBack.never_shown, "checks")
+    giving_up = "The test ends without a result. The connection stays as it is, and can be tested again."
+
+    @admin.display(description="Came to")
+    def came_to(self, row):
+        if row.finished_at is None:
+            return None
+        return next((check["sentence"] for check in row.checks if check.get("state") == "failed"), "It works.")
+
+    def get_fields(self, request, obj=None):
+        return [*super().get_fields(request, obj), *(["came_to"] if obj and obj.finished_at else [])]
+
+
 class Owes(admin.SimpleListFilter):
     title = "owed work"
     parameter_name = "owes"

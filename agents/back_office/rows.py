@@ -14,13 +14,11 @@ from agents.access import NotAllowed, Refusal
 from agents.models import Member, User, Workspace
 from agents.versions import Conflict
 
-LEADERS = (Member.Role.OWNER, Member.Role.ADMIN)
-
 
 def led(request):
     """The ids of the workspaces that this person leads, read once a request."""
     if not hasattr(request, "led_workspaces"):
-        leads = Member.objects.current().filter(user=request.user, role__in=LEADERS)
+        leads = Member.objects.current().filter(user=request.user, role__in=Member.LEADING)
         request.led_workspaces = set(leads.values_list("workspace_id", flat=True))
     return request.led_workspaces
 
@@ -129,7 +127,8 @@ class Scope:
         rows = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        return rows.filter(**{f"{self.workspace_path}__in": led(request)})
+        rows = rows.filter(**{f"{self.workspace_path}__in": led(request)})
+        return rows.distinct() if "__" in self.workspace_path else rows  # several ways may lead to a row
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         """What can be chosen comes from the same workspaces, whatever is posted."""
@@ -291,12 +290,23 @@ class Back(Scope, admin.ModelAdmin):
 
 
 class ReadOnly(Back):
-    """Rows that only actions write. Every column that says something is shown, but those in `never_shown`."""
+    """Rows that only actions write. Every column that says something is shown, but those in `never_shown` and `never_read`.
+
+    What is in `never_read` does not even come from the database: secrets, and what is as large as a file.
+    """
 
     never_shown: tuple[str, ...] = ()
+    never_read: tuple[str, ...] = ()
+
+    @property
+    def hidden(self):
+        return {*self.never_shown, *self.never_read}
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer(*self.never_read)
 
     def get_fields(self, request, obj=None):
-        fields = self.fields or [f.name for f in self.opts.concrete_fields if f.name not in self.never_shown]
+        fields = self.fields or [f.name for f in self.opts.concrete_fields if f.name not in self.hidden]
         return [name for name in fields if getattr(obj, name, True) not in (None, "", [], {})]
 
     def get_readonly_fields(self, request, obj=None):
@@ -310,4 +320,4 @@ class ReadOnly(Back):
 
     def lookup_allowed(self, lookup, value, request):
         """What is never shown cannot be guessed by filtering either."""
-        return lookup.split("__")[0] not in self.never_shown and super().lookup_allowed(lookup, value, request)
+        return lookup.split("__")[0] not in self.hidden and super().lookup_allowed(lookup, value, request)

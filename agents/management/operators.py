@@ -43,16 +43,16 @@ def refusals():
 
 
 def workspace_of(slug) -> Workspace:
-    """The workspace of that slug. Raises CommandError."""
+    """The workspace of that slug. Raises CommandError (2)."""
     found = Workspace.objects.filter(slug=slug).first()
     if found is None:
-        raise CommandError(f"There is no workspace “{slug}”.")
+        raise CommandError(f"There is no workspace {slug}.", returncode=2)
     return found
 
 
 def member_of(workspace, email) -> Member:
-    """The current member with that address. Raises CommandError."""
+    """The current member with that address. Raises CommandError (2)."""
     found = Member.objects.current().filter(workspace=workspace, user__email__iexact=email.strip()).first()
     if found is None:
-        raise CommandError(f"{email} is no member of “{workspace.slug}”.")
+        raise CommandError(f"{email} is no member of {workspace.slug}.", returncode=2)
     return found

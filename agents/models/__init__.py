@@ -3,7 +3,7 @@
 from agents.models.agents import Agent, ExternalId, Team
 from agents.models.doors import ApiToken, BrowserSession, Door, IdempotentAnswer, PasswordReset, SignInTries
 from agents.models.log import Decision
-from agents.models.people import Invitation, Member, User, Workspace, known_time_zone
+from agents.models.people import Invitation, Member, User, Workspace, display_name, known_time_zone
 from agents.models.versioned import TEXT_LIMIT, Configuration, Procedure, Prompt, Versioned
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "User",
     "Versioned",
     "Workspace",
+    "display_name",
     "known_time_zone",
 ]

@@ -28,10 +28,10 @@ class Door(models.TextChoices):
 
 
 class ApiTokenQuerySet(Scoped):
-    def usable(self):
-        now = timezone.now()
+    def usable(self, at=None):
+        """Those that open the door `at` that time (default: now)."""
         return self.filter(revoked_at=None, member__left_at=None, member__user__is_active=True).filter(
-            Q(expires_at=None) | Q(expires_at__gt=now)
+            Q(expires_at=None) | Q(expires_at__gt=at or timezone.now())
         )
 
 

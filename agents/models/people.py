@@ -84,6 +84,11 @@ class Workspace(models.Model):
         return zoneinfo.ZoneInfo(self.time_zone)
 
 
+def display_name(name: str, email: str) -> str:
+    """What a person is called: their name, else what stands before the @ of their address."""
+    return name or email.split("@")[0]
+
+
 class MemberQuerySet(Scoped):
     def current(self):
         return self.filter(left_at=None, user__is_active=True)
@@ -96,6 +101,8 @@ class Member(models.Model):
         OWNER = "owner"
         ADMIN = "admin"
         MEMBER = "member"
+
+    LEADING = (Role.OWNER, Role.ADMIN)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="members")
@@ -133,11 +140,11 @@ class Member(models.Model):
 
     @property
     def is_leader(self):
-        return self.role in (self.Role.OWNER, self.Role.ADMIN)
+        return self.role in self.LEADING
 
     @property
     def display_name(self):
-        return self.user.name or self.user.email.split("@")[0]
+        return display_name(self.user.name, self.user.email)
 
 
 class InvitationQuerySet(Scoped, work.OwedQuerySet):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from agents import work
+from agents import names, work
 from agents.access import Refusal
 from agents.models import BrowserSession, PasswordReset, User
 from agents.people import mail, sign_ins
@@ -31,7 +31,8 @@ class ChangedMeanwhile(Refusal):
 
 def create(email, *, password, name=""):
     """A new account. Raises ValidationError, also where the address has one."""
-    user = User(email=email, name=in_one_line(name))
+    user = User(email=email, name=names.in_one_line(name))
+    names.check(user.name)
     user.clean_fields(exclude=["password"])
     try:
         validate_password(password, user)
@@ -46,17 +47,13 @@ def create(email, *, password, name=""):
 
 def rename(user, *, name):
     """Call the person `name` from now on, wherever their name stands. Raises ValidationError."""
-    name = in_one_line(name)
+    name = names.in_one_line(name)
     if not name:
         raise ValidationError({"name": "A name is needed: it stands under what you write and decide."})
+    names.check(name)
     user.name = name
     user.clean_fields(exclude=["password"])
     user.save(update_fields=["name"])
-
-
-def in_one_line(name) -> str:
-    """A name as it is kept: line breaks in it could pretend to be something else in a mail or a list."""
-    return " ".join(name.split())
 
 
 def set_password(user, password, *, keep=None) -> int:

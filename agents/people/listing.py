@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 
 from agents.models import Agent, BrowserSession, Invitation, Member
+from agents.paging import Paged, n_pages_of, page_asked
 from agents.people import invitations
 
 PAGE_SIZE = 50
@@ -23,7 +24,6 @@ FILTERS = (
     ("unlinked", "Not linked"),
     (LEFT, "Who left"),
 )
-DIGITS = 6  # of a page's number
 BY_OPERATOR = "whoever runs this server"
 
 
@@ -38,11 +38,11 @@ class Question:
     @classmethod
     def parse(cls, query):
         """From a QueryDict; what it does not understand is left out."""
-        which, page = query.get("which", ""), query.get("page", "")
+        which = query.get("which", "")
         return cls(
             words=query.get("q", "").replace("\0", "").strip()[:200],
             which=which if which in dict(FILTERS) else "",
-            page=max(1, int(page)) if page.isascii() and page.isdecimal() and len(page) <= DIGITS else 1,
+            page=page_asked(query),
         )
 
     def query(self, *, page) -> str:
@@ -94,7 +94,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class People:
+class People(Paged):
     """The page."""
 
     question: Question
@@ -106,20 +106,12 @@ class People:
 
     filters = FILTERS
 
-    @property
-    def previous_page(self):
-        return self.question.query(page=self.question.page - 1) if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
-
 
 def load(workspace, question) -> People:
     everybody = Member.objects.filter(workspace=workspace)
     found = _asked_for(everybody, question)
     n_found = found.count()
-    n_pages = max(1, -(-n_found // PAGE_SIZE))
+    n_pages = n_pages_of(n_found, PAGE_SIZE)
     if question.page > n_pages:
         question = Question(question.words, question.which, n_pages)
     first = (question.page - 1) * PAGE_SIZE
@@ -152,10 +144,8 @@ def persons(members) -> list[Person]:
 
 def asked_in(workspace) -> list[Asked]:
     """The invitations that wait, the newest first."""
-    rows = Invitation.objects.waiting().filter(workspace=workspace).select_related("agent", "invited_by__user")
-    return [
-        _asked(row) for row in rows.select_related("agent", "invited_by__user", "workspace").order_by("-created_at")
-    ]
+    rows = Invitation.objects.waiting().filter(workspace=workspace).order_by("-created_at")
+    return [_asked(row) for row in rows.select_related("agent", "invited_by__user", "workspace")]
 
 
 def changes(history, most) -> list[Change]:

@@ -12,7 +12,6 @@ from agents.access import NotAllowed, Refusal, Right, require
 from agents.models import Agent, ApiToken, Member, User
 from agents.people import accounts
 
-LEADERS = (Member.Role.OWNER, Member.Role.ADMIN)
 ROW_IS_TAKEN = "This agent is somebody else's row already."
 
 
@@ -137,7 +136,7 @@ def _change(member, by, *, rows=None, may_self=False, **values):
     with transaction.atomic():
         roles = _hold(member, by)
         is_own = may_self and by.pk == member.pk
-        if by.pk not in roles or (roles[by.pk] not in LEADERS and not is_own):
+        if by.pk not in roles or (roles[by.pk] not in Member.LEADING and not is_own):
             raise NotAllowed("You may not do this any more: your own place here was changed meanwhile.")
         if rows.filter(pk=member.pk, **values).exists():
             return

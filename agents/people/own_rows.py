@@ -1,10 +1,9 @@
 """Choosing the agent that is a member's own row: which are free, under which names they are offered, which one was typed."""
 
-from collections import Counter
-
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
+from agents import names
 from agents.models import Agent
 
 MOST_OFFERED = 100
@@ -20,7 +19,7 @@ def free(workspace):
 def offered(workspace, typed="") -> list[str]:
     """The names of free rows that hold what was typed, active ones first, at most so many."""
     rows = free(workspace).filter(name__icontains=typed.strip()).order_by("-active", "name", "pk")
-    return _labels(list(rows.values_list("pk", "name", "team__name")[:MOST_OFFERED]))
+    return names.labels(list(rows.values_list("pk", "name", "team__name")[:MOST_OFFERED]))
 
 
 def find(workspace, typed):
@@ -36,7 +35,7 @@ def find(workspace, typed):
     if len(fits) == 1:
         return Agent.objects.get(pk=fits[0][0])
     if fits:
-        named = ", ".join(f"“{label}”" for label in _labels(fits)[:MOST_NAMED])
+        named = ", ".join(f"“{label}”" for label in names.labels(fits)[:MOST_NAMED])
         more = " and others" if len(fits) > MOST_NAMED else ""
         raise ValidationError({"agent": f"Several fit: {named}{more}. Type the one you mean."})
     raise ValidationError(
@@ -46,24 +45,9 @@ def find(workspace, typed):
 
 def _fits(rows, typed):
     wanted = typed.casefold()
-    for label_of in (_labels, lambda rows: [name for _, name, _ in rows]):
+    for label_of in (names.labels, lambda rows: [name for _, name, _ in rows]):
         labels = label_of(rows)
         exact = [row for row, label in zip(rows, labels, strict=True) if " ".join(label.split()).casefold() == wanted]
         if exact:
             return exact
     return [row for row in rows if wanted in row[1].casefold()]
-
-
-def _labels(rows):
-    """A name for each (pk, name, team), no two alike."""
-    names = Counter(name for _, name, _ in rows)
-    teams = Counter((name, team) for _, name, team in rows)
-    labels = []
-    for pk, name, team in rows:
-        if names[name] == 1:
-            labels.append(name)
-        elif team and teams[name, team] == 1:
-            labels.append(f"{name} ({team})")
-        else:
-            labels.append(f"{name} ({str(pk)[:8]})")
-    return labels

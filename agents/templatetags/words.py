@@ -18,7 +18,7 @@ def ago(at):
     if not isinstance(at, datetime):
         return ""
     seconds = (timezone.now() - at).total_seconds()
-    distance = _distance(abs(seconds))
+    distance = _distance(seconds) if seconds > 0 else _distance(-seconds, counted=round)
     words = f"{distance} ago" if seconds > 0 else f"in {distance}"
     if not distance:
         words = "just now" if seconds > 0 else "in a moment"
@@ -86,10 +86,14 @@ def ratings(n):
     return "1 rating" if n == 1 else f"{n:,} ratings"
 
 
-def _distance(seconds):
+def _distance(seconds, counted=int):
+    """In the largest unit that fits, `counted` in whole units.
+
+    What lies ahead is rounded to the nearest: what was set to 90 days a moment ago ends in three months.
+    """
     if seconds < 60:
         return ""
     for size, limit, unit in STEPS:
-        if seconds < size * limit:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds // YEAR) or 1} y"
+        if (n := counted(seconds / size)) < limit:
+            return f"{n} {unit}"
+    return f"{counted(seconds / YEAR) or 1} y"

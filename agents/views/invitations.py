@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.views.decorators.cache import cache_control
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from agents.forms import NewAccountForm
 from agents.middleware import SESSION_KEY
 from agents.models import User
+from agents.pages import refuse_nul
 from agents.people import invitations, sign_ins
 from agents.people.invitations import State
 
@@ -26,8 +27,7 @@ STATUS = {None: HTTPStatus.NOT_FOUND, State.OPEN: HTTPStatus.OK}  # what was the
 @sensitive_post_parameters("password", "again")
 def invitation(request, token):
     """Open to anybody who has the link: it tells no more than the workspace's name, and to whom it was sent."""
-    if any("\0" in value for values in dict(request.POST.lists()).values() for value in values):
-        raise BadRequest("A NUL character cannot be stored.")
+    refuse_nul(request)
     found = invitations.read(token)
     if found is None:
         return _show(request, None)

@@ -1,17 +1,16 @@
 """Settings › Members: who is here as what, whom to ask in, and one page for each person."""
 
-from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
+from agents import work
 from agents.access import Right, require
 from agents.forms import HandOverForm, InviteForm, OwnRowForm, RoleForm
 from agents.models import Invitation, Member
@@ -38,7 +37,8 @@ def listed(request):
             form.refuse(refusal)
         else:
             messages.success(request, f"{asked.email} is invited. {_send(asked)}")
-            return redirect("settings-members")
+            # Without a place of its own the browser would stay at the form, below what there is to hand over.
+            return redirect(f"{reverse('settings-members')}#invitations")
     return _show_list(request, form, HTTPStatus.BAD_REQUEST)
 
 
@@ -164,7 +164,7 @@ def _send(asked):
     """Hand the mail to a worker; what is said of it."""
     if asked.next_try_at is None:
         return "This server sends no mail: hand them the link below."
-    transaction.on_commit(partial(send_invitation.delay, str(asked.pk)), robust=True)
+    work.start_soon(send_invitation, str(asked.pk))
     return "The mail is on its way."
 
 

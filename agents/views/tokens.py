@@ -25,13 +25,13 @@ SCOPES = (
     (
         "write",
         "Write",
-        "Change what you can change: notes, flags, conversations and ratings brought in, memories, prompts.",
+        "Change what you can change: notes, flags, memories, prompts; send conversations and ratings.",
     ),
     ("approve", "Approve", "Decide on proposals. An approval changes what an AI agent is told, at once."),
     (
         "runtime",
         "Runtime",
-        "What a running AI agent needs: its configuration, its memories, and sending its conversations.",
+        "What a running AI agent asks for: its configuration, and the search of its memories. Sending conversations is Write.",
     ),
 )
 NEVER = "never"

@@ -12,12 +12,11 @@ of each level
 
     h                            the threshold it stands for in a workspace of so many agents
     flags                        each as {agent, raised_on, ended_on, ended_by, end, …}, the agent by id, `end` and the rest
-                                 the evidence that a flag would have stored, named as in coaching.findings
+                                 the evidence that a flag would have stored, named as in coaching.csat.findings
     shuffled                     {flags, agent_quarters, repeats} of the permutation check
 """
 
 import hashlib
-import logging
 import time
 from datetime import date, timedelta
 
@@ -28,20 +27,18 @@ from django.utils import timezone
 from agents import work
 from agents.access import Refusal, Right, require
 from agents.models import Agent
-from coaching import backtests, daily, trajectory
-from coaching.actions import flags
+from coaching import trajectory
+from coaching.actions import flags, long_work
+from coaching.csat import backtests, daily
 from coaching.models import Backtest
 
 LONGEST = timedelta(days=730)  # of the past that is replayed; the 26 weeks before are read with it
-ATTEMPTS = 3
 TELL_SECONDS = 0.5  # progress is stored, and a stop seen, this often
 
 BROKEN = "The replay broke off {times} times, the last time with {error}. Nothing was changed by it; start it again."
 UNFINISHABLE = (
     "The worker that replayed it was lost several times in the middle. It may lack memory for so many agents and days."
 )
-
-log = logging.getLogger(__name__)
 
 
 class NotRunning(Refusal):
@@ -88,54 +85,19 @@ def run(backtest_id) -> Backtest | None:
 
     No transaction is open while it computes. What breaks is tried again a few times, from the start.
     """
-    owed = _claim(backtest_id)
-    if owed is None:
-        return None
-    try:
-        if owed.attempts > ATTEMPTS:
-            _fail(owed, UNFINISHABLE)
-        else:
-            _finish(owed)
-    except work.LeaseLost:
-        log.info("Backtest %s was stopped or taken over.", owed.pk)
-    owed.refresh_from_db()
-    return owed
+    told = {"broken": BROKEN, "unfinishable": UNFINISHABLE}
+    return long_work.run(Backtest.objects.unfinished(), backtest_id, _carry_out, **told, progress=0)
 
 
-def _claim(backtest_id):
-    with transaction.atomic():
-        owed = work.claim(Backtest.objects.unfinished(), backtest_id)
-        if owed is not None:
-            Backtest.objects.filter(pk=owed.pk).update(state=Backtest.State.RUNNING, progress=0)
-            owed.refresh_from_db()
-    return owed
-
-
-def _finish(owed):
-    try:
-        with work.holding(owed):
-            result = _result(owed)
-        done = {"state": Backtest.State.DONE, "progress": 100, "finished_at": timezone.now()}
-        work.settle(owed, result=result, **done)
-    except work.LeaseLost:
-        raise
-    except Exception as error:
-        log.exception("Backtest %s broke off.", owed.pk)
-        kind = type(error).__name__
-        if owed.attempts < ATTEMPTS:
-            work.put_off(owed, error=kind, state=Backtest.State.QUEUED, progress=0)
-        else:
-            _fail(owed, BROKEN.format(times=owed.attempts, error=kind))
-
-
-def _fail(owed, sentence):
-    work.give_up(owed, error=sentence, state=Backtest.State.FAILED, finished_at=timezone.now())
+def _carry_out(owed):
+    with work.holding(owed):
+        result = _result(owed)
+    work.settle(owed, result=result, state=Backtest.State.DONE, progress=100, finished_at=timezone.now())
 
 
 def _result(owed):
-    workspace = (
-        owed.workspace
-    )  # its revision is read before its ratings: what changes meanwhile makes the result out of date
+    # The revision is read before the ratings: what changes meanwhile makes the result out of date.
+    workspace = owed.workspace
     last = timezone.now().astimezone(workspace.zone).date() - timedelta(days=1)
     agents_as = agents_now(workspace)
     history = daily.load(workspace, last, n_days=LONGEST.days + trajectory.HISTORY_DAYS)

@@ -6,17 +6,13 @@ from django.db import IntegrityError, transaction
 from agents import actions as configuration
 from agents import decisions, versions
 from agents.access import NotAllowed, Refusal, Right, require
-from agents.models import Configuration, Decision, Procedure, Prompt
+from agents.models import Configuration, Decision, Prompt
 from coaching.actions.slack import posts
+from coaching.actions.targets import MODELS
 from coaching.models import Proposal
 from memories import actions as memories
 from memories.models import Memory
 
-MODELS: dict[str, type[Memory] | type[Prompt] | type[Procedure]] = {
-    "memory": Memory,
-    "prompt": Prompt,
-    "procedure": Procedure,
-}
 Change = Configuration.Change
 
 
@@ -31,6 +27,11 @@ class AlreadyTakenBack(Refusal):
 
 class NothingToTakeBack(Refusal):
     """It is as it was before the change; or it is the first version of a prompt, which came with its agent."""
+
+
+def came_with_its_agent(made: Configuration) -> bool:
+    """Whether it is the first version of a prompt, which can be emptied but not taken back."""
+    return made.target_kind == Prompt.KIND and made.change == Change.CREATED
 
 
 def before_and_after(made: Configuration) -> tuple[dict, dict]:
@@ -52,7 +53,7 @@ def take_back(made: Configuration, *, by, door, note="", change=None, base_versi
     """
     require_place(made, by)
     model, proposal = MODELS[made.target_kind], _proposal(made)
-    if model is Prompt and made.change == Change.CREATED:
+    if came_with_its_agent(made):
         raise NothingToTakeBack("A prompt came with its agent: it can be emptied, not taken back.")
     title = proposal.title if proposal else title_of(made)
     reason = note or f"Taken back: {title}"
@@ -128,8 +129,8 @@ def title_of(made: Configuration) -> str:
     return (fields.get("summary") or fields.get("name") or f"Prompt of {made.agent}")[:300]
 
 
-def require_place(row, by):
-    """Raises NotAllowed unless `by` may decide on what belongs to this row's workspace."""
-    require(by, Right.APPROVE)
+def require_place(row, by, right=Right.APPROVE):
+    """Raises NotAllowed unless `by` may do this, to decide unless told otherwise, in this row's workspace."""
+    require(by, right)
     if by.workspace_id != row.workspace_id:
         raise NotAllowed("This belongs to another workspace.")

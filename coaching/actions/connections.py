@@ -171,9 +171,7 @@ def _named(version, base_url, model, effort):
 
 def _store(own, changes, by):
     """Keep `changes` as the version after the one that was read. Raises ChangedMeanwhile."""
-    for name, value in changes.items():
-        setattr(own, name, value)
-    if not save_next(own, by=by):
+    if not save_next(own, by=by, **changes):
         raise ChangedMeanwhile(
             "Somebody else saved in this very moment, so nothing of yours was. Look at what is stored now."
         )

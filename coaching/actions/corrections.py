@@ -13,8 +13,9 @@ from itertools import chain
 
 from django.db.models import F, Sum
 
-from coaching import daily, findings, trajectory
+from coaching import trajectory
 from coaching.actions import flags
+from coaching.csat import daily, findings
 from coaching.models import Flag
 from helpdesk.models import RatingDay
 

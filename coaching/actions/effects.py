@@ -7,13 +7,12 @@ from uuid import UUID
 import numpy as np
 from django.db.models.fields.json import KeyTextTransform
 
-from coaching import effects
+from coaching.csat import effects
 from coaching.models import Note, NoteEffect
 from coaching.trajectory import HISTORY_DAYS
 
-OLDEST = timedelta(
-    days=HISTORY_DAYS - effects.BEFORE_DAYS - 1
-)  # of a note: what lies before it is still in the history
+# Of a note that is measured: what lies before it is still in the history.
+OLDEST = timedelta(days=HISTORY_DAYS - effects.BEFORE_DAYS - 1)
 PART = "part"  # the verdict of a note that belongs to the coaching an earlier one began
 
 

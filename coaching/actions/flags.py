@@ -1,20 +1,22 @@
 """What can be done to flags, by the scan and by people: raise, dismiss, reopen, tick off, say the cause, clear, expire.
 
-What an automatic flag stores as `evidence` stands in coaching.findings. Where ratings of its days change later, the evidence is
-brought up to date (`correct`) or the flag taken back (`take_back`); each version of it stays in the flag's history.
+What an automatic flag stores as `evidence` stands in coaching.csat.findings. Where ratings of its days change later, the
+evidence is brought up to date (`correct`) or the flag taken back (`take_back`); each version of it stays in its history.
 """
 
 from datetime import date, datetime, time, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
+from agents import history
 from agents.access import Refusal, Right, require
-from coaching import sentences, trajectory
+from coaching import trajectory
 from coaching.actions import samples
 from coaching.actions.slack import posts
+from coaching.csat import sentences
 from coaching.models import Flag
 
 MANUAL_WINDOW = timedelta(days=28)
@@ -212,15 +214,10 @@ def _close(flag, status, day, *, by=None, **values):
 def _change(flag, rows, *, by=None, **values):
     """Change the flag while it is one of `rows`, as its next version. False where it is none of them (any more)."""
     with transaction.atomic():
-        if not rows.filter(pk=flag.pk).update(version=F("version") + 1):
-            return False
-        changed = Flag.objects.get(pk=flag.pk)
-        for field, value in values.items():
-            setattr(changed, field, value)
-        changed._history_user = by and by.user  # type: ignore[attr-defined]  # simple-history reads it
-        changed.save()
-        posts.redraw(flag=flag)
-    return True
+        changed = history.change(flag, rows, by=by, **values)
+        if changed:
+            posts.redraw(flag=flag)
+    return changed
 
 
 def checked_reason(reason):
@@ -234,7 +231,7 @@ def checked_reason(reason):
 
 
 def sentence(flag, *, today=None):
-    """What the flag says, whoever raised it and however it ended. `today` as in `coaching.sentences`."""
+    """What the flag says, whoever raised it and however it ended. `today` as in `coaching.csat.sentences`."""
     if flag.status == Flag.Status.DISMISSED:
         return f"Dismissed by {flag.closed_by.display_name}: {flag.close_reason}"
     if flag.kind == Flag.Kind.MANUAL:

@@ -18,7 +18,6 @@ and of {step: refused, kind, title, path, note}, {step: same, kind, count}, and 
 """
 
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -28,16 +27,11 @@ from agents.configurations import versions_at
 from agents.models import Agent, Procedure, Prompt
 from coaching import exchange
 from coaching.actions import proposals
-from coaching.actions.changes import MODELS
-from coaching.merging import merge_fields
+from coaching.actions.targets import MODELS
+from coaching.texts.merging import merge_fields
 from memories.models import Memory
 
-STEPS = (
-    "delete",
-    "change",
-    "conflict",
-    "create",
-)  # in the order in which they are carried out: a name is free before it is taken
+STEPS = ("delete", "change", "conflict", "create")  # in this order, so that a name is free before it is taken
 CHUNK = 1_000  # ids that one query asks for
 OTHER_PROMPT = (
     "An agent has one prompt, and this one was not exported from here. Taken, it replaces the prompt as it is now."
@@ -220,7 +214,7 @@ class _Plan:
     def _made(self, step, entry, fields, *, id, base_version=None, against=None, note="", take=True):
         return {
             "step": step, "kind": entry.kind, "id": id, "title": _title(entry.kind, fields), "path": entry.path,
-            "base_version": base_version, "against": against, "fields": stored(fields), "note": note, "take": take,
+            "base_version": base_version, "against": against, "fields": proposals.stored(fields), "note": note, "take": take,
         }  # fmt: skip
 
     def _refused(self, entry, note):
@@ -251,11 +245,6 @@ TYPES = {
 
 def _title(kind, fields):
     return "System prompt" if kind == Prompt.KIND else (fields.get("summary") or fields.get("name") or "")[:300]
-
-
-def stored(fields):
-    """Fields as JSON holds them; `proposals.loaded` reads them back."""
-    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in fields.items()}
 
 
 def in_words(refusal) -> str:

@@ -1,6 +1,5 @@
 """Moving an AI agent's configuration in and out: export it, plan what a file would change, carry the plan out in a worker."""
 
-import logging
 import time
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
@@ -9,12 +8,13 @@ from django.utils import timezone
 
 from agents import actions as configuration
 from agents import versions, work
-from agents.access import NotAllowed, Refusal, Right, may, require
+from agents.access import Refusal, Right, may
 from agents.configurations import versions_at
 from agents.models import Agent, Member
 from coaching import exchange
-from coaching.actions import import_plans, proposals
-from coaching.actions.changes import MODELS
+from coaching.actions import import_plans, long_work, proposals
+from coaching.actions.changes import require_place
+from coaching.actions.targets import MODELS
 from coaching.models import ConfigurationImport
 from memories import actions as memories
 from memories.models import Memory
@@ -22,14 +22,12 @@ from memories.models import Memory
 State, How = ConfigurationImport.State, ConfigurationImport.How
 RIGHT = {How.PROPOSALS: Right.COACH_AI, How.DIRECT: Right.IMPORT_DIRECTLY}
 BATCH_SECONDS = 0.3  # steps of one transaction; others wait for the database no longer than this
-ATTEMPTS = 3  # without a step being done in between
 
 BROKEN = "It broke off {times} times, the last time with {error}. What is done stands; go on with the rest."
 GIVEN_UP = "It was given up. What is done stands; go on with the rest."
 UNFINISHABLE = (
     "The worker that carried it out was lost several times at the same step. What is done stands; go on with the rest."
 )
-log = logging.getLogger(__name__)
 
 
 class AlreadyBegun(Refusal):
@@ -45,7 +43,7 @@ class NotFailed(Refusal):
 
 def export(agent, *, by) -> tuple[str, bytes]:
     """(file name, archive) of what `agent` is told at its current configuration number. Raises NotAllowed, ValidationError."""
-    _require(agent, by, Right.READ_AI)
+    require_place(agent, by, Right.READ_AI)
     _require_ai(agent)
     number = Agent.objects.values_list("configuration_version", flat=True).get(pk=agent.pk)
     entries = [
@@ -65,7 +63,7 @@ def plan(agent, raw: bytes, *, by, file_name, as_new=False) -> ConfigurationImpo
 
     Raises NotAllowed, and ValidationError that names `file` where it cannot be read as a whole.
     """
-    _require(agent, by, Right.CONFIGURE)
+    require_place(agent, by, Right.CONFIGURE)
     _require_ai(agent)
     try:
         files = exchange.read(raw)
@@ -99,7 +97,7 @@ def carry_out(imported, *, by, door, how, steps=None) -> ConfigurationImport:
     None takes those that are ticked. Raises NotAllowed, AlreadyBegun, ValidationError."""
     if how not in How.values:
         raise ValidationError({"how": f"This must be one of: {', '.join(How.values)}."})
-    _require(imported, by, RIGHT[How(how)])
+    require_place(imported, by, RIGHT[How(how)])
     if imported.state != State.PLANNED:  # said before what is chosen of it is looked at
         raise _begun(imported)
     planned = imported.steps
@@ -129,7 +127,7 @@ def _begun(imported):
 
 def discard(imported, *, by) -> ConfigurationImport:
     """Do nothing of the plan, and keep nothing of the file. Raises NotAllowed, AlreadyBegun."""
-    _require(imported, by, Right.CONFIGURE)
+    require_place(imported, by, Right.CONFIGURE)
     planned = ConfigurationImport.objects.filter(pk=imported.pk, state=State.PLANNED)
     gone = planned.update(state=State.DISCARDED, finished_at=timezone.now(), steps=[])
     imported.refresh_from_db()
@@ -140,7 +138,7 @@ def discard(imported, *, by) -> ConfigurationImport:
 
 def go_on(imported, *, by) -> ConfigurationImport:
     """After a failure: a worker owes the steps that are left. Raises NotAllowed, NotFailed."""
-    _require(imported, by, RIGHT[How(imported.how)] if imported.how else Right.CONFIGURE)
+    require_place(imported, by, RIGHT[How(imported.how)] if imported.how else Right.CONFIGURE)
     failed = ConfigurationImport.objects.filter(pk=imported.pk, state=State.FAILED)
     owed = {"state": State.QUEUED, "finished_at": None, "next_try_at": timezone.now(), "attempts": 0, "last_error": ""}
     if not failed.update(**owed):
@@ -155,16 +153,10 @@ def give_up(imported, *, by=None) -> ConfigurationImport:
     What was brought in stays, and it can be gone on with as after a failure. Raises NotAllowed, AlreadyBegun.
     """
     if by is not None:
-        _require(imported, by, Right.CONFIGURE)
+        require_place(imported, by, Right.CONFIGURE)
     if not work.drop(imported, state=State.FAILED, finished_at=timezone.now(), last_error=GIVEN_UP):
         raise AlreadyBegun("It has ended already, or a worker is at it this moment.")
     return imported
-
-
-def _require(row, by, right):
-    require(by, right)
-    if by.workspace_id != row.workspace_id:
-        raise NotAllowed("This belongs to another workspace.")
 
 
 def run(import_id) -> ConfigurationImport | None:
@@ -173,52 +165,15 @@ def run(import_id) -> ConfigurationImport | None:
     Steps and their outcomes are stored together, a few at a time: a worker that is killed leaves no step half done, and
     whoever takes over repeats none.
     """
-    owed = _claim(import_id)
-    if owed is None:
-        return None
-    try:
-        if owed.attempts > ATTEMPTS:
-            _fail(owed, UNFINISHABLE)
-        else:
-            _finish(owed)
-    except work.LeaseLost:
-        log.info("Import %s was taken over.", owed.pk)
-    owed.refresh_from_db()
-    return owed
-
-
-def _claim(import_id):
-    with transaction.atomic():
-        owed = work.claim(ConfigurationImport.objects.all(), import_id)
-        if owed is not None:
-            ConfigurationImport.objects.filter(pk=owed.pk).update(state=State.RUNNING)
-            owed.refresh_from_db()
-    return owed
-
-
-def _finish(owed):
-    try:
-        _carry_out(owed)
-    except work.LeaseLost:
-        raise
-    except Exception as error:
-        log.exception("Import %s broke off.", owed.pk)
-        kind = type(error).__name__
-        if owed.attempts < ATTEMPTS:
-            work.put_off(owed, error=kind, state=State.QUEUED)
-        else:
-            _fail(owed, BROKEN.format(times=owed.attempts, error=kind))
-
-
-def _fail(owed, sentence):
-    work.give_up(owed, error=sentence, state=State.FAILED, finished_at=timezone.now())
+    told = {"broken": BROKEN, "unfinishable": UNFINISHABLE}
+    return long_work.run(ConfigurationImport.objects.all(), import_id, _carry_out, **told)
 
 
 def _carry_out(owed):
     asked = next(step for step in owed.steps if step["step"] == "asked")
     by = Member.objects.select_related("user", "workspace").get(pk=asked["by"])
     if by.left_at is not None or not may(by, RIGHT[How(owed.how)]):
-        _fail(owed, f"{by.display_name}, who asked for it, may not {RIGHT[How(owed.how)].value} any more.")
+        long_work.fail(owed, f"{by.display_name}, who asked for it, may not {RIGHT[How(owed.how)].value} any more.")
         return
     waiting = iter([step for step in owed.steps if step.get("take") and "outcome" not in step])
     step = next(waiting, None)

@@ -12,11 +12,11 @@ from agents import decisions, versions
 from agents.access import Refusal, Right, require
 from agents.models import Decision, Procedure, Prompt
 from coaching.actions import changes
-from coaching.actions.changes import MODELS
 from coaching.actions.slack import posts
-from coaching.merging import merge_fields
+from coaching.actions.targets import MODELS
 from coaching.models import Message, Proposal, Session
-from coaching.risk import assess
+from coaching.texts.merging import merge_fields
+from coaching.texts.risk import assess
 from memories import actions as memories
 from memories.models import Memory
 
@@ -102,7 +102,7 @@ def create(
     proposal = Proposal(
         workspace_id=agent.workspace_id, agent=agent, type=type, title=title_of(type, change, base), rationale=rationale.strip(),
         evidence=evidence, n_conversations=_n_conversations(evidence), target_id=target_id or new_id, base_version=base_version,
-        base=_stored(base), change=_stored(change),
+        base=stored(base), change=stored(change),
         risk_level=risk.level, risk_reasons=risk.reasons, session=session, turn=turn, fingerprint=fingerprint,
         proposed_by=proposed_by, replaces=replaces, brought_by=brought_by,
     )  # fmt: skip
@@ -136,7 +136,7 @@ def approve(proposal, *, by, door, note="", change=None):
         _decide(
             proposal, Status.APPROVED, by, door, note,
             target_id=new_id, result_version=0, configuration_number=0,
-            approved_change=None if edited is None else _stored(edited),
+            approved_change=None if edited is None else stored(edited),
         )  # fmt: skip
         made = _apply(proposal, applied, new_id, by, door, note)
         Proposal.objects.filter(pk=proposal.pk).update(
@@ -348,7 +348,8 @@ def loaded(fields):
     return {k: datetime.fromisoformat(v) if k == "expires_at" and v else v for k, v in fields.items()}
 
 
-def _stored(fields):
+def stored(fields):
+    """Model values as JSON holds them; `loaded` reads them back."""
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in fields.items()}
 
 

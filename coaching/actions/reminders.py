@@ -76,7 +76,7 @@ def _waiting():
         ~Exists(reminded),
         author__left_at=None,
         author__user__is_active=True,
-        author__role__in=[Member.Role.OWNER, Member.Role.ADMIN],
+        author__role__in=Member.LEADING,
     )
 
 

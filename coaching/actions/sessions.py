@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from agents import work
 from agents.access import Refusal, Right, require
-from coaching import followups
 from coaching.actions.slack import posts
 from coaching.models import Message, Session, SessionConversation, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
+from coaching.talks import followups
 from helpdesk.models import Conversation
 
 SET_LIMIT = 50  # conversations of one session
@@ -130,9 +130,8 @@ def ask_next(turn, number, *, by):
     if not 1 <= number <= len(offered):
         raise NotSuggested("The coach did not suggest this question.")
     with transaction.atomic():
-        Session.objects.filter(pk=turn.session_id).update(
-            updated_at=timezone.now()
-        )  # held: the second of two sees the first
+        # Holds the session's row: the second of two sees the first.
+        Session.objects.filter(pk=turn.session_id).update(updated_at=timezone.now())
         asked = Message.objects.filter(role=Message.Role.USER, suggested=True, text=offered[number - 1])
         waiting = Turn.objects.unfinished().filter(
             session=turn.session_id, number__gt=turn.number, pk__in=asked.values("turn")

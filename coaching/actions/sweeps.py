@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from agents import work
 from agents.models import Agent, Workspace
-from coaching import daily, findings, trajectory
+from coaching import trajectory
 from coaching.actions import corrections, effects, flags, policies
+from coaching.csat import daily, findings
 from coaching.models import Flag, Sweep
 
 MOST_NIGHTS = 14  # missed ones that are caught up one by one; what lies further back is in the windows of these

@@ -3,6 +3,7 @@
 import hashlib
 
 from django.db import transaction
+from django.db.models import UUIDField
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -33,7 +34,8 @@ from agents.api_base import (
     find_agent,
 )
 from agents.api_versions import agent_or_404
-from agents.models import Agent, Member
+from agents.compiled import CompiledQuery, Parameter, columns_of, read_models
+from agents.models import Agent, display_name
 from coaching import calendar
 from coaching.actions import notes, samples
 from coaching.api.flags import FlagShown, day_ms, visible_flags
@@ -46,19 +48,6 @@ from helpdesk.models import Scale
 
 MOST = 200  # samples and notes of one agent in one answer
 PERSON = PersonField()
-NOTE_COLUMNS = (
-    "id",
-    "body",
-    "sample_id",
-    "shared_with_agent",
-    "follow_up_at",
-    "author_id",
-    "created_at",
-    "updated_at",
-    "archived_at",
-)
-SAMPLE_COLUMNS = ("id", "url", "value", "scale", "closed_at", "summary", "summary_state", "captured_by_id")
-OF_CONVERSATION = ("conversation__source", "conversation__external_id")
 
 
 class NoteShown(StrictSerializer):
@@ -79,18 +68,18 @@ class NoteShown(StrictSerializer):
 
     @staticmethod
     def shown(note, agent, author):
-        """The fields of `note`, a Note or a row of its NOTE_COLUMNS; `author` is {id, name}. All at once, for a field at a time
+        """The fields of `note`, a Note or a row with NOTE_COLUMNS; `author` is {id, name}. All at once, for a field at a time
         takes longer than reading the rows.
 
         To who it is shared with a note is as old as its being shared; when it is followed up is the leader's plan.
         """
         is_shared_with_me = hasattr(note, "shared_at")
         return {
-            "id": str(note.id),
+            "id": note.id,
             "agent": agent.name,
-            "agentId": str(agent.pk),
+            "agentId": agent.pk,
             "body": note.body,
-            "sampleId": note.sample_id and str(note.sample_id),
+            "sampleId": note.sample_id,
             "sharedWithAgent": note.shared_with_agent,
             "followUpAt": None if is_shared_with_me else epoch_ms(note.follow_up_at),
             "author": author,
@@ -145,13 +134,13 @@ class SampleShown(StrictSerializer):
         )
 
     def shown(self, sample, agent, conversation, captured_by):
-        """The fields of `sample`, a Sample or a row of its SAMPLE_COLUMNS; `conversation` is (source, external id),
+        """The fields of `sample`, a Sample or a row of SAMPLES; `conversation` is (source, external id),
         `captured_by` {id, name} or None."""
         source, external_id = conversation
         return {
-            "id": str(sample.id),
+            "id": sample.id,
             "agent": agent.name,
-            "agentId": str(agent.pk),
+            "agentId": agent.pk,
             "source": source,
             "externalId": external_id,
             "url": self.get_url(sample),
@@ -232,10 +221,38 @@ def visible_samples(member):
     return Sample.objects.visible_to(member).select_related("agent", "conversation", "captured_by__user")
 
 
-def _people(pks):
-    """{key: Member} of the members with these keys, with their names."""
-    members = Member.objects.filter(pk__in=pks).select_related("user").only("user__name", "user__email")
-    return {member.pk: member for member in members}
+OF_AGENT = Parameter("agent", UUIDField())
+OPEN_FLAG = CompiledQuery(
+    lambda somebody: Flag.objects.visible_to(somebody).open().filter(agent=OF_AGENT),
+    (*columns_of(Flag), "opened_by__user__name", "opened_by__user__email"),
+)
+SAMPLES = CompiledQuery(
+    lambda somebody: (
+        visible_samples(somebody).kept().filter(agent=OF_AGENT).order_by("score_hundredths", "-closed_at", "pk")[:MOST]
+    ),
+    (
+        *("id", "url", "value", "scale", "closed_at", "summary", "summary_state", "captured_by_id"),
+        *("conversation__source", "conversation__external_id"),
+        *("captured_by__user__name", "captured_by__user__email"),
+    ),
+)
+NOTE_COLUMNS = (
+    *("id", "body", "sample_id", "shared_with_agent", "follow_up_at", "created_at", "updated_at", "archived_at"),
+    *("author_id", "author__user__name", "author__user__email"),
+)
+NOTES = CompiledQuery(
+    lambda leader: visible_notes(leader).current().filter(agent=OF_AGENT).order_by("-created_at", "pk")[:MOST],
+    NOTE_COLUMNS,
+)
+NOTES_AS_SHARED = CompiledQuery(
+    lambda member: visible_notes(member).current().filter(agent=OF_AGENT).order_by("-shared_at", "pk")[:MOST],
+    (*NOTE_COLUMNS, "shared_at", "words_at"),
+)
+
+
+def _person(pk, name, email) -> dict | None:
+    """{id, name} as PersonField has it; None for nobody."""
+    return None if pk is None else {"id": pk, "name": display_name(name, email)}
 
 
 class Coaching(ApiView):
@@ -250,49 +267,44 @@ class Coaching(ApiView):
         if reference is None:
             raise ValidationError({"agent": "Say whose: an id or an exact name."})
         agent = find_agent(request.member, reference)
-        flag, kept, written = self.flag(agent), self.samples(agent), self.notes(agent)
-        by = {one.captured_by_id for one in kept} | {one.author_id for one in written}
-        people = _people(by | ({flag.opened_by_id} if flag else set()))
-        if flag is not None:
-            flag.opened_by = people.get(flag.opened_by_id)
-        named = {pk: PERSON.to_representation(member) for pk, member in people.items()}
         return Response(
             {
                 "agent": COACHED.to_representation(agent),
-                "flag": None if flag is None else FLAG.to_representation(flag),
-                "samples": [
-                    SAMPLE.shown(
-                        one,
-                        agent,
-                        (one.conversation__source, one.conversation__external_id),
-                        named.get(one.captured_by_id),
-                    )
-                    for one in kept
-                ],
-                "notes": [NoteShown.shown(one, agent, named[one.author_id]) for one in written],
+                "flag": self.flag(agent),
+                "samples": self.samples(agent),
+                "notes": self.notes(agent),
             }
         )
 
-    def flag(self, agent):
-        """The open flag, of which there is one at most, without whom it names: they are read with everybody else."""
-        open_ones = Flag.objects.visible_to(self.member).open().filter(agent=agent)
-        flag = next(iter(open_ones), None)
-        if flag is not None:
-            flag.agent, flag.workspace = agent, agent.workspace
-        return flag
+    def flag(self, agent) -> dict | None:
+        """The open flag; there is one at most."""
+        for row in OPEN_FLAG.rows(self.member, agent=agent.pk):
+            *_, name, email = row
+            [flag] = read_models(row, Flag)
+            flag.agent, flag.workspace, flag.closed_by = agent, agent.workspace, None  # it is open
+            by = _person(flag.opened_by_id, name, email)
+            flag.opened_by = None
+            return FLAG.to_representation(flag) | {"openedBy": by}
+        return None
 
-    def samples(self, agent):
-        """Rows of SAMPLE_COLUMNS and OF_CONVERSATION, the worst first: to make models of them takes as long as all else."""
-        kept = visible_samples(self.member).kept().filter(agent=agent).order_by("score_hundredths", "-closed_at", "pk")
-        return list(kept.values_list(*SAMPLE_COLUMNS, *OF_CONVERSATION, named=True)[:MOST])
+    def samples(self, agent) -> list[dict]:
+        return [
+            SAMPLE.shown(
+                row,
+                agent,
+                (row.conversation__source, row.conversation__external_id),
+                _person(row.captured_by_id, row.captured_by__user__name, row.captured_by__user__email),
+            )
+            for row in SAMPLES.rows(self.member, agent=agent.pk)
+        ]
 
-    def notes(self, agent):
-        """Rows of NOTE_COLUMNS, the newest first; for others than leaders with `shared_at` and `words_at`."""
-        written = visible_notes(self.member).current().filter(agent=agent)
-        if self.member.is_leader:
-            return list(written.order_by("-created_at", "pk").values_list(*NOTE_COLUMNS, named=True)[:MOST])
-        of_sharing = ("shared_at", "words_at")
-        return list(written.order_by("-shared_at", "pk").values_list(*NOTE_COLUMNS, *of_sharing, named=True)[:MOST])
+    def notes(self, agent) -> list[dict]:
+        """To who leads all of them, newest first; to others what is shared, as old as its being shared."""
+        asked = NOTES if self.member.is_leader else NOTES_AS_SHARED
+        return [
+            NoteShown.shown(row, agent, _person(row.author_id, row.author__user__name, row.author__user__email))
+            for row in asked.rows(self.member, agent=agent.pk)
+        ]
 
 
 class AgentTrajectory(ApiView):

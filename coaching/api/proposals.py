@@ -30,11 +30,11 @@ from agents.api_base import (
 )
 from agents.api_base.fields import camel
 from agents.models import TEXT_LIMIT, Door
-from coaching import diffs
 from coaching.actions import proposals
 from coaching.models import Proposal
 from coaching.pages import proposal as proposal_page
 from coaching.pages import queue as queue_page
+from coaching.texts import diffs
 from memories.models import SUMMARY_LIMIT
 
 MOST_WORDS = 20_000  # characters of a rationale, a note or a reason

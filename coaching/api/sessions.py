@@ -26,10 +26,10 @@ from agents.api_base import (
     whole_parameter,
 )
 from agents.api_versions import NothingMore
-from coaching import streams
 from coaching.actions import sessions
 from coaching.models import Message, Session, Turn, TurnEvent
 from coaching.models.sessions import MESSAGE_LIMIT
+from coaching.talks import streams
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
 from helpdesk.transcripts import MOST_TURNS

@@ -1,11 +1,12 @@
 """One sample's summary, from the row that owes it to the sentences that are kept."""
 
 import logging
-import traceback
 
 from agents import work
-from coaching import llm, summaries
+from agents.breakages import log_where
+from coaching import llm
 from coaching.actions import connections
+from coaching.coach import summaries
 from coaching.models import Sample
 from helpdesk import sources, transcripts
 
@@ -42,11 +43,8 @@ def _settle(sample):
         work.give_up(sample, error=str(reason), summary_state=Sample.Summary.FAILED)
     except llm.ModelError as error:
         _put_off(sample, error.sentence, work.LONGEST_PAUSE if error.permanent else None)
-    except Exception as error:  # its words may hold what a customer wrote: only where it broke is kept
-        log.error(
-            "Sample %s: %s\n%s", sample.pk, type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
-        )
-        _put_off(sample, f"The summary broke ({type(error).__name__}).", None)
+    except Exception as error:
+        _put_off(sample, f"The summary broke ({log_where(log, f'Sample {sample.pk}', error)}).", None)
     else:
         if summary.state == Sample.Summary.REFUSED:
             work.give_up(sample, error="What the model wrote was not fit to keep, twice.", summary_state=summary.state)

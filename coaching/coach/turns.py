@@ -22,7 +22,7 @@ from coaching.coach import history, loop
 from coaching.coach.protocol import ToolResult
 from coaching.coach.tools import Toolbox
 from coaching.models import Proposal, Turn, TurnEvent
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 
 logger = logging.getLogger(__name__)
 

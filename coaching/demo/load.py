@@ -11,12 +11,12 @@ from django.utils import timezone
 from agents import actions as agents
 from agents.models import Agent, Door, Invitation, Member, User, Workspace
 from agents.people import invitations, members
-from coaching import daily
 from coaching.actions import changes, effects, notes, proposals, samples, sessions, sweeps
 from coaching.coach.tools import Toolbox
+from coaching.csat import daily
 from coaching.demo import content
 from coaching.models import Flag, Note, Sample, Turn
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 from helpdesk import actions as helpdesk
 from helpdesk import rows
 from helpdesk.models import DeepLink, Rating
@@ -40,7 +40,7 @@ def load(*, now=None):
     workspace, logins = _people()
     owner, admin = (workspace.members.get(role=role) for role in (Member.Role.OWNER, Member.Role.ADMIN))
     everyone = _agents(workspace, owner)
-    workspace.members.filter(role=Member.Role.MEMBER).update(agent=everyone["Tom"])
+    members.link(workspace.members.get(role=Member.Role.MEMBER), by=owner, agent=everyone["Tom"])
     DeepLink.objects.create(workspace=workspace, source=content.SOURCE, conversation_pattern=content.DEEP_LINK)
     _knowledge(everyone, owner)
     _ratings(workspace, everyone, today, zone, now)

@@ -7,8 +7,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from coaching.alike import SHARED_LETTERS, SHARED_WORDS
 from coaching.hygiene.said import LONG, SAME_TEXT, Said
+from coaching.texts.alike import SHARED_LETTERS, SHARED_WORDS
 
 MOST = 5_000  # pairs that one look finds
 DEEP = 6  # rare members in common before two sets are compared

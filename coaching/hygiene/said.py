@@ -2,10 +2,10 @@
 
 from functools import cached_property
 
-from coaching.alike import SHARED_LETTERS, SHARED_WORDS, Text
 from coaching.hygiene.claims import Relation, Verdict, compare
 from coaching.hygiene.sentences import Sentence
 from coaching.hygiene.words import SENTENCE
+from coaching.texts.alike import SHARED_LETTERS, SHARED_WORDS, Text
 
 SAME_TEXT = 0.8  # of the words of two long texts, where the summaries are not alike
 LONG = 25  # different words that make a text long
@@ -67,7 +67,7 @@ class Said:
 
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether the runs of three letters of two texts are nearly the same ones, as in `coaching.alike`."""
+    """Whether the runs of three letters of two texts are nearly the same ones, as in `coaching.texts.alike`."""
     either = len(one) + len(other)
     return bool(either) and 2 * len(one & other) / either >= SHARED_LETTERS
 

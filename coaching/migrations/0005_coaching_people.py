@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(help_text="The workspace's last day that was taken in.")),
-                ('result', models.JSONField(help_text='Numbers and verdict, as coaching.effects gives them.')),
+                ('result', models.JSONField(help_text='Numbers and verdict, as coaching.csat.effects gives them.')),
             ],
         ),
         migrations.CreateModel(

@@ -1,5 +1,4 @@
 import uuid
-from datetime import timedelta
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -25,15 +24,13 @@ class FlagQuerySet(Scoped):
         """Those that a leader can tick off: open ones, and new levels, which are there to be talked about."""
         return self.filter(status__in=[Flag.Status.OPEN, Flag.Status.EXPIRED])
 
-    def to_coach(self, today):
-        """Those of active agents that nobody has ticked off. `today` is the workspace's.
+    def to_coach(self, ended_after):
+        """Those of active agents that nobody has ticked off.
 
-        A new level waits for a talk as long as the scan rests after it, and not beside a newer flag of the same agent.
+        A new level waits for a talk where it ended after that day, and not beside a newer flag of the same agent.
         """
         newer = Flag.objects.open().filter(agent=OuterRef("agent"))
-        still = Q(status=Flag.Status.OPEN) | Q(
-            ~Exists(newer), closed_on__gt=today - timedelta(days=trajectory.REST_DAYS)
-        )
+        still = Q(status=Flag.Status.OPEN) | Q(~Exists(newer), closed_on__gt=ended_after)
         return self.coachable().filter(still, coached_at=None, agent__active=True)
 
 

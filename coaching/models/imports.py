@@ -29,8 +29,6 @@ class ConfigurationImport(work.Owed):
         PROPOSALS = "proposals", "Each change as a proposal"
         DIRECT = "direct", "At once"
 
-    FINISHED = (State.DONE, State.FAILED, State.DISCARDED)
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="imports")

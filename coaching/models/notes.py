@@ -158,7 +158,7 @@ class NoteEffect(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     note = models.OneToOneField(Note, models.CASCADE, related_name="effect")
     day = models.DateField(help_text="The workspace's last day that was taken in.")
-    result = models.JSONField(help_text="Numbers and verdict, as coaching.effects gives them.")
+    result = models.JSONField(help_text="Numbers and verdict, as coaching.csat.effects gives them.")
 
     objects = Scoped.as_manager()
 

@@ -95,9 +95,7 @@ class SlackPolicy(models.Model):
     )
     flags_channel_id = models.CharField(max_length=50, blank=True)
     flags_channel_name = models.CharField(max_length=200, blank=True)
-    flags_webhook = EncryptedTextField(
-        blank=True, editable=False
-    )  # an incoming webhook, where the channel fails or is none
+    flags_webhook = EncryptedTextField(blank=True, editable=False)  # used where the channel fails or is none
     flags_trouble = models.CharField(
         max_length=500, blank=True, editable=False, help_text="A sentence: why the last flag could not be posted there."
     )

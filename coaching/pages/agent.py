@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.models import Agent, Procedure, Prompt
 from coaching.actions import flags
-from coaching.csat import Csat
+from coaching.csat.figures import Csat
 from coaching.models import Flag, Proposal, Session
 from coaching.pages import configurations
 from coaching.pages import queue as queue_page

@@ -11,16 +11,17 @@ from django.utils import timezone
 
 from agents import configurations
 from agents.models import Configuration, Decision, Procedure, Prompt
+from agents.paging import Paged, n_pages_of, page_asked
 from agents.versions import fields_of
-from coaching import diffs
+from coaching.actions.changes import came_with_its_agent
+from coaching.actions.targets import MODELS
 from coaching.pages.knowledge import BEGINNING, Folder, holding, words_asked
-from coaching.pages.paging import Paged, n_pages_of, page_asked
-from coaching.sizes import Size
+from coaching.texts import diffs
+from coaching.texts.sizes import Size
 from memories.models import Memory, served_at
 
 PAGE_SIZE = 50
 COMPARED = 100  # changed things that a comparison tells in full
-MODELS = {model.KIND: model for model in (Prompt, Procedure, Memory)}
 ADDRESSES = {"prompt": "agent-prompt", "memory": "memory", "procedure": "procedure"}
 VERBS = {"created": "Added", "revised": "Changed", "removed": "Removed", "restored": "Restored"}
 ORDER = Case(
@@ -52,8 +53,7 @@ class Change:
 
     @property
     def may_be_taken_back(self):
-        came_with_agent = self.row.target_kind == Prompt.KIND and self.row.change == Configuration.Change.CREATED
-        return self.decision is not None and self.taken_back_by is None and not came_with_agent
+        return self.decision is not None and self.taken_back_by is None and not came_with_its_agent(self.row)
 
 
 def newest(agent, n):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from agents.models import Agent
-from coaching.csat import said
+from coaching.csat.figures import LOW, said
 from coaching.models import Sample
 from coaching.pages import talk
 from coaching.pages import transcript as shown
@@ -69,7 +69,7 @@ def load(member, conversation, session=None, picked=(), new=False, *, fetch=Fals
         agent=conversation.agent,
         rating=rating,
         said=said(rating.value, rating.scale) if rating else "",
-        is_low=rating is not None and rating.score < 50,
+        is_low=rating is not None and rating.score < LOW,
         sample=sample,
         memories=list(Memory.objects.visible_to(member).filter(pk__in=served).only("summary", "agent_id"))
         if served

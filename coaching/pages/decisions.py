@@ -8,20 +8,17 @@ from uuid import UUID
 from django.db.models import Q
 from django.urls import reverse
 
+from agents import decisions
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
+from agents.paging import Paged, n_pages_of, page_asked
+from coaching.actions.changes import came_with_its_agent
 from coaching.models import Proposal
 from coaching.pages import days
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.pages.queue import uuid_or_none
 from memories.models import Memory
 
 PAGE_SIZE = 50
 Action = Decision.Action
-ACTIONS = {
-    Action.APPROVED: "Approved", Action.REJECTED: "Rejected", Action.REBASED: "Brought up to date",
-    Action.REVERTED: "Taken back", Action.CREATED: "Added", Action.REVISED: "Changed", Action.REMOVED: "Removed",
-    Action.RESTORED: "Restored",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ class Row:
 
     @property
     def action(self):
-        return ACTIONS[self.entry.action]
+        return decisions.WORDS[self.entry.action]
 
     @property
     def what(self):
@@ -165,7 +162,7 @@ def rows_of(member, entries):
                 address=_address(entry, there),
                 takes_back=pairs.get((back.agent_id, back.number)) if back else None,
                 taken_back_by=pairs.get((undone.agent_id, undone.number)) if undone else None,
-                may_take_back=one is not None and undone is None and not _came_with_its_agent(one),
+                may_take_back=one is not None and undone is None and not came_with_its_agent(one),
             )
         )
     return rows
@@ -177,10 +174,6 @@ def made_by(entry):
         return None
     rows = Configuration.objects.filter(workspace_id=entry.workspace_id, agent_id=entry.agent_id)
     return rows.filter(number=entry.configuration_number).select_related("agent__workspace", "by__user").first()
-
-
-def _came_with_its_agent(made):
-    return made.target_kind == Prompt.KIND and made.change == Configuration.Change.CREATED
 
 
 def _made(member, numbers):

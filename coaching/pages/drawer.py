@@ -11,15 +11,16 @@ from django.utils.text import Truncator
 from agents.access import Right, may
 from agents.models import Agent
 from agents.templatetags.words import day, source_name
-from coaching import causes, mix, picture, sentences, trajectory
+from coaching import trajectory
 from coaching.actions import flags, policies
 from coaching.actions.samples import rated_within
-from coaching.csat import Csat, Timeline, said, usual_by_week
+from coaching.coach import agendas
+from coaching.csat import causes, mix, picture, sentences
+from coaching.csat.figures import LOW, Csat, Timeline, said, usual_by_week
 from coaching.models import Flag, Proposal, Sample
 from coaching.pages import notes as notes_page
 from coaching.pages.history import NO_CHANNEL, HistoryQuestion
 from coaching.pages.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS, THIN
-from coaching.slack import agendas
 from helpdesk.models import DeepLink, RatingDay
 
 WEEKS = 26
@@ -37,7 +38,6 @@ SAMPLE_ORDER = (  # what somebody pinned, then the lowest ratings; what is not k
 OF_SAMPLE = [field.name for field in Sample._meta.concrete_fields]
 OF_CONVERSATION = ("conversation__source", "conversation__external_id")
 OF_PERSON = ("captured_by__user__name", "captured_by__user__email")
-LOW = 50  # a rating under this is shown as a bad one
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from django.db.models import Sum
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.models import display_name
 from agents.templatetags.words import day as day_words
 from agents.templatetags.words import ratings as ratings_words
-from coaching import causes, picture, sentences, trajectory
+from coaching import trajectory
 from coaching.actions import flags, sweeps
-from coaching.causes import Cause
+from coaching.csat import causes, picture, sentences
+from coaching.csat.causes import Cause
 from coaching.models import Flag
 from coaching.pages import drawer
 from coaching.pages.history import HistoryQuestion
@@ -345,7 +347,7 @@ def _moved(before, after):
 
 def _name(user):
     """As `Member.display_name` has it; a version keeps the person, who may have left the workspace since."""
-    return user.name or user.email.split("@")[0] if user else ""
+    return display_name(user.name, user.email) if user else ""
 
 
 def _in_a_line(flag):

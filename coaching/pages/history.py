@@ -8,11 +8,11 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from agents.models import Agent
-from coaching.csat import said
+from agents.paging import Paged, n_pages_of, page_asked
+from coaching.csat.figures import LOW, said
 from coaching.models import Proposal, Sample, Session, SessionConversation
 from coaching.pages import days
 from coaching.pages import queue as queue_page
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from helpdesk.models import Conversation, Rating
 
 PAGE_SIZE = 50
@@ -39,8 +39,8 @@ class HistoryQuestion:
     page: int = 1
 
     SCORES = (
-        ("low", "Low (under 50)"),
-        ("middle", "Middle (50 to 79)"),
+        ("low", f"Low (under {LOW})"),
+        ("middle", f"Middle ({LOW} to 79)"),
         ("high", "High (80 and more)"),
         ("none", "Not rated"),
     )
@@ -112,7 +112,7 @@ class HistoryRow:
 
     @property
     def is_low(self):
-        return self.score is not None and self.score < 50
+        return self.score is not None and self.score < LOW
 
     @property
     def may_be_analyzed(self):
@@ -157,8 +157,8 @@ def find(member, question, agent=None):
     if question.score:
         found = found.filter(
             {
-                "low": Q(hundredths__lt=5_000),
-                "middle": Q(hundredths__range=(5_000, 7_999)),
+                "low": Q(hundredths__lt=100 * LOW),
+                "middle": Q(hundredths__range=(100 * LOW, 7_999)),
                 "high": Q(hundredths__gte=8_000),
                 "none": Q(hundredths=None),
             }[question.score]

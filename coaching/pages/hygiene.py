@@ -11,10 +11,10 @@ from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Left
 from django.utils import timezone
 
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.actions import hygiene
 from coaching.hygiene import MOST, Relation, Said, Verdict, near_pairs
 from coaching.models import Proposal
-from coaching.pages.paging import Paged, page_asked
 from memories.models import KeptPair, Memory
 
 PAIRS = 20  # on a page
@@ -191,7 +191,7 @@ def load(agent, question):
     }
     n_found = counts[question.shown]
     size = PAIRS if question.shown in ("pairs", "kept") else ENTRIES
-    n_pages = max(1, -(-n_found // size))
+    n_pages = n_pages_of(n_found, size)
     question = replace(question, page=min(question.page, n_pages))
     here = slice((question.page - 1) * size, question.page * size)
     entries = {

@@ -9,11 +9,11 @@ from django.utils import timezone
 from agents import versions
 from agents.access import Right, may
 from agents.models import Member
-from coaching import diffs
 from coaching.actions import import_plans, proposals
-from coaching.actions.changes import MODELS
+from coaching.actions.targets import MODELS
 from coaching.models import ConfigurationImport
 from coaching.pages import proposal as proposal_page
+from coaching.texts import diffs
 
 State = ConfigurationImport.State
 SHOWN = 100  # steps of a group that are shown one by one; a form of all groups stays within Django's thousand fields

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from agents import versions
 from agents.models import Configuration, Procedure
-from coaching import diffs
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal
-from coaching.pages.paging import Paged, n_pages_of, page_asked
-from coaching.sizes import Size
+from coaching.texts import diffs
+from coaching.texts.sizes import Size
 from memories.models import Memory
 from memories.search.reading import search
 

@@ -169,7 +169,6 @@ class Page:
     is_own: bool
     is_unreadable: bool
     fallback: str
-    default_model: str
     changes: list[Change]
     more_changes: bool
     test: TestPart
@@ -190,7 +189,6 @@ def load(workspace):
         is_own=bool(own.key),
         is_unreadable=connections.is_unreadable(own),
         fallback=_fallback(),
-        default_model=llm.DEFAULT_MODEL,
         changes=changes[:SHOWN_CHANGES],
         more_changes=len(changes) > SHOWN_CHANGES,
         test=load_test(workspace),

@@ -11,10 +11,10 @@ from datetime import datetime
 from django.utils import timezone
 
 from agents.models import Agent
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.actions.notes import UNREAD_WITHIN
 from coaching.models import Note, Sample
 from coaching.pages import drawer
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from coaching.pages.sharing import as_shared
 
 NOTES = 20  # on one page

@@ -9,9 +9,9 @@ from django.db.models import Count, Q
 from agents.access import Right, may
 from agents.models import Agent, Member
 from agents.templatetags.words import day
-from coaching import diffs
 from coaching.models import Note
 from coaching.pages.sharing import as_shared
+from coaching.texts import diffs
 
 MOST_NOTES = 50
 MOST_VERSIONS = 100

@@ -10,12 +10,13 @@ from uuid import UUID
 from django.utils import timezone
 
 from agents.models import Agent
-from coaching import sentences, trajectory
+from agents.paging import Paged, n_pages_of, page_asked
+from coaching import trajectory
 from coaching.actions import policies
-from coaching.actions.backtests import LONGEST, agents_now
-from coaching.backtests import Check, rate_words
+from coaching.actions.backtests import agents_now
+from coaching.csat import sentences
+from coaching.csat.backtests import Check, rate_words
 from coaching.models import Backtest, Flag, FlagPolicy
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 
 SHOWN_CHANGES = 5
 PAGE_SIZE = 25
@@ -142,7 +143,6 @@ class BacktestPart:
 
     newest: Backtest | None
     result: Result | None
-    longest_years: int = LONGEST.days // 365
 
     @property
     def is_running(self):

@@ -8,15 +8,15 @@ from django.utils import timezone
 from agents import versions
 from agents.access import Right, may
 from agents.models import Configuration
-from coaching import diffs
-from coaching.actions import proposals, viewings
+from coaching.actions import proposals, targets, viewings
 from coaching.coach.evidence import Quote
 from coaching.hygiene import Relation, Said, Verdict
-from coaching.merging import begin_fields, merge_fields
 from coaching.models import Proposal
 from coaching.pages.queue import Item, items, uuid_or_none
 from coaching.proposed import applied_fields, changes_of, is_known, made
-from coaching.sizes import Size
+from coaching.texts import diffs
+from coaching.texts.merging import begin_fields, merge_fields
+from coaching.texts.sizes import Size
 from helpdesk.models import Conversation
 from memories.models import Memory
 from memories.search.reading import search
@@ -295,12 +295,12 @@ def since(proposal):
 
 def since_each(rows):
     """{proposal id: Since} of those that are stale, in three queries however many there are. Who changed them is left out."""
-    told, targets = {}, {}
+    told, found = {}, {}
     waiting = [p for p in rows if p.status == Status.PENDING and not p.is_create and is_known(p)]
-    for model in {proposals.MODELS[p.target_kind] for p in waiting}:
-        targets |= model.objects.in_bulk({p.target_id for p in waiting if p.target_kind == model.KIND})
+    for model in {targets.MODELS[p.target_kind] for p in waiting}:
+        found |= model.objects.in_bulk({p.target_id for p in waiting if p.target_kind == model.KIND})
     for proposal in waiting:
-        target = targets.get(proposal.target_id)
+        target = found.get(proposal.target_id)
         if target is not None and target.agent_id != proposal.agent_id:
             target = None
         if target is None or target.version != proposal.base_version:
@@ -435,7 +435,7 @@ def _evidence(one, known, texts):
 
 def edited(proposal, change):
     """The fields that approving with the reviewer's `change` would apply. Raises ValidationError that names the field."""
-    model = proposals.MODELS[proposal.target_kind]
+    model = targets.MODELS[proposal.target_kind]
     whole = {**proposals.fields_to_apply(proposal), **change}
     return proposals.proposed_change(proposal.type, model, whole, proposals.loaded(proposal.base))
 

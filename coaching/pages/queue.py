@@ -9,9 +9,9 @@ from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Left
 
 from agents.models import Agent, Member, Procedure, Prompt
+from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal, Session
 from coaching.pages import days
-from coaching.pages.paging import Paged, page_asked
 from coaching.proposed import is_known
 from helpdesk.models import Conversation
 from memories.models import Memory
@@ -289,7 +289,7 @@ def load_list(member, question, size):
     if question.is_wide:
         counts[""] = sum(counts.values())
     n_found = counts.get(question.status, 0)
-    n_pages = max(1, -(-n_found // size))
+    n_pages = n_pages_of(n_found, size)
     question = replace(question, page=min(question.page, n_pages))
     rows = found.filter(status=question.status) if question.status else found
     rows = rows.select_related("agent").annotate(why=Left("rationale", WHY))

@@ -6,9 +6,10 @@ from datetime import date
 from django.db.models import F
 
 from coaching.actions import sessions
-from coaching.csat import said
+from coaching.csat.figures import LOW, said
 from coaching.models import Sample
 from coaching.pages import history
+from coaching.texts.numbers import counted
 from helpdesk.models import Conversation, Rating
 
 RATED = {"low": "low ratings", "middle": "middling ratings", "high": "high ratings", "none": "not rated"}
@@ -45,7 +46,7 @@ def of_flag(member, flag):
         for each in samples.order_by(F("score_hundredths").asc(nulls_last=True), "-closed_at", "pk")
         if each.conversation.agent_id == flag.agent_id
     ][: sessions.SET_LIMIT]
-    return chosen, f"{_count(len(chosen), 'sample')} of the flag of {_day(flag.opened_on)}"
+    return chosen, f"{counted(len(chosen), 'sample')} of the flag of {_day(flag.opened_on)}"
 
 
 def load(member, session):
@@ -58,7 +59,7 @@ def load(member, session):
         if pk in rows:
             rating = ratings.get(pk)
             words = said(rating.value, rating.scale) if rating else ""
-            lines.append(SetLine(number, rows[pk], words, rating is not None and rating.score < 50))
+            lines.append(SetLine(number, rows[pk], words, rating is not None and rating.score < LOW))
     return lines
 
 
@@ -72,7 +73,7 @@ def _words(question, n, total, which):
         f"“{question.search[:40]}”" if question.search else "",
         _days(question.after, question.before),
     ]
-    how_many = _count(n, "conversation") if n == total else f"the {which} {n} of {total:,} conversations"
+    how_many = counted(n, "conversation") if n == total else f"the {which} {n} of {total:,} conversations"
     given = ", ".join(part for part in parts if part)
     return f"{how_many}: {given}" if given else how_many
 
@@ -85,7 +86,3 @@ def _days(after, before):
 
 def _day(day: date):
     return f"{day.day} {day:%b %Y}"
-
-
-def _count(n, noun):
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

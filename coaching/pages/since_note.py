@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from django.utils import timezone
 
 from agents.templatetags.words import day, ratings
-from coaching import effects
 from coaching.actions.effects import PART
-from coaching.effects import Basis, Verdict
+from coaching.csat import effects
+from coaching.csat.effects import Basis, Verdict
 from coaching.models import Note
+from coaching.texts.numbers import counted
 
 SURE_OF_SO = {Verdict.BETTER: "better than expected", Verdict.WORSE: "worse than expected"}
 
@@ -88,9 +89,7 @@ def _behind(e):
     if abs(dip) < 0.5:
         before += ", the last 4 weeks as the 9 before them."
     else:
-        before += (
-            f", the last 4 weeks {_count(abs(dip), 'point')} {'lower' if dip > 0 else 'higher'} than the 9 before them."
-        )
+        before += f", the last 4 weeks {counted(abs(dip), 'point')} {'lower' if dip > 0 else 'higher'} than the 9 before them."
     came = f"Expected {e['expected']:.1f} %, came {e['observed']:.1f} %."
     if e["basis"] == Basis.CONTROLS:
         how = (
@@ -103,10 +102,6 @@ def _behind(e):
             "goes away by itself. The range leaves open both: all of it, and none."
         )
     return [before, how, came]
-
-
-def _count(n, noun):
-    return f"1 {noun}" if round(n) == 1 else f"{n:.0f} {noun}s"
 
 
 def _signed(points, *, digits):

@@ -7,11 +7,11 @@ from django.urls import reverse
 
 from agents import versions
 from agents.models import Configuration
-from coaching import diffs
 from coaching.actions import changes
-from coaching.actions.changes import MODELS
-from coaching.merging import begin_fields, merge_fields
+from coaching.actions.targets import MODELS
 from coaching.pages.proposal import Pane, panes_of
+from coaching.texts import diffs
+from coaching.texts.merging import begin_fields, merge_fields
 
 Change = Configuration.Change
 

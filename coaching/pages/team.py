@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from agents.models import Agent, Team
-from coaching import picture, sentences, trajectory
+from agents.paging import Paged, n_pages_of, page_asked
+from coaching import trajectory
 from coaching.actions import policies
-from coaching.csat import ENOUGH, NOTHING, Csat
+from coaching.csat import picture, sentences
+from coaching.csat.figures import ENOUGH, NOTHING, Csat
 from coaching.models import Flag, Note, Proposal, Session
-from coaching.pages.paging import Paged, n_pages_of, page_asked
 from helpdesk.models import Rating, RatingDay
 
 LEVEL_DAYS = 28

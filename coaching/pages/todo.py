@@ -11,8 +11,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Agent
-from coaching import causes, trajectory
+from agents.paging import n_pages_of, page_asked
+from coaching import trajectory
 from coaching.actions import flags, policies
+from coaching.csat import causes
 from coaching.models import Flag, Note
 from coaching.pages import slack
 from coaching.pages.history import HistoryQuestion
@@ -24,14 +26,23 @@ DONE_DAYS = 7  # for so long what was ticked off can be taken back here
 MOST_DONE = 30
 
 
-def flags_to_coach(member):
-    """The flags that ask for a talk."""
-    return Flag.objects.visible_to(member).to_coach(_today(member))
+def moments(member) -> dict[str, date | datetime]:
+    """By the workspace's calendar: the day `ended_after` which a new level still waits for a talk, which it does as long as the
+    scan rests after it; and the instant at which `tomorrow` begins."""
+    return {
+        "ended_after": _today(member) - timedelta(days=trajectory.REST_DAYS),
+        "tomorrow": _midnight(member, 1),
+    }
 
 
-def follow_ups_due(member):
-    """The follow-ups whose day has come, by the workspace's calendar."""
-    return Note.objects.visible_to(member).following_up().filter(follow_up_at__lt=_midnight(member, 1))
+def flags_to_coach(member, ended_after):
+    """The flags that ask for a talk; see `moments`."""
+    return Flag.objects.visible_to(member).to_coach(ended_after)
+
+
+def follow_ups_due(member, tomorrow):
+    """The follow-ups whose day has come; see `moments`."""
+    return Note.objects.visible_to(member).following_up().filter(follow_up_at__lt=tomorrow)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Question:
     @classmethod
     def parse(cls, query):
         """From a QueryDict."""
-        return cls(done=query.get("done") == "1", page=_number(query.get("page")), notes=_number(query.get("notes")))
+        return cls(done=query.get("done") == "1", page=page_asked(query), notes=page_asked(query, "notes"))
 
     def query(self, **changes):
         """The query string, with its question mark, after `changes` (`just` may be among them); empty where nothing is asked."""
@@ -174,12 +185,12 @@ class TodoPage:
 
 def load(member, question, just=None):
     """The To do page for a leader. `just` is the id of the flag or note that was acted on a moment ago."""
-    waiting = flags_to_coach(member)
+    waiting = flags_to_coach(member, moments(member)["ended_after"])
     ranked = sorted(waiting.values_list("pk", "status", "kind", "opened_at", *LEVELS), key=_rank)
-    n_pages = max(1, -(-len(ranked) // CARDS))
+    n_pages = n_pages_of(len(ranked), CARDS)
     following = Note.objects.visible_to(member).following_up()
-    n_notes, n_due = following.count(), follow_ups_due(member).count()
-    n_note_pages = max(1, -(-n_notes // FOLLOW_UPS))
+    n_notes, n_due = following.count(), follow_ups_due(member, _midnight(member, 1)).count()
+    n_note_pages = n_pages_of(n_notes, FOLLOW_UPS)
     question = replace(question, page=min(question.page, n_pages), notes=min(question.notes, n_note_pages))
     shown = ranked[(question.page - 1) * CARDS : question.page * CARDS]
     done, done_is_cut = _done(member)
@@ -321,7 +332,3 @@ def _today(member) -> date:
 def _midnight(member, days):
     """The instant at which the day begins that lies so many days from today."""
     return datetime.combine(_today(member) + timedelta(days=days), time(), member.workspace.zone)
-
-
-def _number(value):
-    return max(1, int(value)) if value and value.isdecimal() and len(value) < 7 else 1

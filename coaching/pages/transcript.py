@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from coaching import jsontext
+from coaching.texts import jsontext
 from helpdesk import sources, transcripts
 
 ROLES = {"customer": "Customer", "agent": "Agent", "tool": "Tool", "system": "System"}

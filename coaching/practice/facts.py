@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from coaching.verbatim import WORD
+from coaching.texts.verbatim import WORD
 
 QUOTE_WORDS = 9  # with the words around it, a quote never grows into a run of the transcript that we may not keep
 QUOTE_LENGTH = 200
@@ -118,7 +118,7 @@ def _short(text: str) -> str:
 
 def rating(conversation: dict[str, Any]) -> str:
     csat = conversation.get("csat")
-    return f"The customer's rating: {csat['score']:g} of 100." if csat else "The customer gave no rating."
+    return f"The customer's rating: {csat['said']}." if csat else "The customer gave no rating."
 
 
 def calls(turns: list[dict[str, Any]]) -> list[str]:
@@ -126,7 +126,3 @@ def calls(turns: list[dict[str, Any]]) -> list[str]:
     called = Counter(each["name"] for each in turns if each["role"] == "tool" and each.get("name"))
     errors = Counter(each["name"] for each in turns if failed(each) and each.get("name"))
     return [f"{name} {n}" + (f" ({errors[name]} failed)" if errors[name] else "") for name, n in called.most_common()]
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

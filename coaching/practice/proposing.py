@@ -27,9 +27,8 @@ def propose(talk: Talk, tool: str, /, **change: Any) -> Reply:
         if made.is_error:
             named = made.input.get("different_from", [])
             others = set(ID.findall(made.value)) - set(named) if "different_from" in made.value else set()
-            if (
-                others and len(named) + len(others) <= MOST_NAMED
-            ):  # the leader asked for it in these words, so it is another
+            if others and len(named) + len(others) <= MOST_NAMED:
+                # The leader asked for it in these words, so it is another.
                 return call(tool, **{**made.input, "different_from": [*named, *sorted(others)]})
             return Reply(f"the proposal was refused. {made.value}")
         if made.value["status"] != "pending":

@@ -13,6 +13,7 @@ from typing import Any
 from coaching.practice import facts, sets
 from coaching.practice.talk import Talk, call
 from coaching.practice.wire import Reply
+from coaching.texts.numbers import counted
 
 Handler = Callable[[Talk], Reply]
 
@@ -78,7 +79,7 @@ def _improve(talk: Talk) -> Reply:
         return call("list_procedures")
     known = []
     if not procedures.is_error:
-        known.append(f"The agent has {facts.count(len(procedures.value['items']), 'procedure')}.")
+        known.append(f"The agent has {counted(len(procedures.value['items']), 'procedure')}.")
     if not earlier.is_error:
         items = earlier.value["items"]
         by_status = Counter(each["status"] for each in items)
@@ -94,9 +95,9 @@ def _improve(talk: Talk) -> Reply:
     if isinstance(read, Reply) and read.calls:
         return read
     if isinstance(read, Reply):
-        counted = sets.over(talk)
-        if counted is not None and counted.calls:
-            return counted
+        over_set = sets.over(talk)
+        if over_set is not None and over_set.calls:
+            return over_set
         known += sets.facts_over(talk)
     else:
         known += facts.of(read, talk.focus)
@@ -107,9 +108,9 @@ def _improve(talk: Talk) -> Reply:
 
 
 def _pattern_question(talk: Talk) -> Reply:
-    counted = sets.over(talk)
-    if counted is not None:
-        return counted
+    over_set = sets.over(talk)
+    if over_set is not None:
+        return over_set
     given = {"score_below": facts.LOW_SCORE, "limit": 50}
     found = talk.found("find_conversations", given)
     if found is None:
@@ -157,9 +158,8 @@ def _prompt(talk: Talk) -> Reply:
     if not read.value["prompt"].strip():
         return Reply("the prompt is empty. Say “Change the prompt so that …” to begin it.")
     says = f"the prompt, version {read.value['version']}, says:\n\n{read.value['prompt']}"
-    return Reply(
-        says + _next("How can the agent improve?")
-    )  # an end of ours: the prompt may end in what looks like one
+    # With an end of ours: the prompt may end in what looks like one.
+    return Reply(says + _next("How can the agent improve?"))
 
 
 def _procedures(talk: Talk) -> Reply:
@@ -171,7 +171,7 @@ def _procedures(talk: Talk) -> Reply:
     lines = [f"- {each['name']} (version {each['version']}): {each['trigger']}" for each in listed.value["items"]]
     if not lines:
         return Reply("there are no procedures yet. Say “Add a procedure called NAME: …”.")
-    has = f"the agent has {facts.count(len(lines), 'procedure')}:\n\n" + "\n".join(lines)
+    has = f"the agent has {counted(len(lines), 'procedure')}:\n\n" + "\n".join(lines)
     return Reply(has + _next("How can the agent improve?"))
 
 

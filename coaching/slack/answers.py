@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from coaching import followups, llm
-from coaching.doing import doing_now
+from coaching import llm
 from coaching.models import Message, SlackPost, Turn, TurnEvent
 from coaching.slack import addresses, bodies
 from coaching.slack.blocks.answers import Answer, answer
 from coaching.slack.blocks.message import Drawing
+from coaching.talks import followups
+from coaching.talks.doing import doing_now
 
 LATE = timedelta(seconds=10)
 Type, State = TurnEvent.Type, Turn.State

@@ -1,14 +1,14 @@
 """How much of a conversation may stand in Slack: short quotes, or none at all where the workspace says so.
 
-What was said in a helpdesk's conversation never gets into an answer in longer runs (coaching.verbatim). Of one whose transcript
-was sent to us it may, for our own pages; on the way to Slack the same guard holds for it.
+What was said in a helpdesk's conversation never gets into an answer in longer runs (coaching.texts.verbatim). Of one whose
+transcript was sent to us it may, for our own pages; on the way to Slack the same guard holds for it.
 """
 
 import re
 from collections.abc import Iterable
 
 from coaching.models import SlackPolicy
-from coaching.verbatim import Guard, words
+from coaching.texts.verbatim import Guard, words
 from helpdesk import sources
 from helpdesk.models import Conversation
 from helpdesk.transcripts import TranscriptUnavailable

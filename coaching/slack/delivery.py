@@ -2,12 +2,12 @@
 
 import logging
 import random
-import traceback
 from datetime import timedelta
 
 from django.utils import timezone
 
 from agents import work
+from agents.breakages import log_where
 from coaching.actions.slack import policy, posts, triggers
 from coaching.models import SlackConnection, SlackPost
 from coaching.slack import errors, webhook
@@ -49,9 +49,8 @@ def _serve(post):
         _fail(post, error)
     except work.LeaseLost:
         raise
-    except Exception as error:  # its words may hold what somebody wrote: only where it broke is kept
-        log.error("Post %s: %s\n%s", post.pk, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        work.put_off(post, error=f"Drawing it broke ({type(error).__name__}).")
+    except Exception as error:
+        work.put_off(post, error=f"Drawing it broke ({log_where(log, f'Post {post.pk}', error)}).")
     else:
         _settle(post, drawing)
 

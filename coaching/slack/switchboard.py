@@ -6,7 +6,6 @@ Whatever is told is written down at once (`accept`) and followed by a worker lat
 import contextlib
 import logging
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents import work
+from agents.breakages import log_where
 from coaching.actions.slack import connections as connecting
 from coaching.actions.slack import receipts
 from coaching.models import SlackConnection, SlackPerson, SlackReceipt, SlackTrigger
@@ -66,9 +66,8 @@ def receive(raw: bytes, headers: Mapping[str, str], *, is_form: bool) -> Answer:
             return accept(body, proven)
     except incoming.Malformed as fault:
         return Answer(HTTPStatus.BAD_REQUEST, {"error": str(fault)})
-    return (
-        TAKEN if _is_from(settings.SLACK_SIGNING_SECRET, raw, headers) else FORGED
-    )  # from Slack, but of nobody who is connected
+    # It may come from Slack all the same, and be of nobody who is connected.
+    return TAKEN if _is_from(settings.SLACK_SIGNING_SECRET, raw, headers) else FORGED
 
 
 def accept(body: dict[str, Any], connections: Iterable[SlackConnection]) -> Answer:
@@ -136,9 +135,8 @@ def _follow(receipt) -> str:
         _again(receipt, fault.sentence)
     except work.LeaseLost:
         raise
-    except Exception as error:  # its words may hold what somebody wrote: only where it broke is kept
-        log.error("Slack's receipt: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        _again(receipt, type(error).__name__)
+    except Exception as error:
+        _again(receipt, log_where(log, "Slack's receipt", error))
     return turn_id
 
 

@@ -8,7 +8,7 @@ from html import escape
 from django import template
 from django.utils.safestring import mark_safe
 
-from coaching.diffs import Gap
+from coaching.texts.diffs import Gap
 
 register = template.Library()
 

@@ -6,7 +6,7 @@ import nh3
 from django import template
 from django.utils.safestring import mark_safe
 
-from coaching.prose import PARSER
+from coaching.texts.prose import PARSER
 
 register = template.Library()
 

@@ -2,7 +2,7 @@
 
 from django import template
 
-from coaching.sizes import Size
+from coaching.texts.sizes import Size
 
 register = template.Library()
 

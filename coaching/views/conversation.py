@@ -17,12 +17,12 @@ from agents import work
 from agents.access import Right, may, require
 from agents.models import Agent
 from agents.pages import page, wants_fragment
-from coaching import streams
 from coaching.actions import sessions
 from coaching.models import Session, Turn, TurnEvent
 from coaching.pages import conversation as conversation_page
 from coaching.pages import history as history_page
 from coaching.pages import sets, talk
+from coaching.talks import streams
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
 

@@ -4,7 +4,7 @@ from django.shortcuts import render
 
 from agents.access import Right, require
 from agents.pages import page
-from coaching import effects
+from coaching.csat import effects
 
 
 @page()

@@ -18,9 +18,10 @@ from agents.models import Agent, Door, Procedure, Prompt
 from agents.pages import page
 from agents.templatetags.words import exact
 from agents.versions import Conflict, at_version, fields_of
-from coaching import diffs, forms, merging
+from coaching import forms
 from coaching.pages import knowledge as knowledge_page
 from coaching.pages import proposal as proposal_page
+from coaching.texts import diffs, merging
 from coaching.views.agent import find, show
 from memories import actions as memories
 from memories.models import Memory

@@ -1,6 +1,5 @@
 """The samples of an agent's record: pinned by hand, put away and brought back."""
 
-from functools import partial
 from http import HTTPStatus
 
 from django.core.exceptions import ValidationError
@@ -8,6 +7,7 @@ from django.db import transaction
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 
+from agents import work
 from agents.access import Right, require
 from agents.pages import page, wants_fragment
 from coaching.actions import samples
@@ -33,7 +33,7 @@ def pin(request, agent_id):
         if not errors:
             with transaction.atomic():
                 sample = samples.pin_by_reference(**typed, by=request.member, agent=agent)
-                transaction.on_commit(partial(capture_sample.delay, str(sample.pk)), robust=True)
+                work.start_soon(capture_sample, str(sample.pk))
             return _answer(request, agent, pinned=sample)
     except samples.UnknownConversation as refusal:
         errors = {"external_id": str(refusal)}
@@ -58,7 +58,7 @@ def bring_back(request, sample_id):
     sample = _sample(request, sample_id)
     with transaction.atomic():
         samples.bring_back(sample, by=request.member)
-        transaction.on_commit(partial(capture_sample.delay, str(sample.pk)), robust=True)
+        work.start_soon(capture_sample, str(sample.pk))
     return _answer(request, sample.agent, back=sample)
 
 

@@ -10,11 +10,11 @@ from agents import work
 from agents.access import Right, require
 from agents.models import Agent
 from agents.pages import page
-from coaching import quick
 from coaching.actions import sessions
 from coaching.models import Flag
 from coaching.pages import sets
 from coaching.pages.history import HistoryQuestion
+from coaching.talks import quick
 from coaching.tasks import run_turn
 
 

@@ -2,13 +2,12 @@
 
 from helpdesk.actions.conversations import upsert_conversation
 from helpdesk.actions.days import DayDifference, change_time_zone, check_days, rebuild_days
-from helpdesk.actions.directory import AmbiguousAgent, agent_meant
+from helpdesk.actions.directory import agent_meant
 from helpdesk.actions.ratings import BATCH, Outcome, Recorded, record_ratings, withdraw_rating
 from helpdesk.actions.retention import keep_storage_promises
 
 __all__ = [
     "BATCH",
-    "AmbiguousAgent",
     "DayDifference",
     "Outcome",
     "Recorded",

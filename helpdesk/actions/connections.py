@@ -1,5 +1,6 @@
 """Connections to helpdesks: make one, change it, pause it, take it away; and when each is to be read."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -74,7 +75,7 @@ def connect(
     with transaction.atomic():
         connection = _stored(workspace, kind, source, values, stored, by, version)
         _owe_first_reading(connection)
-        _link(connection, kind, by)
+        link(connection, by=by)
         ask_for_test(connection, by=by)
     return connection
 
@@ -264,21 +265,30 @@ def _origin(address: str) -> tuple:
     return parts.scheme, (parts.hostname or "").lower(), parts.port
 
 
-def _link(connection, vendor: Vendor, by) -> None:
-    """The vendor's own pattern, where nobody has set one for this source."""
-    if (
-        not vendor.deep_link
-        or DeepLink.objects.filter(workspace=connection.workspace_id, source=connection.source).exists()
-    ):
+def lacks_link(connection) -> bool:
+    """Whether the vendor has a pattern of its own and nobody has set one for this source."""
+    set_already = DeepLink.objects.filter(workspace=connection.workspace_id, source=connection.source)
+    return bool(VENDORS[connection.vendor].deep_link) and not set_already.exists()
+
+
+def link(connection, *, by, learned: Mapping[str, str] | None = None) -> None:
+    """Set the vendor's own pattern where nobody has set one for this source and all that it needs is known.
+
+    `learned` is what the vendor told of it, {name: value}, beside what the account says. `by` is None for an operator.
+    """
+    if not lacks_link(connection):
         return
-    pattern, keys = vendor.link(connection.base_url, connection.account)
-    if pattern:
-        link = DeepLink(
-            workspace_id=connection.workspace_id, source=connection.source, conversation_pattern=pattern, keys=keys
-        )
-        deeplinks.check(pattern, needs=deeplinks.ID)
-        link._history_user = by.user if by is not None else None  # type: ignore[attr-defined]  # simple-history reads it
-        link.save(force_insert=True)
+    known = {**connection.account, **(learned or {})}
+    pattern, keys = VENDORS[connection.vendor].link(connection.base_url, known)
+    if not pattern:
+        return
+    deeplinks.check(pattern, needs=deeplinks.ID)
+    made = DeepLink(
+        workspace_id=connection.workspace_id, source=connection.source, conversation_pattern=pattern, keys=keys
+    )
+    made._history_user = by.user if by is not None else None  # type: ignore[attr-defined]  # simple-history reads it
+    with contextlib.suppress(IntegrityError), transaction.atomic():  # somebody set one in this moment
+        made.save(force_insert=True)
 
 
 # --- When a connection is read -----------------------------------------------------------------------------------------

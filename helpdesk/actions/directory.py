@@ -7,22 +7,15 @@ from django.db.models import Q
 
 from agents import actions as agents
 from agents.models import Agent, ExternalId, Workspace
+from agents.names import AmbiguousAgent
 from helpdesk.rows import Refused
-
-
-class AmbiguousAgent(Exception):
-    """The name fits several agents; `candidates` are they."""
-
-    def __init__(self, candidates: list[Agent]):
-        super().__init__("Several agents have this name; use the id.")
-        self.candidates = candidates
 
 
 def agent_meant(workspace: Workspace, word: str, *, source: str = "") -> Agent:
     """The agent that an id, an exact name or the source's own id means. Raises Refused, AmbiguousAgent."""
     directory = Directory(workspace, {(source, word)})
     if len(directory.by_name.get(word, ())) > 1:
-        raise AmbiguousAgent(directory.by_name[word])
+        raise AmbiguousAgent(word, directory.by_name[word])
     pk = directory.id_of(source, word)
     return directory.by_id.get(pk) or Agent.objects.get(pk=pk)
 
@@ -37,7 +30,7 @@ class Directory:
         self.by_id: dict[uuid.UUID, Agent] = {}
         self.by_name: dict[str, list[Agent]] = defaultdict(list)
         wanted = Q(name__in=words) | Q(pk__in=ids) if ids else Q(name__in=words)
-        for agent in Agent.objects.filter(wanted, workspace=workspace).order_by("created_at"):
+        for agent in Agent.objects.filter(wanted, workspace=workspace).select_related("team").order_by("created_at"):
             self.by_id[agent.pk] = agent
             self.by_name[agent.name].append(agent)
         called = ExternalId.objects.filter(

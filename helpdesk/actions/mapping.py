@@ -58,7 +58,7 @@ def recognise() -> int:
     theirs = {"workspace": OuterRef("workspace")}
     by_id = ExternalId.objects.filter(**theirs, source=OuterRef("connection__source"), value=OuterRef("external_id"))
     linked = Member.objects.current().filter(**theirs, user__email=OuterRef("email"), agent__isnull=False)
-    unmapped = HelpdeskAgent.objects.unmapped().exclude(mapping=HelpdeskAgent.Mapping.PERSON)
+    unmapped = HelpdeskAgent.objects.unmapped()
     known = unmapped.annotate(
         by_id=Subquery(by_id.values("agent")[:1]), by_email=Subquery(linked.order_by("pk").values("agent")[:1])
     ).exclude(by_id=None, by_email=None)

@@ -4,7 +4,6 @@ Of the body only ids are kept. An in-house desk sends the ratings themselves; th
 """
 
 import logging
-import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from http import HTTPStatus
 from django.db.models import Min
 from django.utils import timezone
 
+from agents.breakages import log_where
 from helpdesk.models import HelpdeskConnection, WebhookReceipt
 from helpdesk.rows import SURROGATE
 from helpdesk.vendors import reading
@@ -71,8 +71,8 @@ def receive(hooks: Sequence[Hook]) -> list[Answer]:
             answers.append(FORGED)
         except Malformed as fault:
             answers.append(Answer(HTTPStatus.BAD_REQUEST, {"error": str(fault)}))
-        except Exception as error:  # its words may hold what a customer wrote: only where it broke is kept
-            log.error("Hook: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        except Exception as error:
+            log_where(log, "Hook", error)
             answers.append(BROKEN)
         else:
             answers.append(answer)
@@ -90,7 +90,7 @@ def _secret(connection) -> str:
 def _read(hook: Hook, connection, secret: str, now: datetime) -> tuple[Answer, WebhookReceipt]:
     """The answer to a hook, and its receipt. Raises Forged, Malformed."""
     vendor: Vendor = VENDORS[connection.vendor]
-    if not secret:
+    if not secret:  # with which anybody could sign
         raise Forged
     vendor.verify(hook.body, hook.headers, secret, now)
     body = reading.decoded(hook.body)

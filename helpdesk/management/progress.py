@@ -3,22 +3,10 @@
 import time
 from collections import Counter
 
-from django.core.management.base import CommandError
-
-from agents.models import Workspace
-
 SHOWN = 20  # refused rows that are listed one by one
 NAMED = 50  # agents that are listed by name
 WIDTH = 30
 EVERY = 0.1  # seconds
-
-
-def workspace_called(slug: str) -> Workspace:
-    """The workspace of that slug. Raises CommandError."""
-    workspace = Workspace.objects.filter(slug=slug).first()
-    if workspace is None:
-        raise CommandError(f"There is no workspace {slug}.", returncode=2)
-    return workspace
 
 
 class Bar:

@@ -198,7 +198,8 @@ class HelpdeskAgentQuerySet(Scoped, work.OwedQuerySet):
     own = "agent_id"
 
     def unmapped(self):
-        return self.filter(agent=None)
+        """Those who stand for nobody yet; of whom somebody said by hand that they are nobody here is settled."""
+        return self.filter(HelpdeskAgent.UNMAPPED)
 
 
 class HelpdeskAgent(work.Owed):
@@ -211,6 +212,9 @@ class HelpdeskAgent(work.Owed):
         ID = "id", "by id"
         EMAIL = "email", "by email"
         PERSON = "person", "by hand"
+
+    UNMAPPED = Q(agent=None) & ~Q(mapping=Mapping.PERSON)
+    NOBODY = Q(agent=None, mapping=Mapping.PERSON)
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     connection = models.ForeignKey(HelpdeskConnection, models.CASCADE, related_name="helpdesk_agents")
@@ -238,6 +242,16 @@ class HelpdeskAgent(work.Owed):
 
     def __str__(self):
         return self.name or self.email or f"Agent {self.external_id}"
+
+    @property
+    def is_unmapped(self):
+        """Whether nobody has said yet whom they stand for."""
+        return self.agent_id is None and not self.is_nobody
+
+    @property
+    def is_nobody(self):
+        """Whether somebody said by hand that they stand for nobody here."""
+        return self.agent_id is None and self.mapping == self.Mapping.PERSON
 
 
 class WebhookReceiptQuerySet(Scoped, work.OwedQuerySet):

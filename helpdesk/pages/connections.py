@@ -1,6 +1,7 @@
 """What Settings › Helpdesks shows of each connection: whether it is read and how far, what it gave, what went wrong, what was
 changed."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,18 +22,20 @@ Kind, State = HelpdeskSync.Kind, HelpdeskConnection.State
 LATE = timedelta(seconds=20)  # after which a leader should know that no worker has taken it
 NEAR = timedelta(minutes=2)  # what is tried again so soon is waited for on the page
 LONG = timedelta(hours=6)  # unread for so long is said where leaders look
+BODY = re.compile(r"\{\".+\}")  # of a webhook, in the steps
 SHOWN_VERSIONS = 8
 READ_VERSIONS = 300  # of all connections together
-UNMAPPED = Q(agent=None) & ~Q(mapping=HelpdeskAgent.Mapping.PERSON)  # of whom nobody has said that they are nobody here
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do at the vendor's; `webhook` is where the address of the hook stands between two parts, None nowhere."""
+    """One thing to do at the vendor's. Between `before` and `after` stands what is copied: the address of the `webhook`, None
+    nowhere, or the `body` that it is to send."""
 
     before: str
     webhook: str | None = None
     after: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,11 +215,16 @@ class Card:
 
 
 def steps(vendor: Vendor, webhook: str = "") -> list[Step]:
-    """What a leader does at the vendor's, the address of the hook apart from the words around it."""
+    """What a leader does at the vendor's, what is to be copied apart from the words around it."""
     found = []
     for words in vendor.set_up:
         before, mark, after = words.partition("{webhook}")
-        found.append(Step(before, webhook, after) if mark else Step(words))
+        if mark:
+            found.append(Step(before, webhook, after))
+        elif body := BODY.search(words):
+            found.append(Step(words[: body.start()], after=words[body.end() :], body=body[0]))
+        else:
+            found.append(Step(words))
     return found
 
 
@@ -271,7 +279,7 @@ def _people(ids):
     rows = HelpdeskAgent.objects.filter(connection__in=ids).order_by().values("connection")
     told = rows.annotate(
         n=Count("pk"),
-        unmapped=Count("pk", filter=UNMAPPED),
+        unmapped=Count("pk", filter=HelpdeskAgent.UNMAPPED),
         crediting=Count("pk", filter=Q(next_try_at__isnull=False)),
     )
     found = defaultdict(lambda: {"n": 0, "unmapped": 0, "crediting": 0})
@@ -344,11 +352,15 @@ def _moved(row, before):
 # --- What leaders are told elsewhere -----------------------------------------------------------------------------------
 
 
-def in_trouble(workspace_id):
-    """The connections that a leader should look at: refused, or not read for long although they should be."""
-    before = timezone.now() - LONG
-    read = Q(syncs__kind=Kind.RECENT, syncs__finished_at__lt=before)
-    never = Q(syncs__kind=Kind.RECENT, syncs__finished_at=None, created_at__lt=before)
+def long_ago() -> datetime:
+    """What was read before was not read for long."""
+    return timezone.now() - LONG
+
+
+def in_trouble(workspace_id, long_ago):
+    """The connections that a leader should look at: refused, or not read since `long_ago` although they should be."""
+    read = Q(syncs__kind=Kind.RECENT, syncs__finished_at__lt=long_ago)
+    never = Q(syncs__kind=Kind.RECENT, syncs__finished_at=None, created_at__lt=long_ago)
     unread = Q(state=State.ACTIVE) & (read | never)
     return HelpdeskConnection.objects.filter(Q(state=State.REFUSED) | unread, workspace=workspace_id).distinct()
 
@@ -364,7 +376,7 @@ class Trouble:
 def troubles(workspace_id) -> list[Trouble]:
     """Those of the workspace, in one query."""
     newest = HelpdeskSync.objects.filter(connection=OuterRef("pk"), kind=Kind.RECENT)
-    rows = in_trouble(workspace_id).annotate(
+    rows = in_trouble(workspace_id, long_ago()).annotate(
         read_until=Subquery(newest.values("read_until")[:1]), why=Subquery(newest.values("last_error")[:1])
     )
     return [Trouble(one, _sentence(one)) for one in rows.order_by("source")]

@@ -1,14 +1,15 @@
 """Who is who: the people of a helpdesk, how many ratings hang on each, and whom they stand for here."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.db.models import Case, Count, IntegerField, Q, Value, When
 
+from agents import names
 from agents.models import Agent
+from agents.paging import Paged, n_pages_of, page_asked
 from helpdesk.models import HelpdeskAgent, HelpdeskConnection
-from helpdesk.pages.connections import UNMAPPED
 
 PAGE_SIZE = 50
 MOST_OFFERED = 2_000  # agents of ours in the list to choose from
@@ -26,15 +27,15 @@ class Question:
     @classmethod
     def parse(cls, query):
         """From a QueryDict."""
-        show, page = query.get("show", ""), query.get("page", "")
+        show = query.get("show", "")
         return cls(
             show=show if show in SHOWN else "all",
             q=" ".join(query.get("q", "").replace("\0", "").split())[:100],
-            page=max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1,
+            page=page_asked(query),
         )
 
     def query(self, **changes):
-        """The query string, with its question mark, after `changes`; empty where nothing is asked."""
+        """The query string, with its question mark, after `changes`."""
         asked = replace(self, **changes)
         given = {
             "show": asked.show if asked.show != "all" else "",
@@ -42,7 +43,7 @@ class Question:
             "page": asked.page if asked.page > 1 else "",
         }
         encoded = urlencode({name: value for name, value in given.items() if value})
-        return f"?{encoded}" if encoded else ""
+        return f"?{encoded}"
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,6 @@ class Line:
     n: int
     label: str
     suggestion: tuple[Agent, str] | None
-
-    @property
-    def is_unmapped(self):
-        return self.row.agent_id is None and self.row.mapping != HelpdeskAgent.Mapping.PERSON
-
-    @property
-    def is_nobody(self):
-        return self.row.agent_id is None and self.row.mapping == HelpdeskAgent.Mapping.PERSON
 
     @property
     def is_crediting(self):
@@ -84,7 +77,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class People:
+class People(Paged):
     """A page of them. `offered` are the labels of our agents."""
 
     connection: HelpdeskConnection
@@ -94,29 +87,21 @@ class People:
     counts: Counts
     n_pages: int
 
-    @property
-    def previous_page(self):
-        return (self.question.query(page=self.question.page - 1) or "?") if self.question.page > 1 else None
-
-    @property
-    def next_page(self):
-        return self.question.query(page=self.question.page + 1) if self.question.page < self.n_pages else None
-
 
 def load(member, connection, question) -> People:
     """The people of a connection: who stands for nobody first, and among them who has most ratings."""
     asked = _asked(with_ratings(connection), question)
-    n_pages = max(1, -(-asked.count() // PAGE_SIZE))
+    n_pages = n_pages_of(asked.count(), PAGE_SIZE)
     question = replace(question, page=min(question.page, n_pages))
     first = (question.page - 1) * PAGE_SIZE
-    order = Case(When(UNMAPPED, then=Value(0)), default=Value(1), output_field=IntegerField())
+    order = Case(When(HelpdeskAgent.UNMAPPED, then=Value(0)), default=Value(1), output_field=IntegerField())
     shown = asked.order_by(order, "-n", "name", "external_id")[first : first + PAGE_SIZE]
-    names = Names.of(member)
+    known = Names.of(member)
     return People(
         connection=connection,
         question=question,
-        lines=[line(row, names) for row in shown],
-        offered=names.offered,
+        lines=[line(row, known) for row in shown],
+        offered=known.offered,
         counts=count(connection),
         n_pages=n_pages,
     )
@@ -126,8 +111,8 @@ def count(connection) -> Counts:
     """How many of each kind, in two queries."""
     told = HelpdeskAgent.objects.filter(connection=connection).aggregate(
         n_all=Count("pk"),
-        n_unmapped=Count("pk", filter=UNMAPPED),
-        n_nobody=Count("pk", filter=Q(agent=None, mapping=HelpdeskAgent.Mapping.PERSON)),
+        n_unmapped=Count("pk", filter=HelpdeskAgent.UNMAPPED),
+        n_nobody=Count("pk", filter=HelpdeskAgent.NOBODY),
         n_crediting=Count("pk", filter=Q(next_try_at__isnull=False)),
     )
     return Counts(**told, n_creatable=creatable(connection).count())
@@ -141,21 +126,20 @@ def with_ratings(connection):
 
 def creatable(connection):
     """Who has ratings and stands for nobody yet: whom it makes sense to make agents of."""
-    return with_ratings(connection).filter(UNMAPPED, n__gt=0).order_by("pk")
+    return with_ratings(connection).unmapped().filter(n__gt=0).order_by("pk")
 
 
-def line(row, names) -> Line:
-    """A row of `with_ratings` as it is shown."""
-    label = names.label_of(row.agent) if row.agent else ""
-    unmapped = row.agent_id is None and row.mapping != HelpdeskAgent.Mapping.PERSON
-    return Line(row, row.n, label, names.like(row) if unmapped else None)
+def line(row, known) -> Line:
+    """A row of `with_ratings` as it is shown; `known` are the Names of our agents."""
+    label = known.label_of(row.agent) if row.agent else ""
+    return Line(row, row.n, label, known.like(row) if row.is_unmapped else None)
 
 
 def _asked(rows, question):
     if question.show == "unmapped":
-        rows = rows.filter(UNMAPPED)
+        rows = rows.unmapped()
     elif question.show == "nobody":
-        rows = rows.filter(agent=None, mapping=HelpdeskAgent.Mapping.PERSON)
+        rows = rows.filter(HelpdeskAgent.NOBODY)
     elif question.show == "mapped":
         rows = rows.filter(agent__isnull=False)
     if question.q:
@@ -169,17 +153,8 @@ class Names:
 
     def __init__(self, agents):
         self.agents = {agent.pk: agent for agent in agents}
-        names = Counter(agent.name for agent in agents)
-        teams = Counter((agent.name, agent.team_id) for agent in agents)
-        self.labels = {}
-        for agent in agents:
-            if names[agent.name] == 1:
-                label = agent.name
-            elif agent.team and teams[agent.name, agent.team_id] == 1:
-                label = f"{agent.name} ({agent.team})"
-            else:
-                label = f"{agent.name} ({str(agent.pk)[:8]})"
-            self.labels[agent.pk] = label
+        told = [(agent.pk, agent.name, agent.team and agent.team.name) for agent in agents]
+        self.labels = dict(zip(self.agents, names.labels(told), strict=True))
         self._by_words, self._by_first = defaultdict(list), defaultdict(list)
         for agent in agents:
             self._by_words[_words(agent.name)].append(agent)

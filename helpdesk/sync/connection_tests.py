@@ -1,12 +1,14 @@
 """One test of a connection, check by check, from the row that owes it."""
 
 import logging
-import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.utils import timezone
 
 from agents import work
+from agents.breakages import log_where
+from helpdesk.actions import connections
 from helpdesk.models import ConnectionTest, HelpdeskConnection
 from helpdesk.vendors import registry
 from helpdesk.vendors.contract import Check, Malformed
@@ -24,8 +26,10 @@ def run(test_id) -> ConnectionTest | None:
         return None
     try:
         with work.holding(test):
-            checks = [_stored(check) for check in tried(test.connection)]
-            work.settle(test, checks=checks, finished_at=timezone.now())
+            checks = list(tried(test.connection))
+            if all(check.is_ok for check in checks):
+                _learn_link(test)
+            work.settle(test, checks=[_stored(check) for check in checks], finished_at=timezone.now())
     except work.LeaseLost:
         log.info("Test %s was asked for anew.", test.pk)
     test.refresh_from_db()
@@ -40,9 +44,17 @@ def tried(connection: HelpdeskConnection) -> Iterator[Check]:
             yield from client.checks()
     except (VendorError, Malformed) as fault:
         yield Check(label, is_ok=False, sentence=str(fault))
-    except Exception as error:  # its words may hold what somebody wrote: only where it broke is kept
-        log.error("Test: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        yield Check(label, is_ok=False, sentence=f"The test broke ({type(error).__name__}).")
+    except Exception as error:
+        yield Check(label, is_ok=False, sentence=f"The test broke ({log_where(log, 'Test', error)}).")
+
+
+def _learn_link(test) -> None:
+    """Ask a helpdesk that works for what its deep link needs beside the account, where none is set yet."""
+    connection = test.connection
+    if not connections.lacks_link(connection):
+        return
+    with suppress(VendorError, Malformed), registry.open_client(connection) as client:
+        connections.link(connection, by=test.asked_by, learned=client.deep_link_keys())
 
 
 def _stored(check: Check) -> dict:

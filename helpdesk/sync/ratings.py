@@ -10,7 +10,6 @@ stored is known again, and nothing counts twice.
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import work
+from agents.breakages import log_where
 from helpdesk.actions import arrivals, connections, mapping
 from helpdesk.models import HelpdeskConnection, HelpdeskSync
 from helpdesk.sync import people
@@ -104,10 +104,9 @@ def _carried_on(sync, overlap, on_batch):
         return fault
     except work.LeaseLost:
         raise
-    except Exception as error:  # its words may hold what a customer wrote: only where it broke is kept
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("Sync %s: %s\n%s", sync.pk, type(error).__name__, where)
-        work.put_off(sync, error=f"Reading broke ({type(error).__name__}).", failed_at=timezone.now())
+    except Exception as error:
+        kind = log_where(log, f"Sync {sync.pk}", error)
+        work.put_off(sync, error=f"Reading broke ({kind}).", failed_at=timezone.now())
         return error
     if is_through:
         work.settle(sync, finished_at=timezone.now(), read_until=sync.until, started_at=None, cursor="", attempts=0)
@@ -201,10 +200,9 @@ def _read_well(coming) -> contract.Page:
         return coming.result()
     except (VendorError, contract.Malformed):
         raise
-    except Exception as error:  # its words may hold what a customer wrote: only where it broke is kept
-        name = type(error).__name__
-        log.error("Reading a page: %s\n%s", name, "".join(traceback.format_tb(error.__traceback__)))
-        raise Misread(f"What the helpdesk answered could not be read ({name}).") from None
+    except Exception as error:
+        kind = log_where(log, "Reading a page", error)
+        raise Misread(f"What the helpdesk answered could not be read ({kind}).") from None
 
 
 def _store_some(sync, connection, ratings, asked_at) -> None:

@@ -8,7 +8,6 @@ taken in already changes nothing the second time.
 
 import logging
 import time
-import traceback
 from collections import defaultdict
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents import work
+from agents.breakages import log_where
 from helpdesk import rows
 from helpdesk.actions import arrivals, connections, mapping
 from helpdesk.models import HelpdeskConnection, WebhookReceipt
@@ -76,9 +76,8 @@ def _work_off(connection, held, until):
         _put_off(waiting, error=str(fault))
     except work.LeaseLost:
         raise
-    except Exception as error:  # its words may hold what a customer wrote: only where it broke is kept
-        log.error("Receipts: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        _put_off(waiting, error=f"Reading broke ({type(error).__name__}).")
+    except Exception as error:
+        _put_off(waiting, error=f"Reading broke ({log_where(log, 'Receipts', error)}).")
     mapping.recognise()
 
 

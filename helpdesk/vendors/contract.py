@@ -165,7 +165,7 @@ class Vendor:
     client: type["Client"] | None
     """None for desks that are not read: they send their ratings themselves."""
     verify: Callable[[bytes, Mapping[str, str], str, datetime], None]
-    """(raw body, headers in lower case, secret, now): raises Forged unless the vendor's secret made it."""
+    """(raw body, headers in lower case, secret, now): raises Forged unless the vendor's secret, never an empty one, made it."""
     hint: Callable[[Json, Mapping[str, str]], Hint]
     """(decoded body, headers in lower case): what it is about. Raises Malformed."""
     webhook_secret: str = "webhook_secret"  # noqa: S105  # the name of a field

@@ -17,6 +17,7 @@ from agents.forms import Typed
 from agents.pages import page, wants_fragment
 from helpdesk import deeplinks
 from helpdesk.models import API_SOURCE, DeepLink
+from helpdesk.vendors.registry import VENDORS
 
 SAMPLE = "1001"  # stands for an id where no conversation of the source came in yet
 SHOWN_VERSIONS = 5  # of a source's patterns
@@ -33,14 +34,16 @@ class Shape:
     pattern: str
 
 
-SHAPES = (
-    Shape("chatwoot", "Chatwoot", "https://app.chatwoot.com/app/accounts/{account}/conversations/{id}"),
-    Shape("freshdesk", "Freshdesk", "https://{subdomain}.freshdesk.com/a/tickets/{id}"),
-    Shape("gorgias", "Gorgias", "https://{subdomain}.gorgias.com/app/ticket/{id}"),
-    Shape("helpscout", "Help Scout", "https://secure.helpscout.net/conversation/{id}"),
-    Shape("hubspot", "HubSpot", "https://app.hubspot.com/contacts/{portal}/record/0-5/{id}"),
-    Shape("intercom", "Intercom", "https://app.intercom.com/a/apps/{app}/conversations/{id}"),
-    Shape("zendesk", "Zendesk", "https://{subdomain}.zendesk.com/agent/tickets/{id}"),
+SHAPES = sorted(
+    [
+        Shape("hubspot", "HubSpot", "https://app.hubspot.com/contacts/{portal}/record/0-5/{id}"),
+        *(
+            Shape(vendor.name, vendor.label, vendor.deep_link.replace("{base}", vendor.address.default))
+            for vendor in VENDORS.values()
+            if vendor.reads
+        ),
+    ],
+    key=lambda shape: shape.name,
 )
 
 

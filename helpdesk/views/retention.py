@@ -18,6 +18,7 @@ from agents.access import Right, require
 from agents.forms import Typed
 from agents.models import Agent
 from agents.pages import page
+from agents.paging import n_pages_of, page_asked
 from helpdesk.models import StoredTranscript
 
 PAGE_SIZE = 50
@@ -90,8 +91,12 @@ def _store(request, changed, **typed):
         messages.error(request, f"{' '.join(refusal.messages)} Nothing was saved.")
         return _show(request, status=HTTPStatus.BAD_REQUEST, **typed)
     messages.success(request, _saved(len(changed)))
-    page_shown = request.POST.get("page", "")
-    return redirect(reverse("settings-retention") + (f"?page={page_shown}" if page_shown.isdecimal() else ""))
+    number = _page_shown(request)
+    return redirect(reverse("settings-retention") + (f"?page={number}" if number > 1 else ""))
+
+
+def _page_shown(request):
+    return page_asked(request.POST if "page" in request.POST else request.GET)
 
 
 def _saved(n):
@@ -122,9 +127,8 @@ def _agents(member):
 def _show(request, *, typed=None, all_form=None, n_lost=0, status=HTTPStatus.OK):
     agents = _agents(request.member)
     n_agents = agents.count()
-    n_pages = max(1, -(-n_agents // PAGE_SIZE))
-    asked = request.POST.get("page") or request.GET.get("page", "")
-    number = min(max(1, int(asked)), n_pages) if asked.isdecimal() and len(asked) < 7 else 1
+    n_pages = n_pages_of(n_agents, PAGE_SIZE)
+    number = min(_page_shown(request), n_pages)
     shown = list(agents[(number - 1) * PAGE_SIZE : number * PAGE_SIZE])
     stored = StoredTranscript.objects.visible_to(request.member)
     kept = stored.filter(conversation__agent__in=[agent.pk for agent in shown]).order_by()

@@ -3,18 +3,18 @@
 import zoneinfo
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from http import HTTPStatus
 from itertools import pairwise
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from agents import work
 from agents.access import Refusal, Right, require
 from agents.forms import Typed
 from agents.models import Member, Workspace
@@ -34,7 +34,7 @@ class NameForm(Typed):
         label="Name",
         max_length=Workspace._meta.get_field("name").max_length,
         error_messages={"required": "A workspace has a name.", "max_length": "A name has at most 200 characters."},
-        help_text="Shown on every page, in invitations and in mail.",
+        help_text="Shown in the menu of every page, in invitations and in mail.",
     )
 
 
@@ -171,7 +171,7 @@ def _set_time_zone(request):
 
 
 def _send(change):
-    transaction.on_commit(partial(change_time_zone.delay, str(change.pk)), robust=True)
+    work.start_soon(change_time_zone, str(change.pk))
 
 
 def _show(request, *, name_form=None, zone_form=None, status=HTTPStatus.OK):

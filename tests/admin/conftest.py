@@ -8,6 +8,7 @@ import pytest
 from django.contrib import admin
 from django.utils import timezone
 
+from agents import actions
 from agents.models import ApiToken, BrowserSession, Door, ExternalId, Invitation, Member, PasswordReset
 from coaching.actions import backtests, connections, flags, hygiene, imports, notes, policies, sessions
 from coaching.models import (
@@ -28,7 +29,6 @@ from helpdesk import clocks
 from helpdesk.actions import connections as helpdesks
 from helpdesk.actions import record_ratings
 from helpdesk.models import DeepLink, HelpdeskAgent, HelpdeskSync, WebhookReceipt
-from memories import actions as memories
 from tests import factories
 from tests.factories.ratings import good_or_bad
 
@@ -43,7 +43,7 @@ def furnish(word):
     agent = factories.ai_agent(workspace, name=f"{word} assistant", team=f"{word} helpers")
     ExternalId.objects.create(workspace=workspace, agent=person, source="desk", value=f"{word}-1")
     gone = factories.memory(agent, owner, summary=f"{word} memory that goes.")
-    memories.remove(gone, base_version=1, by=owner, door=Door.PAGE)
+    actions.remove(gone, base_version=1, by=owner, door=Door.PAGE)
     pair = [factories.memory(agent, owner, summary=f"{word} memory{more}.") for more in ("", " beside it")]
     hygiene.keep_both(agent, *(hygiene.Read(one.pk, one.version) for one in pair), by=owner)
     factories.procedure(agent, owner, name=f"{word} procedure")

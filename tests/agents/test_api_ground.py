@@ -151,6 +151,7 @@ def test_other_media_types_are_problems(script):
     assert problem(script.read("/agents", Accept="text/html"))[0] == 406
     form = script.generic("POST", "/api/v1/agents", "name=Ana", "application/x-www-form-urlencoded")
     assert problem(form)[0] == 415
+    assert form.json()["detail"].endswith("Most routes read application/json.")
 
 
 @pytest.mark.parametrize(

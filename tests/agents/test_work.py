@@ -236,3 +236,27 @@ def test_queue_that_cannot_be_reached_hurts_nobody(caplog):
 
     assert Workspace.objects.filter(pk=workspace.pk).exists()
     assert "no queue for ('7',)" in caplog.text
+
+
+@pytest.fixture
+def no_queue(settings):
+    """The folder of the file queue is away."""
+    if not settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        pytest.skip("The services mode has a broker.")
+    folder = settings.QUEUE_DIR / "messages"
+    folder.rename(folder.with_name("away"))
+    yield
+    folder.with_name("away").rename(folder)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pages_store_what_they_owe_where_the_queue_cannot_be_reached(client, owner, settings, no_queue):
+    settings.MAIL_IS_CONFIGURED = True
+    client.force_login(owner.user)
+
+    asked = client.post("/settings/members", {"email": "new@test.example", "role": "member", "agent": ""})
+    moved = client.post("/settings/workspace", {"time_zone": "Asia/Tokyo"})
+
+    assert (asked.status_code, moved.status_code) == (302, 302)
+    assert owner.workspace.invitations.get().next_try_at is not None
+    assert owner.workspace.time_zone_changes.get().next_try_at is not None

@@ -18,9 +18,9 @@ from collections import Counter
 from django.db import connection
 
 from agents import decisions
-from coaching import diffs
-from coaching.merging import Touch, merge_text
 from coaching.models import Proposal
+from coaching.texts import diffs
+from coaching.texts.merging import Touch, merge_text
 from tests import factories, processes
 
 PROCESSES, PROPOSALS = 20, 30

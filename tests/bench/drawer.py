@@ -15,6 +15,7 @@ with 1 where the two agents differ in their number of queries, or where the 95th
 its floor.
 """
 
+import gc
 import os
 import sys
 import time
@@ -302,6 +303,8 @@ def measured(n_agents, n_conversations) -> bool:
     with connection.cursor() as cursor:
         # What the upkeep of either database does by itself some time after so many new rows.
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    gc.collect()
+    gc.freeze()  # as a web process has what it loaded: see config.asgi
     found, constant = [], True
     for name, ask in doors(owner):
         one, other = (

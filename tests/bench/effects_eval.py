@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from coaching import effects, trajectory
+from coaching import trajectory
+from coaching.csat import effects
 from tests.bench import real_series
 from tests.bench.flag_eval import SCALES, load_simulator, say, shared_folder
 

@@ -8,7 +8,7 @@ Prints one row a figure, ours beside the one that must be reached, and exits wit
 DIR/csat/simulate.py; DIR is --shared, else the environment's TOUCHLINE_SHARED, else `../shared` beside the checkout.
 Figures are means over both scales and the seeds, workspaces of 2,000 agents each. `--quick` takes one seed: the same
 figures with more noise, so it may miss one by chance. Then comes how rare a flag on a steady agent is, as the sentence under
-every flag says it (`coaching.sentences.RARITY`), beside what chance leaves open; last what each sensitivity finds, as the
+every flag says it (`coaching.csat.sentences.RARITY`), beside what chance leaves open; last what each sensitivity finds, as the
 flag policy says it (`FINDS`). What these say is rounded down from what chance leaves open; a run that measures worse than is
 said exits with 1, too.
 
@@ -33,7 +33,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 if str(CHECKOUT) not in sys.path:
     sys.path.insert(0, str(CHECKOUT))
 
-from coaching import sentences, trajectory  # noqa: E402  (run as a script, the checkout is not on the path before)
+from coaching import trajectory  # noqa: E402  (run as a script, the checkout is not on the path before)
+from coaching.csat import sentences  # noqa: E402  (run as a script, the checkout is not on the path before)
 from tests.bench import hard_cases, real_series  # noqa: E402
 
 AGENTS = 2000

@@ -20,8 +20,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from agents.models import Agent, Member, Team, User, Workspace
-from coaching import daily, trajectory
+from coaching import trajectory
 from coaching.actions import effects, sweeps
+from coaching.csat import daily
 from coaching.models import Flag, Note, NoteEffect
 from helpdesk.models import RatingDay
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from coaching.coach.tools import Toolbox
 from coaching.models import Proposal, Turn
 from coaching.tasks import run_turn
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 from memories.models import Memory
 from tests import factories
 from tests.browser.conftest import NARROW

@@ -281,7 +281,7 @@ def test_every_state_is_accessible_and_fits(colours, assistant, memory, owner, a
     )
     gone_memory = factories.memory(assistant, owner, summary="The winter sale ends in January.")
     gone = change(gone_memory, text="On the 31st.")
-    memories.remove(gone_memory, base_version=1, by=admin, door="page")
+    configuration.remove(gone_memory, base_version=1, by=admin, door="page")
     back = proposals.approve(change(memory, text="Ask nobody."), by=owner, door="page")
     revise(memory, admin, base_version=2, text="Ask everybody.")
     unknown = factories.proposal(assistant)

@@ -7,11 +7,11 @@ import pytest
 from django.db import connections
 from playwright.sync_api import expect
 
-from coaching import streams
 from coaching.actions import sessions
 from coaching.coach.tools import Toolbox
 from coaching.models import Proposal, Turn, TurnEvent
-from coaching.verbatim import Guard
+from coaching.talks import streams
+from coaching.texts.verbatim import Guard
 from config.asgi import application
 from memories.models import Memory
 from tests import factories

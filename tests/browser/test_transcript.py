@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from coaching.actions import sessions
 from coaching.coach.tools import Toolbox
 from coaching.models import Turn
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 from tests import factories
 from tests.browser.conftest import NARROW
 from tests.browser.test_loop import say, work

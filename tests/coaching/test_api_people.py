@@ -324,8 +324,11 @@ def test_any_name_finds_its_agent(script, workspace, name):
 
 
 def test_name_that_fits_two_is_refused_with_both_by_every_route(script, workspace, person):
-    twin = factories.human(workspace, name=person.name)
-    both = [{"id": str(one.pk), "name": person.name} for one in (person, twin)]
+    twin = factories.human(workspace, name=person.name, team="Night")
+    both = [
+        {"id": str(person.pk), "name": person.name, "kind": "human", "team": None, "active": True},
+        {"id": str(twin.pk), "name": person.name, "kind": "human", "team": "Night", "active": True},
+    ]
 
     answers = [
         script.read(f"/coaching?agent={person.name}"),

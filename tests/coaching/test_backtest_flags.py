@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from coaching import backtests
+from coaching.csat import backtests
 from tests import factories
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 8, 1)

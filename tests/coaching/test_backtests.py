@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from agents import work
 from agents.access import NotAllowed
-from coaching import backtests as replaying
-from coaching import daily, trajectory
-from coaching.actions import backtests, policies, sweeps
+from coaching import trajectory
+from coaching.actions import backtests, long_work, policies, sweeps
+from coaching.csat import backtests as replaying
+from coaching.csat import daily
 from coaching.models import Backtest, Flag
 from helpdesk.actions import record_ratings
 from tests import factories, processes
@@ -321,7 +322,7 @@ def test_what_breaks_is_tried_again_and_fails_with_a_sentence(workspace, owner, 
     asked = backtests.ask(workspace, by=owner)
     monkeypatch.setattr(daily, "load", lambda *_, **__: 1 / 0)
     told = []
-    for _ in range(backtests.ATTEMPTS):
+    for _ in range(long_work.ATTEMPTS):
         Backtest.objects.update(next_try_at=timezone.now() - timedelta(seconds=1))
         left = backtests.run(asked.pk)
         told.append((left.state, left.last_error, left.next_try_at is None))
@@ -336,7 +337,7 @@ def test_what_breaks_is_tried_again_and_fails_with_a_sentence(workspace, owner, 
 @pytest.mark.django_db
 def test_one_whose_workers_keep_dying_is_given_up(workspace, owner):
     asked = backtests.ask(workspace, by=owner)
-    for _ in range(backtests.ATTEMPTS):
+    for _ in range(long_work.ATTEMPTS):
         work.claim(Backtest.objects.all(), asked.pk)
         Backtest.objects.update(claimed_until=timezone.now() - timedelta(seconds=1), state="running")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from agents import actions, decisions, versions
 from agents.access import NotAllowed
 from agents.models import Configuration, Prompt
-from coaching.actions import changes, proposals, sessions, viewings
+from coaching.actions import changes, proposals, sessions, targets, viewings
 from coaching.models import Message, Proposal
 from memories import actions as memories
 from memories.models import Memory
@@ -31,7 +31,7 @@ def state(agent):
     """What the agent is told now, thing by thing, without the numbers of versions."""
     return {
         (model.KIND, row.pk): versions.fields_of(row)
-        for model in changes.MODELS.values()
+        for model in targets.MODELS.values()
         for row in model.objects.filter(agent=agent)
     }
 
@@ -58,18 +58,18 @@ def test_take_back_after_approve_restores_exactly_and_versions_only_grow(agent, 
     assert (undone.number, undone.target_version) == (number + 2, approved.result_version + 1)
     changes.take_back(undone, by=owner, door="page")
     assert state(agent) == after
-    history = changes.MODELS[approved.target_kind].history.filter(id=approved.target_id).order_by("version")
+    history = targets.MODELS[approved.target_kind].history.filter(id=approved.target_id).order_by("version")
     assert list(history.values_list("version", flat=True)) == list(range(1, approved.result_version + 3))
     assert list(decisions.verify(owner.workspace)) == []
 
 
 def test_removal_before_the_last_one_is_not_taken_back_over_it(agent, owner, memory):
-    memories.remove(memory, base_version=1, by=owner, door="page")
+    actions.remove(memory, base_version=1, by=owner, door="page")
     first = newest(agent)
-    memories.restore(memory.pk, by=owner, door="page")
+    actions.restore(Memory, memory.pk, by=owner, door="page")
     with pytest.raises(changes.NothingToTakeBack, match="brought back already"):
         changes.take_back(first, by=owner, door="page")
-    memories.remove(Memory.objects.get(pk=memory.pk), base_version=3, by=owner, door="page")
+    actions.remove(Memory.objects.get(pk=memory.pk), base_version=3, by=owner, door="page")
 
     with pytest.raises(versions.Conflict):
         changes.take_back(first, by=owner, door="page")
@@ -87,7 +87,7 @@ def test_what_is_as_before_already_is_not_made_once_more(agent, owner, memory):
 
     with pytest.raises(changes.NothingToTakeBack, match="as it was before"):
         changes.take_back(edited, by=owner, door="page", base_version=3)
-    memories.remove(memory, base_version=3, by=owner, door="page")
+    actions.remove(memory, base_version=3, by=owner, door="page")
     with pytest.raises(changes.NothingToTakeBack, match="gone already"):
         changes.take_back(made, by=owner, door="page")
     with pytest.raises(versions.Conflict):
@@ -172,11 +172,11 @@ def test_rebase_of_what_is_decided_superseded_new_or_gone(agent, owner, memory):
     assert Proposal.objects.count() == 5
     assert rebased.replaces == first
 
-    memories.remove(memory, base_version=2, by=owner, door="page")
+    actions.remove(memory, base_version=2, by=owner, door="page")
     for row in (rebased, second):
         with pytest.raises(proposals.NotAPossibleTarget):
             proposals.rebase(row, by=owner, door="page")
-    memories.restore(memory.pk, by=owner, door="page")
+    actions.restore(Memory, memory.pk, by=owner, door="page")
     again = proposals.rebase(second, by=owner, door="page")
     assert proposals.approve(again, by=owner, door="page").result_version == 5
     assert Memory.objects.get().text == "Text 2."
@@ -245,7 +245,7 @@ def test_proposal_of_another_release_is_read_only(agent, owner):
 def test_import_brings_nothing_that_has_expired_meanwhile(agent, owner, time_machine):
     time_machine.move_to("2026-06-01T12:00Z")
     there = factories.memory(agent, owner)
-    memories.remove(there, base_version=1, by=owner, door="page")
+    actions.remove(there, base_version=1, by=owner, door="page")
     expiry = there.created_at.replace(day=2)
     again = factories.proposal(agent, change={"summary": "A fact.", "text": "", "expires_at": expiry}, new_id=there.pk)
     time_machine.move_to("2026-06-03T12:00Z")

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coaching import daily, effects, trajectory
+from coaching import trajectory
 from coaching.actions import effects as measuring
 from coaching.actions import notes, sweeps
-from coaching.effects import Basis, Verdict
+from coaching.csat import daily, effects
+from coaching.csat.effects import Basis, Verdict
 from coaching.models import Note, NoteEffect
 from helpdesk.actions import record_ratings
 from tests import factories

@@ -5,13 +5,13 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coaching import followups
 from coaching.actions import sessions
 from coaching.coach import history
 from coaching.coach.tools import Toolbox
 from coaching.models import Message, Proposal
 from coaching.practice.model import answer
-from coaching.verbatim import Guard
+from coaching.talks import followups
+from coaching.texts.verbatim import Guard
 from tests.calls import Script
 from tests.coaching import talks
 from tests.coaching.test_tools import ASKED_TWICE, MEMORY, TOLD, propose, refused

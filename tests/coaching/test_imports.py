@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from agents import actions, decisions, work
 from agents.access import NotAllowed
 from agents.models import Agent, Configuration, Decision, Door, Procedure
-from coaching.actions import import_plans, imports, proposals
+from coaching.actions import import_plans, imports, long_work, proposals
 from coaching.models import ConfigurationImport, Proposal
 from memories import actions as memories
 from memories.models import Memory
@@ -506,7 +506,7 @@ def test_what_keeps_breaking_fails_and_can_be_gone_on_with(agent, owner, monkeyp
     imported = imports.carry_out(many(agent, owner, 2), by=owner, door=Door.PAGE, how="direct")
     with monkeypatch.context() as broken:
         broken.setattr(memories, "create", lambda *args, **kwargs: 1 / 0)
-        for _ in range(imports.ATTEMPTS):
+        for _ in range(long_work.ATTEMPTS):
             ConfigurationImport.objects.update(next_try_at=timezone.now())
             failed = imports.run(imported.pk)
     assert (failed.state, failed.last_error) == ("failed", imports.BROKEN.format(times=3, error="ZeroDivisionError"))
@@ -520,7 +520,7 @@ def test_what_keeps_breaking_fails_and_can_be_gone_on_with(agent, owner, monkeyp
 
 def test_one_whose_workers_keep_dying_is_given_up(agent, owner):
     imported = imports.carry_out(many(agent, owner, 2), by=owner, door=Door.PAGE, how="direct")
-    for _ in range(imports.ATTEMPTS):
+    for _ in range(long_work.ATTEMPTS):
         work.claim(ConfigurationImport.objects.all(), imported.pk)
         ConfigurationImport.objects.update(claimed_until=timezone.now() - timedelta(seconds=1), state="running")
 
@@ -604,8 +604,8 @@ def test_what_was_brought_in_meanwhile_is_said_to_be_there(agent, owner, type):
     first, second = Proposal.objects.pending().order_by("created_at")
     proposals.approve(first, by=owner, door="page")
     if type == "restored by hand":
-        memories.remove(agent.memories.get(), base_version=1, by=owner, door="page")
-        memories.restore(pk, by=owner, door="page")
+        actions.remove(agent.memories.get(), base_version=1, by=owner, door="page")
+        actions.restore(Memory, pk, by=owner, door="page")
 
     with pytest.raises(proposals.NotAPossibleTarget, match="This memory is there already"):
         proposals.approve(second, by=owner, door="page")

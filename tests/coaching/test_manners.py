@@ -8,10 +8,10 @@ from django.utils import timezone
 from agents import actions
 from agents.models import Door
 from coaching.actions import proposals, sessions
-from coaching.alike import Text, alike
 from coaching.coach.tools import Toolbox
 from coaching.models import Proposal
-from coaching.verbatim import Guard
+from coaching.texts.alike import Text, alike
+from coaching.texts.verbatim import Guard
 from helpdesk.models import Rating
 from memories import actions as memories
 from memories.models import Memory

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from coaching.diffs import TOKEN
-from coaching.merging import Touch, begin_fields, merge_fields, merge_text
+from coaching.texts.diffs import TOKEN
+from coaching.texts.merging import Touch, begin_fields, merge_fields, merge_text
 
 ENDS = ("\n", "\r\n", "")
 steady = settings(deadline=None, derandomize=True, max_examples=150)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coaching import mix
-from coaching.csat import Csat
+from coaching.csat import mix
+from coaching.csat.figures import Csat
 
 
 def good_and_bad(good, bad):

@@ -89,7 +89,7 @@ def test_stale_proposal_is_refused_with_three_values_and_stays_pending(agent, ow
 
 def test_target_deleted_since_is_a_conflict(agent, owner, memory):
     proposal = factories.proposal(agent, type="memory_entry_update", target_id=memory.pk, change={"text": "Proposed."})
-    memories.remove(memory, base_version=1, by=owner, door="page")
+    actions.remove(memory, base_version=1, by=owner, door="page")
 
     with pytest.raises(versions.Conflict) as refused:
         proposals.approve(proposal, by=owner, door="page")

@@ -13,10 +13,10 @@ from django.conf import settings as project
 from django.test import Client
 
 from agents.models import Agent
-from coaching import risk
 from coaching.actions import sessions
 from coaching.practice import facts
-from coaching.verbatim import shares_run
+from coaching.texts import risk
+from coaching.texts.verbatim import shares_run
 from helpdesk import sources
 from helpdesk.models import Conversation
 from tests.coaching import talks

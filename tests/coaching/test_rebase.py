@@ -111,7 +111,7 @@ def test_any_change_is_taken_back_once_and_linked_both_ways(agent, owner):
 
 def test_removal_and_first_prompt(agent, owner):
     memory = factories.memory(agent, owner)
-    memories.remove(memory, base_version=1, by=owner, door="page")
+    actions.remove(memory, base_version=1, by=owner, door="page")
 
     changes.take_back(agent.configurations.latest("number"), by=owner, door="page")
 
@@ -159,7 +159,7 @@ def test_what_is_not_alike_or_risky_is_decided_by_itself(agent, owner):
 
 def test_new_thing_keeps_the_id_it_is_brought_with(agent, owner):
     there = factories.memory(agent, owner)
-    memories.remove(there, base_version=1, by=owner, door="page")
+    actions.remove(there, base_version=1, by=owner, door="page")
     change = {"summary": "Refunds take two days.", "text": ""}
     again = factories.proposal(agent, change=change, new_id=there.pk)
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from coaching import sentences
+from coaching.csat import sentences
 
 EVIDENCE = {
     "day": "2026-05-20",

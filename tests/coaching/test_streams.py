@@ -14,9 +14,9 @@ from django.db import connection, connections
 from django.test import Client
 
 from agents.models import Door, Member
-from coaching import streams
 from coaching.actions import proposals, sessions
 from coaching.models import TurnEvent
+from coaching.talks import streams
 from tests import factories
 from tests.coaching import talks
 from tests.coaching.test_api_sessions import connections_held

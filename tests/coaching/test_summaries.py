@@ -5,8 +5,9 @@ from datetime import date
 
 import pytest
 
-from coaching import llm, summaries
+from coaching import llm
 from coaching.actions import connections
+from coaching.coach import summaries
 from helpdesk.transcripts import Transcript, TranscriptTurn
 from tests import model_server as server
 

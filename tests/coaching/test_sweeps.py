@@ -13,8 +13,9 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent, Workspace
-from coaching import daily, trajectory
+from coaching import trajectory
 from coaching.actions import flags, sweeps
+from coaching.csat import daily
 from coaching.models import Flag, Sample, Sweep
 from helpdesk.actions import record_ratings, withdraw_rating
 from helpdesk.models import Rating, RatingDay

@@ -13,7 +13,7 @@ from coaching.actions import sessions
 from coaching.coach.protocol import ToolError
 from coaching.coach.tools import TOOLS, Toolbox
 from coaching.models import Proposal
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 from helpdesk.models import Conversation
 from memories.models import Memory
 from tests import factories

@@ -15,11 +15,11 @@ from django.test import Client
 
 from agents import actions
 from agents.models import Agent, Decision, Door
-from coaching import risk
 from coaching.actions import proposals, sessions
 from coaching.models import Proposal
 from coaching.practice.wire import Call, Reply
 from coaching.templatetags.prose import prose, turn_links
+from coaching.texts import risk
 from memories import actions as memories
 from memories.models import Memory
 from tests import factories

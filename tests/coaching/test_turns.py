@@ -15,7 +15,7 @@ from coaching.coach import loop, turns
 from coaching.coach.tools import Toolbox
 from coaching.models import Message, Proposal, Turn, TurnEvent
 from coaching.practice.wire import Reply
-from coaching.verbatim import Guard, shares_run
+from coaching.texts.verbatim import Guard, shares_run
 from helpdesk.models import API_SOURCE
 from tests import model_server as server
 from tests.coaching import talks

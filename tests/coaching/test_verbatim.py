@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coaching.verbatim import RUN, Guard, shares_run
+from coaching.texts.verbatim import RUN, Guard, shares_run
 
 BODY = "I ordered the blue lamp three weeks ago and nobody has told me where it is, so I want my money back now."
 ELEVEN = "I ordered the blue lamp three weeks ago and nobody has"

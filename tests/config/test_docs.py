@@ -1,15 +1,18 @@
 """The API's description as a page."""
 
+import gzip
 import html
 import re
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft4Validator, FormatChecker
 
 from config import api_examples, docs
+from tests.calls import problem
 
 ROOT = Path(__file__).resolve().parents[2]
 KIND = re.compile(r'\bkind="([a-z-]+)"')
@@ -31,6 +34,44 @@ def test_page_lists_every_route_with_its_fields(client, owner):
 @pytest.mark.django_db
 def test_stranger_is_asked_to_sign_in(client):
     assert client.get("/api/v1/docs").headers["Location"].startswith("/sign-in")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_script_that_sends_something_to_the_page_gets_a_problem(owner, method):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(owner.user)
+
+    for caller in (Client(enforce_csrf_checks=True), browser):
+        answer = caller.generic(method, "/api/v1/docs", b"{}", "application/json")
+
+        assert problem(answer) == (405, {})
+        assert answer["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("address", ["/api/v1/docs", "/api/v1/schema"])
+def test_description_is_light_on_the_wire(client, owner, address):
+    client.force_login(owner.user)
+
+    packed = client.get(address, headers={"accept-encoding": "gzip"})
+    plain = client.get(address)
+
+    assert packed["Content-Encoding"] == "gzip"
+    assert len(packed.content) < 60_000
+    assert len(gzip.decompress(packed.content)) == len(plain.content)
+    assert "Content-Encoding" not in plain
+
+
+def test_every_refusal_of_a_route_is_explained_once(client, owner):
+    client.force_login(owner.user)
+
+    text = client.get("/api/v1/docs").content.decode()
+
+    told = {status for group in docs.groups() for operation in group.operations for status in operation.refusals}
+    assert told == set(docs.REFUSALS)
+    for status in told:
+        assert text.count(f'id="status-{status}"') == 1
+        assert f'href="#status-{status}"' in text
 
 
 def test_every_kind_of_refusal_is_explained():

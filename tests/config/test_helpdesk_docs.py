@@ -14,6 +14,7 @@ GENERIC = "Any other desk: the signed hook"
 
 def section(title):
     """The words below a heading, up to the next."""
+    assert f"# {title}\n" in DOC, f"docs/helpdesks.md has no section {title}"
     return re.split(r"^#+ ", DOC.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.M)[0]
 
 

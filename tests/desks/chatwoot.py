@@ -16,6 +16,8 @@ class Chatwoot(Desk):
     """`message_page` is how many messages come at once; `role` is that of the token's owner."""
 
     vendor = "chatwoot"
+    list_path = "/csat_survey_responses"
+    has_cursors = False
     credentials = CREDENTIALS
     linked = ("https://chat.acme.example/", "https://chat.acme.example/app/accounts/7/conversations/1001")
     message_page = 20
@@ -150,7 +152,7 @@ class Chatwoot(Desk):
             "account": {"id": 7, "name": "Acme"},
         }
         body, stamp = json.dumps(told).encode(), str(int(at.timestamp()))
-        signature = hex_hmac(stamp.encode() + b"." + body, CREDENTIALS["webhook_secret"])
+        signature = hex_hmac(stamp.encode() + b"." + body, self.credentials["webhook_secret"])
         return body, {
             "x-chatwoot-timestamp": stamp,
             "x-chatwoot-signature": f"sha256={signature}",

@@ -16,6 +16,7 @@ RIGHT = f"Basic {b64encode(b'right:X').decode()}"
 
 class Freshdesk(Desk):
     vendor = "freshdesk"
+    list_path = "/satisfaction_ratings"
     credentials = CREDENTIALS
     page_size = 3
     linked = ("https://acme.freshdesk.com", "https://acme.freshdesk.com/a/tickets/1001")

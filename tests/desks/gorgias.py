@@ -16,6 +16,7 @@ class Gorgias(Desk):
     """`calls` is how full the bucket says it is; a test that wants it to run over raises it."""
 
     vendor = "gorgias"
+    list_path = "/satisfaction-surveys"
     credentials = CREDENTIALS
     linked = ("https://acme.gorgias.com", "https://acme.gorgias.com/app/ticket/1001")
     dates_webhooks = False
@@ -88,7 +89,7 @@ class Gorgias(Desk):
 
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
         told = {"event": "ticket-updated", "id": f"{talk.id} {stamp(at)}", "ticket_id": talk.id}
-        return json.dumps(told).encode(), {"x-touchline-secret": CREDENTIALS["webhook_secret"]}
+        return json.dumps(told).encode(), {"x-touchline-secret": self.credentials["webhook_secret"]}
 
 
 def listed(rows: list, following: str | None) -> dict:

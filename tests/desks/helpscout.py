@@ -19,6 +19,7 @@ CREDENTIALS = {"app_id": "app", "app_secret": "right", "webhook_secret": "whs"}
 
 class HelpScout(Desk):
     vendor = "helpscout"
+    list_path = "/happiness/ratings"
     credentials = CREDENTIALS
     page_size = 3
     linked = ("https://api.helpscout.net", "https://secure.helpscout.net/conversation/1001")

@@ -19,6 +19,8 @@ class Intercom(Desk):
     """A workspace. Its bots are no teammates: a rating of theirs names nobody, and whoever asks is told that Fin took part."""
 
     vendor = "intercom"
+    list_path = "/conversations/search"
+    list_mark = "conversation_rating.replied_at"  # its bots are found by a search as well
     credentials = CREDENTIALS
     linked = ("https://api.intercom.io", "https://app.intercom.com/a/inbox/abc123/conversation/1001")
     credit = Credit.RATED
@@ -159,7 +161,8 @@ class Intercom(Desk):
         return {"type": "admin", "id": person.id, "name": person.name, "email": person.email}
 
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
-        return signed(notification("conversation.rating.added", self.conversation(talk), at))
+        told = notification("conversation.rating.added", self.conversation(talk), at)
+        return signed(told, self.credentials["client_secret"])
 
 
 def notification(topic: str, item: dict, at: datetime, **changes) -> dict:

@@ -51,6 +51,8 @@ class Desk(ThreadingHTTPServer):
       words belong into the answers as well: the first turn of a talk is the comment of its rating too;
     - `webhook()`: what the vendor sends when a talk was rated, signed with credentials["webhook_secret"] or what it is called
       there;
+    - `list_path`, how the path of its list of ratings ends, and `list_mark`, what stands in the bodies that ask for that list
+      where others ask the same path; `has_cursors`, whether a page says where the next begins;
     - `linked`: an address of the vendor's own and where conversation 1001 of that account is opened;
     - `credit`, what the list of ratings says of the person it names, `tells_bots`, whether people are told from bots, and
       `dates_webhooks`, whether a signature is of a time.
@@ -59,6 +61,9 @@ class Desk(ThreadingHTTPServer):
     vendor: str
     credentials: dict[str, str]
     page_size = 3
+    list_path: str
+    list_mark = ""
+    has_cursors = True
     linked: tuple[str, str]
     credit: str = Credit.ASSIGNEE
     tells_bots = True

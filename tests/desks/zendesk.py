@@ -17,6 +17,7 @@ class Zendesk(Desk):
     """An account with ratings good and bad. Its AI agents are no users, so nobody is listed as a bot."""
 
     vendor = "zendesk"
+    list_path = "/satisfaction_ratings"
     credentials = CREDENTIALS
     linked = ("https://acme.zendesk.com", "https://acme.zendesk.com/agent/tickets/1001")
     tells_bots = False
@@ -186,7 +187,7 @@ class Zendesk(Desk):
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
         """What the trigger of the set-up sends."""
         told = {"event": "ticket.rated", "id": f"{talk.id}-{iso(at)}", "ticket_id": talk.id}
-        return signed(told, at, number=f"call-{talk.id}")
+        return signed(told, at, number=f"call-{talk.id}", secret=self.credentials["webhook_secret"])
 
 
 class ZendeskSurvey(Zendesk):

@@ -273,12 +273,15 @@ def test_refused_conversation_names_the_field_and_leaves_nothing(call, agent, fi
 
 
 def test_ambiguous_name_answers_with_the_candidates(call, agent, workspace):
-    other = factories.ai_agent(workspace, name=agent.name)
+    other = factories.human(workspace, name=agent.name)
 
     answer = call.post("/conversations", conversation(agent.name))
 
     assert answer.status_code == 409
-    assert {found["id"] for found in answer.json()["candidates"]} == {str(agent.pk), str(other.pk)}
+    assert answer.json()["candidates"] == [
+        {"id": str(agent.pk), "name": agent.name, "kind": "ai", "team": None, "active": True},
+        {"id": str(other.pk), "name": agent.name, "kind": "human", "team": None, "active": True},
+    ]
 
 
 def test_transcripts_of_people_are_refused(call, workspace):

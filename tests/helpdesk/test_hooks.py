@@ -395,10 +395,16 @@ def test_a_signature_that_is_of_a_time_grows_old(desk, send, owner, settings):
 
 def test_a_connection_without_a_webhook_secret_believes_nobody(desk, send, owner, settings):
     connection = of_vendor(desk, owner, settings)
-    body, headers = desk.webhook(talk(1), timezone.now())
-    HelpdeskConnection.objects.update(secrets="", account={})
+    HelpdeskConnection.objects.update(secrets="")
+    secret = registry.VENDORS[desk.vendor].webhook_secret
+    guesses = [desk.webhook(talk(1), timezone.now())]
+    desk.credentials = desk.credentials | {secret: ""}  # what anybody could sign with
+    guesses.append(desk.webhook(talk(1), timezone.now()))
+    desk.credentials = desk.credentials | {secret: " "}
+    guesses.append(desk.webhook(talk(1), timezone.now()))
 
-    assert send(address(connection), body, headers).status == 401
+    assert [send(address(connection), *guess).status for guess in guesses] == [401, 401, 401]
+    assert not WebhookReceipt.objects.exists()
 
 
 @pytest.mark.parametrize("body", [None, [], 7, {}, {"id": {}}, {"id": [], "type": 7, "event": None}], ids=repr)

@@ -138,6 +138,8 @@ def test_missing_file_and_workspace_end_with_two(tmp_path, workspace):
         ("1,Ana,good grief,2026-03-01", 'value: "good grief" is not on the scale stars5 (1, 2, 3, 4, 5).'),
         (",Ana,5,2026-03-01", "external_id: It is blank."),
         ("1,,5,2026-03-01", "agent: It is blank."),
+        ("1,\u3164,5,2026-03-01", "agent: Nothing of this name can be seen."),
+        ('1,"An\na",5,2026-03-01', "agent: A name has no control characters in it."),
         ("1,Ana,5,", "rated_at: The time is blank."),
         (
             "1,Ana,5,1772359200",

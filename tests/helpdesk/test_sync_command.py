@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from agents import work
 from helpdesk import actions
-from helpdesk.actions import connections
+from helpdesk.actions import connections, mapping
 from helpdesk.management.commands import sync as command
-from helpdesk.models import HelpdeskSync, Rating, RatingDay, WebhookReceipt
+from helpdesk.models import HelpdeskAgent, HelpdeskSync, Rating, RatingDay, WebhookReceipt
 from helpdesk.sync import ratings
 from tests import factories
 from tests.desks import server
@@ -178,3 +178,13 @@ def test_what_cannot_be_taken_is_listed(desk, owner, settings):
     assert code == 0
     assert "7 ratings read, 4 of them" in out
     assert err.count("The score is neither good nor bad.") == 3
+
+
+def test_who_is_nobody_here_by_hand_is_not_told_of_again(desk, owner, settings):
+    connection = connected(desk, owner, settings, backfill_days=3650)
+    sync()
+    mapping.map_to(HelpdeskAgent.objects.get(name="Ada"), None, by=owner, was=None)
+
+    _, said, _ = sync(str(connection.pk))
+
+    assert "2 of those who answer there stand for nobody here yet." in said

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from agents import actions
 from agents.models import Decision
 from coaching.actions import changes, proposals
 from coaching.pages import decisions as page
@@ -40,7 +41,7 @@ def numbers(client, query=""):
 def test_entries_lead_to_what_they_are_about(client, agent, owner, memory):
     approved = proposals.approve(factories.proposal(agent), by=owner, door="slack", note="Good.")
     gone = factories.memory(agent, owner, summary="Soon gone.")
-    memories.remove(gone, base_version=1, by=owner, door="page")
+    actions.remove(gone, base_version=1, by=owner, door="page")
 
     rows = load(owner).rows
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coaching import diffs
-from coaching.diffs import Gap, Piece
 from coaching.templatetags.lines import diff_rows
+from coaching.texts import diffs
+from coaching.texts.diffs import Gap, Piece
 
 TEXTS = st.text(alphabet="ab \n.é", max_size=60)
 

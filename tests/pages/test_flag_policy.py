@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from agents import work
 from agents.models import Agent
-from coaching import backtests as replaying
-from coaching import sentences
 from coaching.actions import backtests, policies
+from coaching.csat import backtests as replaying
+from coaching.csat import sentences
 from coaching.models import Backtest, Flag, FlagPolicy
 from coaching.pages import policy as policy_page
 from helpdesk.actions import record_ratings

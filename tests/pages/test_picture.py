@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coaching import picture
-from coaching.csat import ENOUGH, NOTHING, Csat, Timeline, usual_by_week
+from coaching.csat import picture
+from coaching.csat.figures import ENOUGH, NOTHING, Csat, Timeline, usual_by_week
 
 MONDAY = date(2026, 6, 1)
 scores = st.none() | st.floats(0, 100)

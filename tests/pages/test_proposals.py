@@ -471,8 +471,8 @@ def test_delete_is_brought_up_to_date_after_a_look_at_what_goes(agent, owner, si
 def test_target_that_was_removed_and_restored_is_stale(agent, owner, signed_in):
     memory = factories.memory(agent, owner, text="Ask first.")
     proposal = update(memory, text="Ask nobody.")
-    memories.remove(memory, base_version=1, by=owner, door="page")
-    memories.restore(memory.pk, by=owner, door="page")
+    configuration.remove(memory, base_version=1, by=owner, door="page")
+    configuration.restore(Memory, memory.pk, by=owner, door="page")
     client = signed_in(owner)
 
     refused = client.post(f"/proposals/{proposal.pk}/approve")
@@ -504,7 +504,7 @@ def test_another_agents_target_is_neither_applied_nor_shown(agent, owner, signed
 def test_proposal_for_something_removed_says_so(agent, owner, signed_in):
     memory = factories.memory(agent, owner)
     proposal = update(memory, text="Other.")
-    memories.remove(memory, base_version=1, by=owner, door="page")
+    configuration.remove(memory, base_version=1, by=owner, door="page")
 
     page = signed_in(owner).get(f"/proposals/{proposal.pk}")
     refused = signed_in(owner).post(f"/proposals/{proposal.pk}/approve")
@@ -902,7 +902,7 @@ def test_what_was_taken_back_is_applied_again(agent, owner, signed_in):
 def test_change_of_something_removed_since_says_to_restore_it_first(agent, owner, signed_in):
     memory = factories.memory(agent, owner, text="One.")
     proposal = proposals.approve(update(memory, text="Two."), by=owner, door="page")
-    memories.remove(memory, base_version=2, by=owner, door="page")
+    configuration.remove(memory, base_version=2, by=owner, door="page")
     client, address = signed_in(owner), f"/proposals/{proposal.pk}/take-back"
 
     assert "Restore it first" in text(client.get(address))

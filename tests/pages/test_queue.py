@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from agents import actions
 from agents.models import Configuration, Decision
 from coaching.actions import proposals
 from coaching.models import Proposal
@@ -345,7 +346,7 @@ def test_failures_are_listed_with_their_reasons_and_stay_there_on_reload(agent, 
         for n in range(4)
     )
     proposals.reject(late, by=admin, door="slack")
-    for proposal, change in ((behind, memories.revise), (without, memories.remove)):
+    for proposal, change in ((behind, memories.revise), (without, actions.remove)):
         words = {"changes": {"summary": "Refunds are quick."}} if change is memories.revise else {}
         change(Memory.objects.get(pk=proposal.target_id), base_version=1, by=owner, door="page", **words)
 

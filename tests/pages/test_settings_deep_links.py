@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from helpdesk import deeplinks
 from helpdesk.models import Conversation, DeepLink
+from helpdesk.vendors.registry import VENDORS
 from helpdesk.views.deep_links import SHAPES
 from tests import factories
 
@@ -194,6 +195,17 @@ def test_shapes_are_patterns_that_make_links(shape):
     values = dict.fromkeys(deeplinks.keys_of(shape.pattern), "acme") | {"id": "42"}
 
     assert deeplinks.render(shape.pattern, values).endswith("42")
+
+
+@pytest.mark.parametrize("vendor", [one for one in VENDORS.values() if one.reads], ids=lambda vendor: vendor.name)
+def test_shape_of_a_vendor_is_the_link_that_connecting_it_sets(vendor):
+    [shape] = [shape for shape in SHAPES if shape.source == vendor.name]
+    known = {"appId": "a1", "accountId": "7"}
+
+    pattern, values = vendor.link(vendor.address.default or vendor.address.example, known)
+
+    assert (shape.pattern, shape.name) == (pattern, vendor.label)
+    assert values.keys() == set(deeplinks.keys_of(pattern)) - {"id"}
 
 
 def test_page_asks_as_many_queries_for_many_sources_as_for_few(client, owner, agent):

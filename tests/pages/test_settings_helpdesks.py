@@ -1,5 +1,6 @@
 """Settings › Helpdesks: connecting, what the cards say, who is who, and what leaders are told elsewhere."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -63,6 +64,12 @@ def test_form_of_a_vendor_asks_for_its_fields_and_shows_its_steps(client, name):
     assert ("base_url" in asked) == vendor.reads
     assert html.count('class="desk-steps') == bool(vendor.set_up)
     assert "{webhook}" not in html
+
+
+def test_body_of_a_webhook_stands_apart_to_be_copied(client):
+    html = client.get(f"{URL}/connect/gorgias").content.decode()
+
+    assert re.search(r"<code[^>]*>{&quot;event&quot;: &quot;ticket-updated&quot;, [^<]*}</code>", html)
 
 
 def test_connecting_owes_a_test_and_the_first_reading(client, owner):
@@ -499,12 +506,12 @@ def test_refused_connection_is_told_on_the_to_do_page_and_marked_at_settings(cli
 def test_connection_that_was_not_read_for_long_is_told(client, owner):
     made = rated(owner)
     HelpdeskSync.objects.filter(kind="recent").update(finished_at=timezone.now())
-    read = list(connections_page.in_trouble(made.workspace_id))
+    read = list(connections_page.in_trouble(made.workspace_id, connections_page.long_ago()))
 
     with time_machine.travel(timezone.now() + timedelta(hours=7), tick=False):
         unread = [one.sentence for one in connections_page.troubles(made.workspace_id)]
         connections.pause(made, by=owner)
-        paused = list(connections_page.in_trouble(made.workspace_id))
+        paused = list(connections_page.in_trouble(made.workspace_id, connections_page.long_ago()))
 
     assert (read, paused) == ([], [])
     assert unread == ["Nothing was read for hours. Is a worker running? Tell whoever runs Touchline here."]

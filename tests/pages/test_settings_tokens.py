@@ -37,6 +37,17 @@ def test_token_is_made_with_its_scopes_and_expiry_and_works(client, owner):
     assert Client().get("/api/v1/agents", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
 
 
+def test_page_leads_to_the_routes_and_says_of_each_scope_what_it_opens(client, owner):
+    page = client.get(URL).content.decode()
+    runtime = client.post(URL, typed(scopes=["runtime"])).context["made"]["secret"]
+    said = {"Authorization": f"Bearer {runtime}"}
+
+    assert 'href="/api/v1/docs"' in page
+    refused = Client().post("/api/v1/conversations", {}, content_type="application/json", headers=said)
+    assert refused.json()["detail"] == "This token lacks the scope write."
+    assert "sending its conversations" not in page
+
+
 def test_secret_is_shown_once_and_kept_nowhere(client, caplog):
     sent = typed()
     made = client.post(URL, sent)

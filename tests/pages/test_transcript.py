@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from coaching import jsontext
 from coaching.pages import transcript
 from coaching.templatetags.turns import turns as as_markup
+from coaching.texts import jsontext
 from helpdesk.models import StoredTranscript
 from helpdesk.transcripts import TranscriptTurn
 from tests import factories

@@ -20,6 +20,13 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
         (timedelta(days=40), "1 mo ago"),
         (timedelta(days=800), "2 y ago"),
         (timedelta(days=-4), "in 4 d"),
+        (timedelta(days=-90, seconds=5), "in 3 mo"),
+        (timedelta(hours=-1, seconds=20), "in 1 h"),
+        (timedelta(days=-364), "in 1 y"),
+        (timedelta(days=-900), "in 2 y"),
+        (timedelta(days=-7, seconds=20), "in 1 w"),
+        (timedelta(days=-6, hours=-23), "in 1 w"),
+        (timedelta(hours=-25), "in 1 d"),
     ],
 )
 @time_machine.travel(NOW, tick=False)

@@ -2,9 +2,10 @@
 
 import sys
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from agents import decisions
+from agents.management.operators import workspace_of
 from agents.models import Workspace
 
 
@@ -15,11 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("--workspace", metavar="SLUG", help="only this one")
 
     def handle(self, *args, workspace, **options):
-        rows = Workspace.objects.order_by("slug")
-        if workspace is not None:
-            rows = rows.filter(slug=workspace)
-            if not rows:
-                raise CommandError(f"There is no workspace {workspace}.")
+        rows = [workspace_of(workspace)] if workspace else Workspace.objects.order_by("slug")
         broken = False
         for row in rows:
             faults = list(decisions.verify(row))

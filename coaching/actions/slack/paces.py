@@ -17,13 +17,9 @@ from coaching.models import SlackConnection, SlackPace
 POST, UPDATE, DELETE = "chat.postMessage", "chat.update", "chat.delete"
 EVERY = {POST: timedelta(seconds=1), UPDATE: timedelta(seconds=1.2), DELETE: timedelta(seconds=1.2)}
 KEPT_FOR = timedelta(seconds=5)  # a slot that was not used by then is another's
-LONG_LINE = timedelta(
-    seconds=3
-)  # nobody who waits in front of an answer stands in a longer one; Slack takes short bursts
-FIRST_REST, REST = (
-    timedelta(seconds=1),
-    timedelta(seconds=5),
-)  # after a call that nobody answered, and after each further one
+LONG_LINE = timedelta(seconds=3)  # who waits in front of an answer stands in no longer one; Slack takes short bursts
+FIRST_REST = timedelta(seconds=1)  # after a call that nobody answered
+REST = timedelta(seconds=5)  # after each further one
 PROBE = timedelta(seconds=15)  # as long as one who tries for all may take; longer than a call
 
 

@@ -53,15 +53,14 @@ def choose(
         "flags_channel_name": flags_channel_name.removeprefix("#")[:200] if channel_id else "",
         "flags_webhook": webhook,
     }
-    changed = {name for name, value in values.items() if getattr(policy, name) != value}
+    # Only what changes is written: a webhook that no key opens reads as empty, and stays for when the key is back.
+    changed = {name: value for name, value in values.items() if getattr(policy, name) != value}
     if not changed:
         return policy
-    for name, value in values.items():
-        setattr(policy, name, value)
-    if changed - {"quotes"}:
-        policy.flags_trouble = ""
+    if changed.keys() - {"quotes"}:
+        changed["flags_trouble"] = ""
     with transaction.atomic():
-        if not save_next(policy, by=by):
+        if not save_next(policy, by=by, **changed):
             raise ChangedMeanwhile(
                 "Somebody else saved in this very moment, so nothing of yours was. Look at it again."
             )

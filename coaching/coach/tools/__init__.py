@@ -16,7 +16,7 @@ from coaching.coach.tools.reading import Reading
 from coaching.coach.tools.repeating import made_before
 from coaching.coach.tools.table import TOOLS
 from coaching.models import Turn
-from coaching.verbatim import Guard
+from coaching.texts.verbatim import Guard
 
 NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what JSON can carry and no database keeps
 

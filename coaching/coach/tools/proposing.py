@@ -9,14 +9,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from agents.models import Procedure
-from coaching import quick
 from coaching.actions import proposals
 from coaching.coach.evidence import Edit, Quote, apply_edits, find_quote
 from coaching.coach.protocol import ToolError, ToolResult
 from coaching.coach.tools.repeating import Repeating, made_before
 from coaching.coach.tools.rows import instant, require_current, row_id
 from coaching.models import Proposal, Turn, TurnEvent
-from coaching.verbatim import RUN, Guard
+from coaching.talks import quick
+from coaching.texts.verbatim import RUN, Guard
 from helpdesk.models import Conversation
 from memories.models import Memory
 

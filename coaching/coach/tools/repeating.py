@@ -7,12 +7,13 @@ from typing import Any
 
 from django.utils import timezone
 
-from coaching.actions import hygiene
-from coaching.alike import Text
+from agents.versions import fields_of
+from coaching.actions import hygiene, proposals
 from coaching.coach.protocol import ToolError, ToolResult
 from coaching.coach.tools.rows import Rows
 from coaching.hygiene import Relation
 from coaching.models import Proposal, Turn
+from coaching.texts.alike import Text
 
 Type = Proposal.Type
 
@@ -53,7 +54,7 @@ class Repeating(Rows):
         self, kind: Type, target: Any, change: dict[str, Any], replaces: str | None, known: Collection[str]
     ) -> None:
         """While a proposal waits, the same is not added beside it, nor in one session another one for its target."""
-        name, asked = Text(_name(change)), _plain(change)
+        name, asked = Text(_name(change)), proposals.stored(change)
         for row in self.agent.proposals.pending().filter(type__startswith=kind.split("_")[0]).order_by("-created_at"):
             if str(row.pk) == replaces:
                 continue
@@ -98,7 +99,7 @@ class Repeating(Rows):
         rows = self.agent.proposals.filter(type=kind, status=Proposal.Status.REJECTED)
         if target is not None:
             rows = rows.filter(target_id=target.pk)
-        base = _fields(target) if target is not None else {}
+        base = fields_of(target) if target is not None else {}
         return next(
             (row for row in rows.order_by("-decided_at")[:REJECTED] if _same_again(row, kind, target, base, change)),
             None,
@@ -127,7 +128,7 @@ def _same_again(row: Proposal, kind: Type, target: Any, base: dict[str, Any], ch
     if kind.endswith("_delete"):
         return row.base_version == target.version  # what it says has not changed since somebody wanted to keep it
     if kind in (Type.MEMORY_CREATE, Type.MEMORY_UPDATE):
-        if row.change.get("expires_at") != _plain(change).get("expires_at", row.change.get("expires_at")):
+        if row.change.get("expires_at") != proposals.stored(change).get("expires_at", row.change.get("expires_at")):
             return False
         if kind == Type.MEMORY_UPDATE:
             return Text(_said(row.change)).claims(Text(_said(change)))
@@ -143,14 +144,6 @@ def _moved(before: dict[str, Any], after: dict[str, Any]) -> tuple[set[str], set
     old, new = ({line.strip() for value in fields.values() if isinstance(value, str) for line in value.splitlines()}
                 for fields in (before, after))  # fmt: skip
     return new - old, old - new
-
-
-def _fields(target: Any) -> dict[str, Any]:
-    return {name: getattr(target, name) for name in target.FIELDS}
-
-
-def _plain(change: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in change.items()}
 
 
 def _said(change: dict[str, Any]) -> str:

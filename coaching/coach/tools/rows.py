@@ -9,10 +9,10 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from coaching import risk
 from coaching.coach.protocol import ToolError
 from coaching.models import Message, Turn
-from coaching.verbatim import Guard
+from coaching.texts import risk
+from coaching.texts.verbatim import Guard
 from helpdesk import sources, transcripts
 from helpdesk.models import Conversation, Rating
 
@@ -100,9 +100,8 @@ class Rows:
     def texts(self, conversation: Conversation) -> dict[int, str]:
         return {number: turn.text for number, turn in enumerate(self.transcript(conversation))}
 
-    def score(self, conversation: Conversation) -> float | None:
-        rating = Rating.objects.counting().filter(conversation=conversation).first()
-        return rating.score if rating else None
+    def rating(self, conversation: Conversation) -> Rating | None:
+        return Rating.objects.counting().filter(conversation=conversation).first()
 
 
 def require_current(row: Any, base_version: int) -> None:

@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from agents.sheets import Sheet
-from coaching import backtests
+from coaching.csat import backtests
+from coaching.texts.numbers import counted
 from coaching.trajectory import Sensitivity, threshold
 from helpdesk import files
 from helpdesk.management.progress import Bar, Report
@@ -137,10 +138,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{flag.raised_on}  {flag.agent}  ({end})\n    {flag.reason}")
         earlier = f" ({ratings.superseded:,} more of conversations rated again)" if ratings.superseded else ""
         self.stdout.write(
-            f"{_count(len(ratings.rows), 'rating')}{earlier} of {_count(len(ratings.agents), 'agent')}: "
-            f"{_count(len(found), 'flag')} on {_count(len({flag.agent for flag in found}), 'agent')}."
+            f"{counted(len(ratings.rows), 'rating')}{earlier} of {counted(len(ratings.agents), 'agent')}: "
+            f"{counted(len(found), 'flag')} on {counted(len({flag.agent for flag in found}), 'agent')}."
         )
-
-
-def _count(n, noun):
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -5,12 +5,13 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from agents.access import Refusal
+from agents.management.operators import workspace_of
+from agents.names import AmbiguousAgent
 from coaching.actions.slack import triggers
 from coaching.models import SlackConnection, SlackTrigger
 from coaching.slack import channels, errors, identity, manifest
-from helpdesk.actions import AmbiguousAgent, agent_meant
+from helpdesk.actions import agent_meant
 from helpdesk.management.given import given
-from helpdesk.management.progress import workspace_called
 from helpdesk.rows import Refused
 
 KEYS = ("bot_token", "signing_secret", "app_token", "channel", "agent")
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--workspace", required=True, metavar="SLUG")
 
     def handle(self, *, values, workspace, **options):
-        workspace = workspace_called(workspace)
+        workspace = workspace_of(workspace)
         told = given(values, KEYS)
         missing = [name for name in ("channel", "agent") if not told.get(name)]
         for name in missing:

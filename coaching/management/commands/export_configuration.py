@@ -6,8 +6,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from agents.management.operators import refusals, workspace_of
 from agents.models import Member
+from agents.names import AmbiguousAgent
 from coaching.actions import imports
-from helpdesk.actions import AmbiguousAgent, agent_meant
+from helpdesk.actions import agent_meant
 from helpdesk.rows import Refused
 
 

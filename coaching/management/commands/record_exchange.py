@@ -7,11 +7,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from agents.access import Refusal
+from agents.management.operators import workspace_of
 from agents.models import Agent, Member
 from coaching import recording
 from coaching.actions import connections, sessions
 from coaching.coach import turns
-from helpdesk.management.progress import workspace_called
 from helpdesk.models import Conversation
 
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--out", metavar="DIR", type=Path, required=True)
 
     def handle(self, question, *, workspace, agent, conversation, out, **options):
-        workspace = workspace_called(workspace)
+        workspace = workspace_of(workspace)
         owner = Member.objects.current().get(workspace=workspace, role=Member.Role.OWNER)
         try:
             agent = Agent.objects.get(workspace=workspace, name=agent)

@@ -19,8 +19,7 @@ class Command(BaseCommand):
     requires_system_checks = []  # as for `up`: they would load every page for nothing
 
     def handle(self, **options):
-        signal.signal(
-            signal.SIGTERM, signal.default_int_handler
-        )  # as Ctrl-C: an exception, so that no lock is waited for
+        # As Ctrl-C: an exception, so that no lock is waited for.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             Listener(tell=lambda receipt: work.start_soon(follow_slack, str(receipt))).run(threading.Event())

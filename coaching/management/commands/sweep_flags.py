@@ -6,10 +6,10 @@ from datetime import date
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from agents.management.operators import workspace_of
 from agents.models import Workspace
 from coaching.actions import flags, sweeps
 from coaching.models import Flag
-from helpdesk.management.progress import workspace_called
 from helpdesk.times import FIRST
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, workspace, at, **options):
-        chosen = [workspace_called(workspace)] if workspace else Workspace.objects.order_by("slug")
+        chosen = [workspace_of(workspace)] if workspace else Workspace.objects.order_by("slug")
         for one in chosen:
             today = timezone.now().astimezone(one.zone).date()
             if at is not None and at > today:

@@ -1,8 +1,8 @@
 """What a proposal would change, field by field: removed and added lines under their sign. Pure."""
 
-from coaching.diffs import FieldDiff, Gap, Line
 from coaching.slack.blocks.parts import Part, link, preformatted, section, text
 from coaching.slack.blocks.text import cut, length
+from coaching.texts.diffs import FieldDiff, Gap, Line
 
 MOST = 1_800  # characters of all fields together
 LEAST = 80  # under so many a further field is not begun

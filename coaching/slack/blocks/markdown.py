@@ -4,9 +4,9 @@ from itertools import groupby
 
 from markdown_it.token import Token
 
-from coaching.prose import PARSER
 from coaching.slack.blocks.parts import Part, listing, merged, preformatted, quote, section, text
 from coaching.slack.blocks.text import clean
+from coaching.texts.prose import PARSER
 
 DEEPEST = 4  # lists in lists that Slack indents and that can still be read
 RULE = "———"

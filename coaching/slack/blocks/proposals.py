@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from coaching.diffs import FieldDiff
 from coaching.slack.blocks.changes import changes
 from coaching.slack.blocks.markdown import rich_text
 from coaching.slack.blocks.message import Piece, blocks_of, piece
@@ -20,6 +19,7 @@ from coaching.slack.blocks.parts import (
     text,
 )
 from coaching.slack.blocks.text import cut, one_line
+from coaching.texts.diffs import FieldDiff
 
 RATIONALE = 1_200  # characters
 TITLE = 300

@@ -7,9 +7,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from agents.access import Refusal
+from agents.management.operators import workspace_of
 from helpdesk.actions import connections
 from helpdesk.management.given import given
-from helpdesk.management.progress import workspace_called
 from helpdesk.sync import connection_tests
 from helpdesk.vendors.registry import VENDORS
 
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         parser.add_argument("--test", action="store_true", help="only try it, and store nothing")
 
     def handle(self, *, vendor, values, workspace, test, **options):
-        workspace = workspace_called(workspace)
+        workspace = workspace_of(workspace)
         credentials = given(values)
         told = {
             "vendor": vendor,

@@ -10,9 +10,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from agents import actions as agents
+from agents.management.operators import workspace_of
 from agents.models import Agent, Door
+from agents.names import AmbiguousAgent
 from helpdesk import actions, files, rows, tau, times
-from helpdesk.management.progress import Bar, Report, workspace_called
+from helpdesk.management.progress import Bar, Report
 from helpdesk.models import Conversation
 
 OUTCOMES = {
@@ -56,7 +58,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, file, workspace, **options):
-        workspace = workspace_called(workspace)
+        workspace = workspace_of(workspace)
         self._check(options)
         report = Report()
         try:
@@ -103,7 +105,7 @@ class Command(BaseCommand):
                 raise CommandError(f"{agent} is a person and has no prompt.", returncode=2)
             if prompt and agent.prompt.system_prompt.strip() != prompt.strip():
                 self.stderr.write(f"{agent} is known and keeps the prompt it has (version {agent.prompt.version}).")
-        except actions.AmbiguousAgent as error:
+        except AmbiguousAgent as error:
             ids = ", ".join(str(agent.pk) for agent in error.candidates)
             raise CommandError(f"Several agents are called {name}; use one of the ids {ids}.", returncode=2) from None
         except rows.Refused:
@@ -134,7 +136,7 @@ class Command(BaseCommand):
                     row = rows.conversation_from_json(item, now=now, agent=options["agent"] or "")
                 _, outcome = actions.upsert_conversation(workspace, row)
                 report.counts[outcome.value] += 1
-            except (rows.Refused, actions.AmbiguousAgent) as refused:
+            except (rows.Refused, AmbiguousAgent) as refused:
                 report.refuse(line, refused)
             bar.at(opened.tell())
         bar.clear()

@@ -7,9 +7,10 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from agents.management.operators import workspace_of
 from agents.models import Door
 from helpdesk import actions, files, rows, scales
-from helpdesk.management.progress import Bar, Report, workspace_called
+from helpdesk.management.progress import Bar, Report
 from helpdesk.models import API_SOURCE
 
 OUTCOMES = {
@@ -38,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-create", action="store_true", help="refuse rows of unknown agents")
 
     def handle(self, *, file, workspace, source, no_create, **options):
-        workspace = workspace_called(workspace)
+        workspace = workspace_of(workspace)
         renamed = dict(self._pair(pair) for pair in options["map"])
         try:
             rows.checked_source(source)

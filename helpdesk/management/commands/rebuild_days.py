@@ -5,9 +5,10 @@ import sys
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from agents.management.operators import workspace_of
 from agents.models import Agent, Workspace
 from helpdesk import actions
-from helpdesk.management.progress import SHOWN, workspace_called
+from helpdesk.management.progress import SHOWN
 
 
 class Command(BaseCommand):
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         if time_zone:
             self._move(workspace, time_zone, check)
             return
-        workspaces = [workspace_called(workspace)] if workspace else Workspace.objects.order_by("slug")
+        workspaces = [workspace_of(workspace)] if workspace else Workspace.objects.order_by("slug")
         different = sum(self._check(each) if check else self._rebuild(each) for each in workspaces)
         if check and different:
             sys.exit(1)
@@ -35,7 +36,7 @@ class Command(BaseCommand):
     def _move(self, slug, time_zone, check):
         if not slug or check:
             raise CommandError("--time-zone goes with --workspace, and without --check.", returncode=2)
-        workspace = workspace_called(slug)
+        workspace = workspace_of(slug)
         try:
             moved = actions.change_time_zone(workspace, time_zone)
         except ValidationError as refusal:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from helpdesk import rows
 from helpdesk.vendors import reading
-from helpdesk.vendors.contract import Forged, Hint, Json, Malformed, Unreadable
+from helpdesk.vendors.contract import Hint, Json, Malformed, Unreadable
 
 EVENT = "ratings"
 FIELDS = frozenset({"id", "items"})
@@ -18,8 +18,6 @@ MOST_ITEMS = 5_000
 
 def verify(body: bytes, headers: Mapping[str, str], secret: str, now: datetime) -> None:
     """sha256= and the hex HMAC-SHA256 of timestamp, dot and body. Raises Forged."""
-    if not secret:
-        raise Forged
     stamp = headers.get("x-touchline-timestamp", "")
     signed = reading.hex_hmac(stamp.encode("utf-8", "replace") + b"." + body, secret)
     reading.require_equal(headers.get("x-touchline-signature"), f"sha256={signed}")

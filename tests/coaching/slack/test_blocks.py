@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coaching import diffs
 from coaching.slack.blocks import notices
 from coaching.slack.blocks.answers import Answer, answer
 from coaching.slack.blocks.changes import changes
@@ -19,6 +18,7 @@ from coaching.slack.blocks.parts import plain
 from coaching.slack.blocks.proposals import Evidence, proposal
 from coaching.slack.blocks.proposals import Shown as ShownProposal
 from coaching.slack.blocks.text import clean, cut, split, weight
+from coaching.texts import diffs
 from tests.slack import limits
 
 URL = "https://coach.example/proposals/8c1f2c1e-7a55-4d06-9b0b-2b1a5f3c7d11"

@@ -328,6 +328,19 @@ def test_policy_is_a_version_with_its_author_and_keeps_its_webhook_unseen(worksp
     assert choose(workspace, admin, version=2, quotes=False, flags_webhook="").flags_webhook == ""
 
 
+def test_change_of_a_policy_leaves_a_webhook_that_no_key_opens_for_when_the_key_is_back(workspace, owner, settings):
+    choose(workspace, owner, flags_webhook="https://hooks.slack.com/services/T1/B1/abc")
+    keys = settings.FIELD_KEYS
+
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    assert policy.of(workspace).flags_webhook == ""
+    choose(workspace, owner, version=1, quotes=False)
+
+    settings.FIELD_KEYS = keys
+    kept = policy.of(workspace)
+    assert (kept.quotes, kept.flags_webhook) == (False, "https://hooks.slack.com/services/T1/B1/abc")
+
+
 @pytest.mark.parametrize(
     "address",
     ["http://hooks.slack.com/services/x", "https://example.com/services/x", "https://127.0.0.1/services/x", "hooks"],

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from helpdesk import scales
-from helpdesk.models import HelpdeskAgent, HelpdeskSync, Rating
+from helpdesk import deeplinks, scales
+from helpdesk.models import ConnectionTest, Conversation, DeepLink, HelpdeskAgent, HelpdeskSync, Rating
+from helpdesk.sync import connection_tests
 from helpdesk.vendors.contract import Forged, Hint, Malformed
 from helpdesk.vendors.errors import CredentialsRefused, Garbled
 from helpdesk.vendors.intercom import events
@@ -578,3 +579,48 @@ def test_a_remark_that_is_added_later_makes_no_second_rating(serve, owner, setti
     (rating,) = Rating.objects.all()
     assert scales.hundredths(rating.value, rating.scale) == 10_000
     assert rating.rated_at == now - timedelta(days=3)
+
+
+# --- Deep link ---------------------------------------------------------------------------------------------------------
+
+
+def opens_at(connection):
+    return deeplinks.conversation_url(
+        Conversation(workspace=connection.workspace, source=connection.source, external_id="1001")
+    )
+
+
+def tried(connection):
+    return connection_tests.run(ConnectionTest.objects.unfinished().get(connection=connection).pk)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_that_works_learns_from_intercom_where_conversations_are_opened(serve, owner, settings):
+    connection = connected(serve(Intercom(small_world())), owner, settings)
+    assert opens_at(connection) == ""
+
+    assert all(check["state"] == "ok" for check in tried(connection).checks)
+
+    assert opens_at(connection) == Intercom.linked[1]
+    assert DeepLink.objects.get().history.get().history_user == owner.user
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pattern_that_somebody_has_set_stays(serve, owner, settings):
+    desk = serve(Intercom(small_world()))
+    settings.OUTBOUND_ALLOW = [desk.place]
+    deeplinks.save(owner.workspace, source="intercom", conversation_pattern="https://ours.example/{id}", by=owner)
+
+    tried(connected(desk, owner, settings))
+
+    assert DeepLink.objects.get().conversation_pattern == "https://ours.example/{id}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failed_test_learns_nothing(serve, owner, settings):
+    desk = serve(Intercom(small_world()))
+    desk.hidden = ("/admins",)
+
+    tried(connected(desk, owner, settings))
+
+    assert not DeepLink.objects.exists()

@@ -12,7 +12,7 @@ it can be of one more agent. Where fewer than MIN_CONTROLS are like them nobody 
 of it may have stayed, or none, and only what lies beyond both counts.
 
 Because everything a note's writer could see lies before the note, and the expectation is conditional on it, the choice of whom
-to write about and when does not make the claims wrong. Looking often does; LOOKS weekly looks share the one error rate.
+to write about and when does not make the claims wrong. Looking often does; the weekly looks share the one error rate.
 
 Arrays about agents have one row an agent, as in `trajectory.Days`; inside, rates are of unhappiness, u = 1 - score.
 Results are points of CSAT, 0 to 100, positive is happier. Design: docs/decisions/0023-after-coaching.md.
@@ -48,7 +48,6 @@ ORDINARY_DIP = 1.0  # standard errors that need no controls further out
 LEVEL_PULL = 4.0  # ratings at the peers' level that an own level is drawn towards it by: keeps it off 0 and 1
 WIDER = 3  # times as many are alike in their dip, of whom those alike in volume are taken
 LEAST_NOISE = 0.7
-ENDS = ("chance", "none", "all", "deeper")
 DEEPEST = 2.0  # times a dip that stands out may be as deep as the mean of four weeks of it
 WEATHER = 0.15  # how far three months move a workspace, as a ratio of odds (its logarithm), where nobody tells
 OWN_NOISE = 1.4  # how much wider than chance a range is drawn where no controls say
@@ -78,9 +77,9 @@ class Effect:
     """One note as of one look. Points of CSAT; None where nothing is said.
 
     `change` is what came beyond what was expected, `low` to `high` its range that holds at all looks together 19 times in 20.
-    `dip` is how far the last four weeks before the note lay under the own level (negative: above), `came_back` the points of it
-    that were to be expected back. `size` is the improvement that was looked for, `more` the ratings needed beside those
-    that came to see it 4 times in 5: None where no number of them would do.
+    `dip` is how far the last four weeks before the note lay under the own level (negative: above). `size` is the improvement
+    that was looked for, `more` the ratings needed beside those that came to see it 4 times in 5: None where no number of them
+    would do.
     """
 
     verdict: Verdict

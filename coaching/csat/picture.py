@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from coaching.texts.numbers import counted
+
 # --- Sparkline of a Team row -----------------------------------------------------------------------------------------
 
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_PAD = 132, 40, 4
@@ -200,7 +202,7 @@ def _dot(week, x, y, most, *, recent, worst, beside):
         r=round(radius, 1),
         recent=recent,
         worst=worst,
-        words=f"Week of {_day(week.start)}: {week.score:.1f} %, {_ratings(week.n)}",
+        words=f"Week of {_day(week.start)}: {week.score:.1f} %, {counted(week.n, 'rating')}",
         beside=beside,
     )
 
@@ -216,7 +218,7 @@ def _summary(weeks, since, recent):
     rated = [w for w in weeks if w.n]
     n = sum(w.n for w in rated)
     mean = sum(w.n * w.score for w in rated) / n
-    words = f"CSAT by week over {len(weeks)} weeks: {_ratings(n)}, {mean:.1f} % on average"
+    words = f"CSAT by week over {len(weeks)} weeks: {counted(n, 'rating')}, {mean:.1f} % on average"
     if since is not None and recent is not None:
         words += f"; since {_day(since)} {recent:.1f} %"
     return f"{words}."
@@ -275,7 +277,3 @@ def _path(xs, values, y):
 
 def _day(day):
     return f"{day.day} {day:%b}"
-
-
-def _ratings(n):
-    return "1 rating" if n == 1 else f"{n:,} ratings"

@@ -12,7 +12,9 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from coaching import daily, findings, sentences, trajectory
+from coaching import trajectory
+from coaching.csat import daily, findings, sentences
+from coaching.texts.numbers import counted
 from helpdesk import scales
 from helpdesk.files import RatingsCsv
 from helpdesk.models import Scale
@@ -35,8 +37,8 @@ CONFIDENT = 1.96  # standard errors on either side that hold 19 in 20
 class Raised:
     """One flag that would have been raised, on the agent of a History's `row`.
 
-    `evidence` and `close_evidence` are what a flag would have stored (`coaching.findings`); `ended_by` is "cleared", "expired"
-    or, as long as it stands, "open".
+    `evidence` and `close_evidence` are what a flag would have stored (`coaching.csat.findings`); `ended_by` is "cleared",
+    "expired" or, as long as it stands, "open".
     """
 
     row: int
@@ -94,8 +96,8 @@ class Check:
         low, high = self.likely
         times = "once" if self.repeats == 1 else f"{self.repeats} times"
         return (
-            f"about {rate_words(self.per_1000)} false flags per 1,000 agent-quarters: {_count(self.flags, 'flag')} on "
-            f"{_count(round(self.agent_quarters), 'agent-quarter')}, with the days of each agent shuffled {times}. From "
+            f"about {rate_words(self.per_1000)} false flags per 1,000 agent-quarters: {counted(self.flags, 'flag')} on "
+            f"{counted(round(self.agent_quarters), 'agent-quarter')}, with the days of each agent shuffled {times}. From "
             f"{rate_words(low)} to {rate_words(high)} would fit that count."
         )
 
@@ -324,7 +326,3 @@ def _share(value):
 def rate_words(per_1000: float) -> str:
     """A rate as it is told: "0.8", "5", "18"."""
     return f"{per_1000:.0f}" if per_1000 >= 10 else f"{per_1000:.1f}".removesuffix(".0")
-
-
-def _count(n, noun):
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -1,11 +1,13 @@
 """What a flag says, in sentences that can be checked. Pure: numbers in, words out; no clock, no database.
 
-Everything is read from the evidence that was stored when the flag was raised or ended (`coaching.findings` names its
+Everything is read from the evidence that was stored when the flag was raised or ended (`coaching.csat.findings` names its
 keys), so a sentence never claims more than was known then. Levels in it are scores, 0..100.
 """
 
 from datetime import date, timedelta
 from typing import NamedTuple
+
+from coaching.texts.numbers import counted
 
 FRESH = timedelta(days=7)  # for so long "the last 5 weeks" are still the weeks that were meant
 
@@ -50,7 +52,7 @@ def sentence(name, evidence, *, today=None):
     """
     e = evidence
     said = [
-        f"{_window(e, today)} {name}’s {_count(e['ratings'], 'rating')} average {level(e['observed'], e.get('scale'))}; "
+        f"{_window(e, today)} {name}’s {counted(e['ratings'], 'rating')} average {level(e['observed'], e.get('scale'))}; "
         f"their own previous {_basis(e)} to {level(e['expected'], e.get('scale'))}.",
         f"Below that in {e['weeks_below']} of the {_weeks_rated(e)}"
         + (", and it holds without the worst 7 days." if e["holds_without_worst"] else "."),
@@ -69,7 +71,7 @@ def brief(evidence):
     holds = "; holds without the worst week" if e["holds_without_worst"] else ""
     if e.get("new_scale"):
         holds = "; but the scale of the ratings is new"
-    return f"Down {_count(points, 'point')} in {_count(e['weeks'], 'week')} against what was expected{holds}"
+    return f"Down {counted(points, 'point')} in {counted(e['weeks'], 'week')} against what was expected{holds}"
 
 
 def cleared(evidence):
@@ -81,7 +83,7 @@ def cleared(evidence):
             "have been raised."
         )
     return (
-        f"Cleared on {_day(e['day'])}: the {_count(e['n28'], 'rating')} of the last 4 weeks average "
+        f"Cleared on {_day(e['day'])}: the {counted(e['n28'], 'rating')} of the last 4 weeks average "
         f"{level(e['rate28'], e.get('scale'))}, and {level(e['needed'], e.get('scale'))} was needed."
     )
 
@@ -89,12 +91,12 @@ def cleared(evidence):
 def expired(evidence):
     """Why a flag that did not clear is closed all the same, from the evidence of its end."""
     e = evidence
-    since = f"Open for {_count(e['open_days'] // 7, 'week')}"
+    since = f"Open for {counted(e['open_days'] // 7, 'week')}"
     if not e["enough"]:
-        few = _count(e["n28"], "rating")
+        few = counted(e["n28"], "rating")
         return f"{since}, with {few} in the last 4 weeks: too few to say whether it is over. Talk about it."
     return (
-        f"{since}: the {_count(e['n28'], 'rating')} of the last 4 weeks average {level(e['rate28'], e.get('scale'))} where "
+        f"{since}: the {counted(e['n28'], 'rating')} of the last 4 weeks average {level(e['rate28'], e.get('scale'))} where "
         f"{level(e['expected'], e.get('scale'))} was expected. This is the new level: talk about it."
     )
 
@@ -111,7 +113,7 @@ def level(score, scale=""):
 
 def _window(e, today):
     until = date.fromisoformat(e["day"])
-    weeks = _count(e["weeks"], "week")
+    weeks = counted(e["weeks"], "week")
     if today is None or today - until <= FRESH:
         return f"In the last {weeks}"
     return f"In the {weeks} up to {_day(e['day'])}"
@@ -120,7 +122,7 @@ def _window(e, today):
 def _basis(e):
     """What the expectation rests on: the own past, and the peers where they had ratings in these weeks."""
     one_week = e["past_weeks"] == 1
-    past = "week" if one_week else _count(e["past_weeks"], "week")
+    past = "week" if one_week else counted(e["past_weeks"], "week")
     if e.get("peers_ratings") == 0:
         return f"{past} {'points' if one_week else 'point'}"
     peers = "their team" if e["peers"] == "team" else "everybody else"
@@ -129,15 +131,10 @@ def _basis(e):
 
 def _weeks_rated(e):
     return (
-        _count(e["weeks"], "week")
+        counted(e["weeks"], "week")
         if e["weeks_rated"] == e["weeks"]
-        else f"{_count(e['weeks_rated'], 'week')} with ratings"
+        else f"{counted(e['weeks_rated'], 'week')} with ratings"
     )
-
-
-def _count(n, noun):
-    n = round(n)
-    return f"1 {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _day(iso):

@@ -13,7 +13,8 @@ what its own growth did. Means and differences are points of a score, 0..100.
 import math
 from dataclasses import dataclass, replace
 
-from coaching.csat import NOTHING, SURE, Csat
+from coaching.csat.figures import NOTHING, SURE, Csat
+from coaching.texts.numbers import counted
 
 COVERS = 0.9  # of the ratings of each time that must lie on channels with enough of them before the fall is taken apart
 CARRIES = 2 / 3  # of the fall that one channel, or the shift of the mix, must make up before it is said to carry it
@@ -213,7 +214,7 @@ def label(name):
 
 
 def _heard(channel):
-    n = "1 rating" if channel.now.n == 1 else f"{channel.now.n:,} ratings"
+    n = counted(channel.now.n, "rating")
     return f"{label(channel.name)}: {n} at {channel.now.mean:.0f} %, before {channel.before.n:,} at {channel.before.mean:.0f} %"
 
 

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 from coaching.trajectory import LEVELS, MIN_PAST_RATINGS, PEER_PRIOR
 
+LOW = 50  # a rating under this is shown as a bad one
 ENOUGH = 8  # ratings under which no level is named; the flag asks for as many before it clears
 SMALLEST_SPREAD = 0.3  # of the spread that good/bad ratings of this level would have
 SURE = 1.96  # standard errors on either side: 19 of 20 such ranges hold the true level
@@ -66,9 +67,8 @@ class Timeline:
     def __init__(self, first, last, sums=()):
         """`sums` are (ordinal, Csat) pairs; pairs outside first..last are left out."""
         self.first, self.n_days = first, last - first + 1
-        n, total, squares = (
-            [0] * (self.n_days + 1) for _ in range(3)
-        )  # plain numbers: a page adds up hundreds of days
+        # Plain numbers: a page adds up hundreds of days.
+        n, total, squares = ([0] * (self.n_days + 1) for _ in range(3))
         for day, csat in sums:
             if first <= day <= last:
                 at = day - first + 1

@@ -6,6 +6,7 @@ from django.urls import reverse
 from agents.back_office.rows import ReadOnly, button
 from agents.back_office.versioned import VersionsShown
 from coaching.actions.slack import connections, triggers
+from coaching.admin.filters import AGENT
 from coaching.models import SlackConnection, SlackInstallation, SlackPerson, SlackPolicy, SlackTrigger
 from coaching.slack import checks, errors
 
@@ -68,7 +69,7 @@ class SlackTriggerBack(VersionsShown, ReadOnly):
         "state",
         "state_reason",
     )
-    list_filter = ("state", ("agent", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("state", AGENT)
     list_select_related = ("agent", "connection")
     search_fields = ("channel_name", "=channel_id", "agent__name")
     ordering = ("channel_name", "pk")

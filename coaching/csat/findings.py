@@ -22,7 +22,8 @@ from datetime import date
 
 import numpy as np
 
-from coaching import sentences, trajectory
+from coaching import trajectory
+from coaching.csat import sentences
 
 
 def evidence_of(scan, row, history, *, h):

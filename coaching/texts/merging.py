@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coaching.diffs import TOKEN, matches
+from coaching.texts.diffs import TOKEN, matches
 
 
 class Touch(Exception):

@@ -3,9 +3,9 @@
 DIGITS = 6  # of a page's number; no list is longer
 
 
-def page_asked(query) -> int:
-    """The page that a QueryDict asks for, from 1; the first where it names none."""
-    page = query.get("page", "")
+def page_asked(query, name="page") -> int:
+    """The page that a QueryDict asks for under `name`, from 1; the first where it names none."""
+    page = query.get(name, "")
     return max(1, int(page)) if page.isdecimal() and len(page) <= DIGITS else 1
 
 

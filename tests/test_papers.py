@@ -33,7 +33,6 @@ NAMED_IN = {
     "redis": ("config/settings.py", "REDIS_URL"),
     "ruff": ("Makefile", "-m ruff"),
     "uvicorn": ("config/product.py", '"uvicorn"'),
-    "whitenoise": ("config/settings.py", "whitenoise.middleware"),
 }
 IMPORTED_AS = {
     "axe-playwright-python": "axe_playwright_python",

@@ -18,8 +18,8 @@ from agents.models import BrowserSession, Door
 from agents.pages import FRAGMENT
 from agents.people import invitations
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
+from coaching.coach import agendas
 from coaching.pages import my_coaching
-from coaching.slack import agendas
 from helpdesk import clocks, deeplinks
 from memories import actions as memories
 from tests import everything, factories

@@ -29,6 +29,7 @@ NAMED_IN = {
     "mypy": ("Makefile", "-m mypy"),
     "psycopg": ("config/settings.py", "DATABASE_URL"),
     "pytest-django": ("pyproject.toml", "DJANGO_SETTINGS_MODULE"),
+    "pytest-randomly": ("pyproject.toml", "-p no:randomly"),
     "redis": ("config/settings.py", "REDIS_URL"),
     "ruff": ("Makefile", "-m ruff"),
     "uvicorn": ("config/product.py", '"uvicorn"'),

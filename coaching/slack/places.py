@@ -40,11 +40,14 @@ def post_above(connection: SlackConnection, facts: dict[str, Any]) -> SlackPost 
     """The answer or proposal of the coach under which a message is written: to go on there needs no mention."""
     if not facts["thread_ts"]:
         return None
-    talk = SlackPost.objects.filter(connection=connection, channel_id=facts["channel"]).exclude(
-        kind=SlackPost.Kind.FLAG
+    return _above(connection, facts).select_related("proposal__session", "turn__session").first()
+
+
+def _above(connection, facts):
+    talk = SlackPost.objects.filter(
+        connection=connection, channel_id=facts["channel"], pieces__0__ts=facts["thread_ts"]
     )
-    rows = talk.select_related("proposal__session", "turn__session")
-    return rows.filter(pieces__0__ts=facts["thread_ts"]).first()
+    return talk.exclude(kind=SlackPost.Kind.FLAG)
 
 
 def may_go_on(connection: SlackConnection, facts: dict[str, Any]) -> bool:
@@ -52,8 +55,8 @@ def may_go_on(connection: SlackConnection, facts: dict[str, Any]) -> bool:
     # What is owed first: once it is followed, the thread is there.
     if any(thread_of(earlier) == facts["thread_ts"] for _, earlier in _owed_in(connection.pk, facts["channel"])):
         return True
-    is_owned = threads.find(connection.pk, facts["channel"], facts["thread_ts"]) is not None
-    return is_owned or post_above(connection, facts) is not None
+    is_owned = threads.is_owned(connection.pk, facts["channel"], facts["thread_ts"])
+    return is_owned or _above(connection, facts).exists()
 
 
 def wait_for_earlier(receipt: SlackReceipt, facts: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from agents import actions, names
+from agents import actions, decisions, names
 from agents.back_office import owed_work
 from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import Back, ReadOnly, RowForm, Scope, button, led
@@ -370,15 +370,30 @@ class ConfigurationBack(ReadOnly):
     ordering = ("-created_at", "-pk")
 
 
+class WhatWasDecided(admin.SimpleListFilter):
+    title = "decision"
+    parameter_name = "action"
+
+    def lookups(self, request, model_admin):
+        return decisions.WORDS.items()
+
+    def queryset(self, request, queryset):
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
 @admin.register(Decision)
 class DecisionBack(ReadOnly):
     group = "Record"
     many = "Decision log"
-    list_display = ("number", "at", "by_name", "door", "action", "agent_name", "title", "result_version")
-    list_filter = ("action", "door", ("workspace", admin.RelatedOnlyFieldListFilter))
+    list_display = ("number", "decided", "title", "agent_name", "by_name", "door", "at", "result_version")
+    list_filter = (WhatWasDecided, "door", ("workspace", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("workspace",)
     search_fields = ("title", "agent_name", "by_name", "note")
     ordering = ("-at", "-pk")
+
+    @admin.display(description="Decision", ordering="action")
+    def decided(self, row):
+        return decisions.WORDS[row.action]
 
 
 @admin.register(ApiToken)

@@ -8,6 +8,12 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 from agents.models import Agent, Configuration, Decision, Prompt, Workspace
 
 MOST_NAMED = 20  # faults of one kind that are told one by one
+Action = Decision.Action
+WORDS = {
+    Action.APPROVED: "Approved", Action.REJECTED: "Rejected", Action.REBASED: "Brought up to date",
+    Action.REVERTED: "Taken back", Action.CREATED: "Added", Action.REVISED: "Changed", Action.REMOVED: "Removed",
+    Action.RESTORED: "Restored",
+}  # fmt: skip
 
 
 def append(

@@ -1,6 +1,7 @@
 """The door every page stands behind."""
 
 from functools import wraps
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,14 +17,16 @@ from django.views.decorators.http import require_http_methods
 from agents.access import NotAllowed
 
 FRAGMENT = "HX-Request-Type"
+# The fields of forms in which somebody writes sentences. Never one that may hold a password or a key.
+WORDS = ("body", "summary", "text", "trigger", "content", "system_prompt", "reason", "note")
 
 
 def page(*methods, of_account=False):
     """Make a view a page of a signed-in member, for `methods` (default: GET).
 
-    Strangers are asked to sign in; a person without a workspace is told so, except where the page is `of_account`, about the
-    login itself; `NotAllowed` becomes a 403 with its reason. Times are those of the workspace. Answers are never kept by
-    caches, for the next person at the machine may be somebody else.
+    Strangers are asked to sign in, and get back what they had written meanwhile; a person without a workspace is told so, except
+    where the page is `of_account`, about the login itself; `NotAllowed` becomes a 403 with its reason. Times are those of the
+    workspace. Answers are never kept by caches, for the next person at the machine may be somebody else.
     """
 
     def decorate(view):
@@ -32,7 +35,7 @@ def page(*methods, of_account=False):
         @wraps(view)
         def answer(request, *args, **kwargs):
             if not request.user.is_authenticated:
-                return redirect_to_login(_back_to(request))
+                return _ask_to_sign_in(request)
             refuse_nul(request)
             if not request.member and not of_account:
                 return render(request, "agents/no_workspace.html", status=404)
@@ -53,6 +56,17 @@ def refuse_nul(request):
     """Raise BadRequest where a form holds a NUL character: no keyboard sends one, and PostgreSQL refuses it late."""
     if any("\0" in value for values in dict(request.POST.lists()).values() for value in values):
         raise BadRequest("A NUL character cannot be stored.")
+
+
+def _ask_to_sign_in(request):
+    """To the sign-in. What somebody had written is shown once more: a script keeps drafts, without one it would be lost."""
+    way_in = redirect_to_login(_back_to(request))
+    words = [request.POST[name] for name in WORDS if request.POST.get(name, "").strip()]
+    if not words or FRAGMENT in request.headers:
+        return way_in
+    return render(
+        request, "agents/signed_out.html", {"words": words, "way_in": way_in.url}, status=HTTPStatus.FORBIDDEN
+    )
 
 
 def _back_to(request):

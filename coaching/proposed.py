@@ -1,5 +1,7 @@
 """What a proposal would change and what became of it: what every place that shows one reads."""
 
+from collections import defaultdict
+
 from agents.models import Configuration
 from coaching.actions import proposals
 from coaching.models import Proposal
@@ -39,3 +41,13 @@ def made(proposal):
         return []
     rows = Configuration.objects.filter(agent_id=proposal.agent_id, proposal_id=proposal.pk)
     return list(rows.select_related("by__user").order_by("number"))
+
+
+def taken_back_each(proposals):
+    """{proposal id: the Configuration that took it back} of those that do not stand any more, by one query."""
+    approved = [row.pk for row in proposals if row.status == Status.APPROVED]
+    made_of = defaultdict(list)
+    rows = Configuration.objects.filter(proposal_id__in=approved).select_related("by__user")
+    for row in rows.order_by("proposal_id", "number"):
+        made_of[row.proposal_id].append(row)
+    return {pk: made[-1] for pk, made in made_of.items() if len(made) % 2 == 0}

@@ -37,7 +37,7 @@ def read(conversation: Conversation) -> Transcript:
     if conversation.is_ours:
         raise TranscriptUnavailable("No transcript of this conversation was sent.")
     raise TranscriptUnavailable(
-        f"The transcript is in {conversation.source}, and no helpdesk of that name is connected."
+        f"The transcript is at “{conversation.source}”, and no helpdesk of that name is connected."
     )
 
 

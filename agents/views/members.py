@@ -37,7 +37,8 @@ def listed(request):
             form.refuse(refusal)
         else:
             messages.success(request, f"{asked.email} is invited. {_send(asked)}")
-            return redirect("settings-members")
+            # Without a place of its own the browser would stay at the form, below what there is to hand over.
+            return redirect(f"{reverse('settings-members')}#invitations")
     return _show_list(request, form, HTTPStatus.BAD_REQUEST)
 
 

@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError
 
 from agents.access import Right, require
 from agents.history import save_next
+from agents.versions import Conflict
 from coaching.models import FlagPolicy
 
 
@@ -12,11 +13,11 @@ def of(workspace) -> FlagPolicy:
     return FlagPolicy.objects.filter(workspace=workspace).first() or FlagPolicy(workspace=workspace)
 
 
-def choose(workspace, *, by, sensitivity, automatic) -> FlagPolicy:
+def choose(workspace, *, by, sensitivity, automatic, base_version=None) -> FlagPolicy:
     """Decide how flags are raised from the next sweep on: a new version of the policy, with its author.
 
-    Harmless where it is so already. Of two who choose at once the later one counts and both stand in the history. Raises
-    NotAllowed, ValidationError.
+    Harmless where it is so already. Of two who choose at once the later one counts and both stand in the history; with
+    `base_version`, what the choice was made against, the later one is refused. Raises NotAllowed, ValidationError, Conflict.
     """
     require(by, Right.MANAGE_WORKSPACE)
     if sensitivity not in FlagPolicy.Sensitivity.values:
@@ -27,5 +28,16 @@ def choose(workspace, *, by, sensitivity, automatic) -> FlagPolicy:
         policy = of(workspace)
         if (policy.sensitivity, policy.automatic) == (sensitivity, automatic):
             return policy
+        if base_version is not None and policy.version != base_version:
+            raise _conflict(policy, base_version, {"sensitivity": sensitivity, "automatic": automatic})
         if save_next(policy, by=by, sensitivity=sensitivity, automatic=automatic):
             return policy
+
+
+def _conflict(policy, base_version, chosen):
+    base = policy.history.filter(version=base_version).first()
+    fields = [
+        {"field": name, "base": getattr(base, name, None), "current": getattr(policy, name), "proposed": value}
+        for name, value in chosen.items()
+    ]
+    return Conflict(base_version=base_version, current=policy, fields=fields)

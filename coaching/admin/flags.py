@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from agents.back_office.owed import OwedBack, Owes
 from agents.back_office.rows import ReadOnly, button
-from agents.back_office.versioned import VersionsShown
+from agents.back_office.versioned import VersionedForm, VersionsShown
 from coaching.actions import backtests, flags, policies
 from coaching.admin.filters import TEAM
 from coaching.models import Backtest, Flag, FlagPolicy, Sweep
@@ -69,13 +69,15 @@ class FlagPolicyBack(VersionsShown):
     list_select_related = ("workspace",)
     search_fields = ("workspace__name",)
     ordering = ("workspace__name", "pk")
-    fields = ("workspace", "sensitivity", "automatic", "version")
+    form = VersionedForm
+    fields = ("workspace", "sensitivity", "automatic", "version", "base_version")
     readonly_fields = ("version",)
     version_fields = ("sensitivity", "automatic")
 
     def save_model(self, request, obj, form, change):
         by, chosen = self.acting(request, obj), {"sensitivity": obj.sensitivity, "automatic": obj.automatic}
-        made = policies.choose(obj.workspace, by=by, **chosen)
+        base_version = form.cleaned_data["base_version"] if change else None
+        made = policies.choose(obj.workspace, by=by, base_version=base_version, **chosen)
         obj.pk, obj._state.adding = made.pk, False
 
     def view_on_site(self, obj):

@@ -40,7 +40,7 @@ def load(*, now=None):
     workspace, logins = _people()
     owner, admin = (workspace.members.get(role=role) for role in (Member.Role.OWNER, Member.Role.ADMIN))
     everyone = _agents(workspace, owner)
-    workspace.members.filter(role=Member.Role.MEMBER).update(agent=everyone["Tom"])
+    members.link(workspace.members.get(role=Member.Role.MEMBER), by=owner, agent=everyone["Tom"])
     DeepLink.objects.create(workspace=workspace, source=content.SOURCE, conversation_pattern=content.DEEP_LINK)
     _knowledge(everyone, owner)
     _ratings(workspace, everyone, today, zone, now)

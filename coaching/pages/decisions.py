@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.urls import reverse
 
+from agents import decisions
 from agents.models import Agent, Configuration, Decision, Door, Member, Procedure, Prompt
 from agents.paging import Paged, n_pages_of, page_asked
 from coaching.actions.changes import came_with_its_agent
@@ -18,11 +19,6 @@ from memories.models import Memory
 
 PAGE_SIZE = 50
 Action = Decision.Action
-ACTIONS = {
-    Action.APPROVED: "Approved", Action.REJECTED: "Rejected", Action.REBASED: "Brought up to date",
-    Action.REVERTED: "Taken back", Action.CREATED: "Added", Action.REVISED: "Changed", Action.REMOVED: "Removed",
-    Action.RESTORED: "Restored",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Row:
 
     @property
     def action(self):
-        return ACTIONS[self.entry.action]
+        return decisions.WORDS[self.entry.action]
 
     @property
     def what(self):

@@ -295,12 +295,12 @@ def since(proposal):
 
 def since_each(rows):
     """{proposal id: Since} of those that are stale, in three queries however many there are. Who changed them is left out."""
-    told, targets = {}, {}
+    told, found = {}, {}
     waiting = [p for p in rows if p.status == Status.PENDING and not p.is_create and is_known(p)]
     for model in {targets.MODELS[p.target_kind] for p in waiting}:
-        targets |= model.objects.in_bulk({p.target_id for p in waiting if p.target_kind == model.KIND})
+        found |= model.objects.in_bulk({p.target_id for p in waiting if p.target_kind == model.KIND})
     for proposal in waiting:
-        target = targets.get(proposal.target_id)
+        target = found.get(proposal.target_id)
         if target is not None and target.agent_id != proposal.agent_id:
             target = None
         if target is None or target.version != proposal.base_version:

@@ -103,8 +103,13 @@ class SlackPage:
 
 
 def connected(member):
-    """The Slack workspaces that a channel can be chosen in."""
-    return SlackConnection.objects.visible_to(member).connected().order_by("team_name", "pk")
+    """The Slack workspaces that a channel can be chosen in, those that refuse their token behind the active ones."""
+    return SlackConnection.objects.visible_to(member).connected().order_by("state", "team_name", "pk")
+
+
+def called(connection):
+    """A Slack workspace among those to choose from."""
+    return str(connection) if connection.state == State.ACTIVE else f"{connection} ({connection.get_state_display()})"
 
 
 def coached(member):

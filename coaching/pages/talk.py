@@ -10,11 +10,11 @@ from django.db.models.functions import Left
 from django.utils import timezone
 
 from agents.access import Right, may
-from agents.models import Agent
+from agents.models import Agent, Configuration
 from coaching.actions import connections
 from coaching.models import Message, Proposal, Session, Turn, TurnEvent
 from coaching.pages import proposal as proposal_page
-from coaching.proposed import is_known
+from coaching.proposed import is_known, taken_back_each
 from coaching.talks import followups, quick
 from coaching.talks.doing import DOING, doing_now
 from coaching.usage import TOKENS
@@ -51,7 +51,7 @@ SPENT = {
 @dataclass(frozen=True)
 class Card:
     """A proposal in the talk: as it stands now, what became of its target since (None: nothing), its changes, its evidence;
-    `superseded_by` where another one took its place."""
+    `superseded_by` where another one took its place, `taken_back` the configuration that took it back."""
 
     proposal: Proposal
     since: proposal_page.Since | None
@@ -59,6 +59,7 @@ class Card:
     evidence: list
     may_decide: bool
     superseded_by: Proposal | None = None
+    taken_back: Configuration | None = None
 
     @property
     def is_known_type(self):
@@ -235,6 +236,7 @@ def load_cards(member, rows, session, texts):
     evidence = proposal_page.evidence_of(member, rows, at_hand)
     since = proposal_page.since_each(rows)
     newer = {p.replaces_id: p for p in Proposal.objects.visible_to(member).filter(replaces__in=rows).only("replaces")}
+    taken_back = taken_back_each(rows)
     return [
         Card(
             proposal=row,
@@ -243,6 +245,7 @@ def load_cards(member, rows, session, texts):
             evidence=evidence[row.pk],
             may_decide=proposal_page.may_decide(member, row),
             superseded_by=newer.get(row.pk),
+            taken_back=taken_back.get(row.pk),
         )
         for row in rows
     ]
@@ -277,8 +280,13 @@ def _exchange(turn, question, answer, happened, cards):
         read=_read(tools),
         cost=_cost(turn.usage),
         spent=_spent(turn.usage),
-        suggestions=followups.split(answer.text).suggestions if answer is not None else (),
+        suggestions=_worth_a_button(followups.split(answer.text).suggestions) if answer is not None else (),
     )
+
+
+def _worth_a_button(questions):
+    """Those that do not stand on a button above the composer already."""
+    return tuple(question for question in questions if not quick.is_quick(question))
 
 
 def _read(tools):

@@ -118,7 +118,7 @@ def _short(text: str) -> str:
 
 def rating(conversation: dict[str, Any]) -> str:
     csat = conversation.get("csat")
-    return f"The customer's rating: {csat['score']:g} of 100." if csat else "The customer gave no rating."
+    return f"The customer's rating: {csat['said']}." if csat else "The customer gave no rating."
 
 
 def calls(turns: list[dict[str, Any]]) -> list[str]:

@@ -25,7 +25,7 @@ def log(request):
         "section": "settings",
         "tab": "decisions",
         "log": found,
-        "actions": decisions_page.ACTIONS.items(),
+        "actions": decisions.WORDS.items(),
         "doors": Door.choices,
         "checked": faults is not None,
         "faults": (faults or [])[:MOST_FAULTS],

@@ -57,7 +57,7 @@ class CoachForm(Typed):
         if stored is not None:
             del self.fields["connection"], self.fields["channel"]
         else:
-            self.fields["connection"].choices = [(pk, str(one)) for pk, one in self.connections.items()]
+            self.fields["connection"].choices = [(pk, slack_page.called(one)) for pk, one in self.connections.items()]
 
 
 @page()

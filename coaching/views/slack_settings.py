@@ -67,7 +67,8 @@ class PolicyForm(Typed):
         required=False,
         max_length=200,
         widget=forms.TextInput(attrs=TYPED),
-        help_text="A new flag is posted there with its sentence and a drafted agenda for the 1:1. Empty: no flag is posted.",
+        help_text="A new flag is posted there with its sentence and a drafted agenda for the 1:1. "
+        "Empty: none is posted, unless by the webhook below.",
     )
     flags_webhook = forms.CharField(
         label="Incoming webhook",
@@ -91,7 +92,7 @@ class PolicyForm(Typed):
             },
         )
         self.connections = {str(one.pk): one for one in slack_page.connected(member)}
-        self.fields["flags_connection"].choices = [(pk, str(one)) for pk, one in self.connections.items()]
+        self.fields["flags_connection"].choices = [(pk, slack_page.called(one)) for pk, one in self.connections.items()]
 
 
 # --- The page ----------------------------------------------------------------------------------------------------------

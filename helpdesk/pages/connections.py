@@ -1,6 +1,7 @@
 """What Settings › Helpdesks shows of each connection: whether it is read and how far, what it gave, what went wrong, what was
 changed."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,17 +22,20 @@ Kind, State = HelpdeskSync.Kind, HelpdeskConnection.State
 LATE = timedelta(seconds=20)  # after which a leader should know that no worker has taken it
 NEAR = timedelta(minutes=2)  # what is tried again so soon is waited for on the page
 LONG = timedelta(hours=6)  # unread for so long is said where leaders look
+BODY = re.compile(r"\{\".+\}")  # of a webhook, in the steps
 SHOWN_VERSIONS = 8
 READ_VERSIONS = 300  # of all connections together
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do at the vendor's; `webhook` is where the address of the hook stands between two parts, None nowhere."""
+    """One thing to do at the vendor's. Between `before` and `after` stands what is copied: the address of the `webhook`, None
+    nowhere, or the `body` that it is to send."""
 
     before: str
     webhook: str | None = None
     after: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True)
@@ -211,11 +215,16 @@ class Card:
 
 
 def steps(vendor: Vendor, webhook: str = "") -> list[Step]:
-    """What a leader does at the vendor's, the address of the hook apart from the words around it."""
+    """What a leader does at the vendor's, what is to be copied apart from the words around it."""
     found = []
     for words in vendor.set_up:
         before, mark, after = words.partition("{webhook}")
-        found.append(Step(before, webhook, after) if mark else Step(words))
+        if mark:
+            found.append(Step(before, webhook, after))
+        elif body := BODY.search(words):
+            found.append(Step(words[: body.start()], after=words[body.end() :], body=body[0]))
+        else:
+            found.append(Step(words))
     return found
 
 

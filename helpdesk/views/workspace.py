@@ -34,7 +34,7 @@ class NameForm(Typed):
         label="Name",
         max_length=Workspace._meta.get_field("name").max_length,
         error_messages={"required": "A workspace has a name.", "max_length": "A name has at most 200 characters."},
-        help_text="Shown on every page, in invitations and in mail.",
+        help_text="Shown in the menu of every page, in invitations and in mail.",
     )
 
 

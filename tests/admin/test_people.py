@@ -10,6 +10,7 @@ from django.utils import timezone
 from agents import actions
 from agents.models import Agent, ApiToken, BrowserSession, Invitation, Member, Team
 from agents.people import accounts, invitations, members
+from coaching.actions import policies
 from coaching.models import FlagPolicy, ModelConnection, ModelTest
 from helpdesk import clocks, deeplinks
 from helpdesk.models import DeepLink, TimeZoneChange
@@ -214,19 +215,35 @@ def test_mail_of_an_invitation_that_has_expired_is_not_tried_again_but_sent_anew
 def test_flag_policy_is_a_version_with_its_author_and_one_a_workspace(client, ours, staff):
     policy = FlagPolicy.objects.get(workspace=ours)
 
-    assert client.post(page_of(policy), {"sensitivity": "cautious"}).status_code == 302
+    assert client.post(page_of(policy), {"sensitivity": "cautious", "base_version": "1"}).status_code == 302
 
     policy.refresh_from_db()
     assert (policy.sensitivity, policy.automatic, policy.version) == ("cautious", False, 2)
     assert policy.history.latest().history_user == staff.user
-    assert errors(client.post(page_of(policy), {"sensitivity": "wild"}))
+    assert errors(client.post(page_of(policy), {"sensitivity": "wild", "base_version": "2"}))
     policy.refresh_from_db()
     assert policy.version == 2
 
 
+def test_flag_policy_chosen_on_a_page_that_was_overtaken_is_not_stored(client, ours, staff):
+    policy = FlagPolicy.objects.get(workspace=ours)
+    policies.choose(
+        ours, by=Member.objects.get(workspace=ours, user=staff.user), sensitivity="balanced", automatic=True
+    )
+
+    answer = client.post(page_of(policy), {"sensitivity": "cautious", "base_version": "1"})
+
+    said = " ".join(errors(answer))
+    assert "Meanwhile it became version 2, so nothing was saved." in said
+    assert "Version 2 says: balanced" in said
+    policy.refresh_from_db()
+    assert (policy.sensitivity, policy.version) == ("balanced", 2)
+    assert client.post(page_of(policy), {"sensitivity": "cautious", "base_version": "2"}).status_code == 302
+
+
 def test_operator_who_is_no_member_chooses_no_flag_policy(client, ours, operator):
     policy = FlagPolicy.objects.get(workspace=ours)
-    answer = client.post(page_of(policy), {"sensitivity": "cautious"})
+    answer = client.post(page_of(policy), {"sensitivity": "cautious", "base_version": "1"})
     assert "Only the owner and admins of Ours desk do this" in errors(answer)[0]
     policy.refresh_from_db()
     assert policy.sensitivity == "early"

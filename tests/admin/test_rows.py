@@ -87,6 +87,17 @@ def test_saving_without_a_change_makes_no_version(client, staff, memory):
     assert memory.version == 1
 
 
+def test_decision_log_speaks_as_the_one_of_the_settings(client, staff, memory):
+    actions.revise(
+        memory, base_version=1, changes={"text": "Longer."}, by=memory.workspace.members.get(role="owner"), door=Door.PAGE
+    )
+
+    page = client.get("/admin/agents/decision/?action=revised")
+
+    assert [row.target_id for row in page.context["cl"].result_list] == [memory.pk]
+    assert '<td class="field-decided">Changed</td>' in page.content.decode()
+
+
 def test_lost_race_is_told_keeps_what_was_typed_and_can_be_settled(client, staff, memory):
     actions.revise(memory, changes={"text": "Theirs came first."}, base_version=1, by=staff, door=Door.PAGE)
     page = f"/admin/memories/memory/{memory.pk}/change/"

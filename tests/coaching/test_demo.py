@@ -41,7 +41,8 @@ def test_demo_shows_two_who_fall_and_proposals_of_every_state(demo):
     assert Configuration.objects.filter(reverts__isnull=False).count() == 1
     assert all(proposal.evidence for proposal in Proposal.objects.all())
     assert Note.objects.filter(shared_with_agent=True).exists()
-    assert Member.objects.get(role="member").agent.name == "Tom"
+    member = Member.objects.get(role="member")
+    assert (member.agent.name, member.history.latest("version").agent_id) == ("Tom", member.agent_id)
     assert list(check_days(workspace)) == []
     assert list(decisions.verify(workspace)) == []
 

@@ -212,7 +212,7 @@ def test_what_went_wrong_tells_facts_of_the_transcript(about_parcel, workspace, 
         "- Asked at turn 4, customer: “Where is my parcel with the blue lamp?”\n"
         "- A tool answered with an error at turn 2, tool: “Error: order not found”\n"
         "- The last word is turn 6, customer: “You do not know that.”\n"
-        "- The customer's rating: 0 of 100.\n\n"
+        "- The customer's rating: 1 of 5.\n\n"
         "What I cannot judge: whether the agent's answers were right, kind or within its rules, and what caused the "
         "rating. Tell me what to change, for example “Add a memory that …”, and I propose exactly that."
         "\n\nAsk next:\n- How can the agent improve?\n- Is this a pattern?"

@@ -89,7 +89,7 @@ def test_a_transcript_is_read_with_its_numbers_and_rating(session, conversation,
         {"turn": 2, "role": "tool", "text": "Error: order not found"},
         {"turn": 3, "role": "agent", "text": "I cannot find it."},
     ]
-    assert (read["turn_count"], read["next_turn"], read["csat"]) == (7, None, {"score": 25.0})
+    assert (read["turn_count"], read["next_turn"], read["csat"]) == (7, None, {"score": 25.0, "said": "2 of 5"})
 
 
 def test_a_very_long_turn_is_cut_and_says_so(agent, owner):
@@ -112,7 +112,7 @@ def test_conversations_are_found_by_score_and_date(session, agent, conversation)
     found = toolbox.call("find_conversations", {"score_below": 50}).value
 
     assert [each["conversation"] for each in found["items"]] == [str(conversation.pk)]
-    assert (found["items"][0]["csat"], found["total"]) == ({"score": 0.0}, 1)
+    assert (found["items"][0]["csat"], found["total"]) == ({"score": 0.0, "said": "1 of 5"}, 1)
     assert toolbox.call("find_conversations", {}).value["total"] == 2
     assert toolbox.call("find_conversations", {"closed_after": "2999-01-01"}).value["total"] == 0
     assert "not a date" in refused(toolbox, "find_conversations", closed_after="next week")

@@ -255,6 +255,19 @@ def test_answer_keeps_its_order_of_words_and_proposals(session, owner, signed_in
     assert parts[1].text.endswith("Nothing changes until somebody approves it.")
 
 
+def test_what_stands_on_a_button_already_is_not_offered_a_second_time(session, owner, signed_in):
+    talks.ask(session, "What went wrong?")
+    answer = Message.objects.get(role="coach")
+    assert answer.text.endswith("Ask next:\n- How can the agent improve?\n- Is this a pattern?")
+    page = f"/conversations/{session.conversation_id}"
+    assert signed_in(owner).get(page).context["page"].panel.last.suggestions == ()
+
+    answer.text += "\n- Which tool failed?"
+    answer.save()
+
+    assert signed_in(owner).get(page).context["page"].panel.last.suggestions == ("Which tool failed?",)
+
+
 def test_what_was_read_is_told(session, owner, signed_in):
     talks.ask(session, "What went wrong?")
 
@@ -332,6 +345,24 @@ def test_card_after_a_decision_says_who_and_a_late_click_too(session, owner, adm
     assert "“Known.”" in text(first)
     assert late.status_code == 409
     assert f"This was already rejected by {owner.display_name}" in text(late)
+
+
+def test_card_of_a_change_that_was_taken_back_says_so(session, owner, signed_in):
+    client, proposal = signed_in(owner), made(session)
+
+    def card():
+        return re.sub(r"<[^>]+>", "", text(client.get(f"/conversations/{session.conversation_id}")))
+
+    client.post(f"/proposals/{proposal.pk}/approve", {"door": "chat"})
+    approved = "from the coach chat, as version 1 and configuration 2"
+    assert f"{approved} " in card()
+    assert "taken back" not in card()
+
+    client.post(f"/proposals/{proposal.pk}/take-back", {"base_version": 1})
+    assert f"{approved} · taken back just now by {owner.display_name}, as configuration 3" in card()
+
+    client.post(f"/proposals/{proposal.pk}/take-back", {"configuration": 3})
+    assert "taken back" not in card()
 
 
 # --- Text of others ---------------------------------------------------------------------------------------------------

@@ -39,8 +39,8 @@ def client(owner, signed_in):
 
 
 def text(response):
-    """What the answer says, without its markup."""
-    words = re.sub(r"<[^>]+>", " ", response.content.decode())
+    """What the answer says, without its markup and what may be chosen from."""
+    words = re.sub(r"<select.*?</select>|<[^>]+>", " ", response.content.decode(), flags=re.DOTALL)
     return re.sub(r" (?=[.,;])", "", re.sub(r"\s+", " ", unescape(words)))
 
 
@@ -545,8 +545,21 @@ def test_samples_are_asked_for_again_only_while_a_summary_may_come(sarah, client
     Sample.objects.update(next_try_at=timezone.now() + timedelta(hours=1), last_error="Not reached.")
     late = client.get(f"/team/{sarah.pk}/samples", headers=PARTIAL)
     assert "data-summaries" not in late.content.decode()
-    assert "Summary pending: the last try did not succeed. Next try in 5" in text(late)
+    assert "Summary pending: the last try did not succeed. Next try in 1 h" in text(late)
     assert pinned.pk == Sample.objects.get().pk
+
+
+def test_conversations_of_one_day_are_told_apart_where_a_note_is_about_one(sarah, client):
+    one, other = sample(sarah), sample(sarah)
+    Sample.objects.filter(pk=one.pk).update(summary_state="captured", summary="The fee was not explained.")
+
+    options = re.findall(
+        r'<option value="([0-9a-f-]{36})">([^<]*)</option>', client.get(f"/team/{sarah.pk}").content.decode()
+    )
+
+    said = dict(options)
+    assert said[str(one.pk)].endswith(" · The fee was not explained.")
+    assert said[str(other.pk)].endswith(f" · {other.conversation.external_id}")
 
 
 def test_write_a_note_about_this_fills_the_composer_without_scripts(sarah, client):

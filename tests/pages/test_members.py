@@ -109,6 +109,7 @@ def test_leader_invites_and_hands_over_the_link_where_no_mail_is_sent(signed_in,
 
     asked = Invitation.objects.get()
     assert (asked.email, asked.role, asked.agent) == ("new@test.example", "member", own)
+    assert page.redirect_chain == [(f"{URL}#invitations", 302)]  # where the link is, not where it was asked for
     assert told(page) == ["new@test.example is invited. This server sends no mail: hand them the link below."]
     [shown] = page.context["asked"]
     assert f'value="{shown.link}"' in page.content.decode()

@@ -60,3 +60,13 @@ def test_all_counts_of_a_leader_are_one_query_and_each_is_its_own(owner, django_
     assert shown == (2, 0, True, 0)
     elsewhere = Navigation(other)
     assert (elsewhere.due, elsewhere.helpdesk_trouble) == (1, False)
+
+
+def test_menu_leads_staff_to_the_back_office_and_nobody_else(owner, admin, signed_in):
+    link = '<a class="menu-item" href="/admin/">Back office</a>'
+    admin.user.is_staff = True
+    admin.user.save()
+
+    shown = [link in signed_in(one).get("/team").content.decode() for one in (owner, admin)]
+
+    assert shown == [False, True]

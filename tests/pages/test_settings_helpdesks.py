@@ -1,5 +1,6 @@
 """Settings › Helpdesks: connecting, what the cards say, who is who, and what leaders are told elsewhere."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -63,6 +64,12 @@ def test_form_of_a_vendor_asks_for_its_fields_and_shows_its_steps(client, name):
     assert ("base_url" in asked) == vendor.reads
     assert html.count('class="desk-steps') == bool(vendor.set_up)
     assert "{webhook}" not in html
+
+
+def test_body_of_a_webhook_stands_apart_to_be_copied(client):
+    html = client.get(f"{URL}/connect/gorgias").content.decode()
+
+    assert re.search(r"<code[^>]*>{&quot;event&quot;: &quot;ticket-updated&quot;, [^<]*}</code>", html)
 
 
 def test_connecting_owes_a_test_and_the_first_reading(client, owner):

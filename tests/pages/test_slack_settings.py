@@ -388,6 +388,16 @@ def test_flags_go_to_a_channel_and_the_webhook_is_never_shown(client, team, conn
     assert "services/T1" not in html
 
 
+def test_workspace_that_refuses_its_token_is_offered_last_and_called_so(client, slack, connected, owner):
+    slack.add_team("Aaa first by name", bot_token="xoxb-9")
+    refused = identity.connect_own(owner.workspace, bot_token="xoxb-9", signing_secret=SECRET, by=owner)
+    connections.refuse(refused, "The token was revoked.")
+
+    shown = [words for _, words in client.get(URL).context["form"].fields["flags_connection"].choices]
+
+    assert shown == [str(connected), "Aaa first by name (refused by Slack)"]
+
+
 def test_saving_the_rest_asks_slack_nothing_about_the_channel_that_is_stored(client, slack, team, connected, owner):
     policy.choose(
         connected.workspace, quotes=True, flags_connection=connected, flags_channel_id="C0000001",

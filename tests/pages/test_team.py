@@ -94,12 +94,28 @@ def test_anonymous_is_asked_to_sign_in_and_comes_back(agent):
     assert response.url == f"/sign-in?next=/team%3Fagent%3D{agent.pk}"
 
 
+def test_words_typed_into_a_session_that_had_ended_are_shown_once_more(agent):
+    path, typed = f"/team/{agent.pk}/notes", {"body": "Ask <b>why</b>.", "id": "1", "password": "opensesame"}
+
+    answer = Client().post(path, typed, headers={"Referer": f"http://testserver/team/{agent.pk}"})
+    by_script = Client().post(path, typed, headers=PARTIAL)
+
+    assert (answer.status_code, by_script.url) == (403, "/sign-in?next=/")
+    page = answer.content.decode()
+    assert ">Ask &lt;b&gt;why&lt;/b&gt;.</textarea>" in page
+    assert f'href="/sign-in?next=/team/{agent.pk}"' in page
+    assert "opensesame" not in page
+    assert "no-store" in answer["Cache-Control"]
+
+
 def test_form_of_somebody_signed_out_leads_back_to_the_page_it_stood_on(agent):
     path = f"/team/{agent.pk}/notes"
 
-    known = Client().post(path, {"body": "x"}, headers={"Referer": f"http://testserver/team/{agent.pk}?sample=1#note"})
+    known = Client().post(
+        path, {"share": "on"}, headers={"Referer": f"http://testserver/team/{agent.pk}?sample=1#note"}
+    )
     others = [
-        Client().post(path, {"body": "x"}, headers={"Referer": stood} if stood else {})
+        Client().post(path, {"share": "on"}, headers={"Referer": stood} if stood else {})
         for stood in (None, "https://evil.example/team", "http://testserver.evil.example/team")
     ]
 

@@ -24,6 +24,9 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
         (timedelta(hours=-1, seconds=20), "in 1 h"),
         (timedelta(days=-364), "in 1 y"),
         (timedelta(days=-900), "in 2 y"),
+        (timedelta(days=-7, seconds=20), "in 1 w"),
+        (timedelta(days=-6, hours=-23), "in 1 w"),
+        (timedelta(hours=-25), "in 1 d"),
     ],
 )
 @time_machine.travel(NOW, tick=False)

@@ -10,6 +10,7 @@ from agents.models import Procedure
 from coaching.actions import sessions
 from coaching.coach.protocol import ToolError
 from coaching.coach.tools.rows import Rows, instant
+from coaching.csat.figures import said
 from coaching.models import Message, Proposal
 from helpdesk import transcripts
 from helpdesk.models import Conversation, Rating
@@ -63,7 +64,7 @@ class Reading(Rows):
             page.append(shown)
             room -= len(shown["text"])
         return {
-            **_conversation(row, score=self.score(row)),
+            **_conversation(row, rating=self.rating(row)),
             "turn_count": len(turns),
             "turns": page,
             "next_turn": following,
@@ -96,7 +97,7 @@ class Reading(Rows):
         found = sorted(newest, key=lambda row: numbers[row.pk])[:limit] if in_session else newest[:limit]
         items = []
         for row in found:
-            item = _conversation(row, score=row.counting[0].score if row.counting else None)
+            item = _conversation(row, rating=row.counting[0] if row.counting else None)
             items.append({"number": numbers[row.pk], **item} if in_session else item)
         return {"items": items, "total": rows.count()}
 
@@ -153,14 +154,14 @@ def _procedure(row: Procedure, *, whole: bool) -> dict[str, Any]:
     return {**told, "content": row.content} if whole else told
 
 
-def _conversation(row: Conversation, *, score: float | None) -> dict[str, Any]:
+def _conversation(row: Conversation, *, rating: Rating | None) -> dict[str, Any]:
     return {
         "conversation": str(row.pk),
         "source": row.source,
         "status": row.status,
         "channel": row.channel,
         "closed_on": row.closed_at.date().isoformat() if row.closed_at else None,
-        "csat": None if score is None else {"score": score},
+        "csat": {"score": rating.score, "said": said(rating.value, rating.scale)} if rating else None,
         "turn_count": row.turn_count,
     }
 

@@ -100,9 +100,8 @@ class Rows:
     def texts(self, conversation: Conversation) -> dict[int, str]:
         return {number: turn.text for number, turn in enumerate(self.transcript(conversation))}
 
-    def score(self, conversation: Conversation) -> float | None:
-        rating = Rating.objects.counting().filter(conversation=conversation).first()
-        return rating.score if rating else None
+    def rating(self, conversation: Conversation) -> Rating | None:
+        return Rating.objects.counting().filter(conversation=conversation).first()
 
 
 def require_current(row: Any, base_version: int) -> None:

@@ -22,6 +22,7 @@ def bad_request(request, exception):
 def server_error(request):
     """503 where the database is away, full or locked, which passes; 500 where we broke something."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        answer: HttpResponse
         if request.path.startswith(API):
             answer = plain_response(Problem(503, "The database cannot be used now. Nothing was stored."))
         else:

@@ -1,11 +1,14 @@
 """What every answer carries, and the line that it leaves in the log."""
 
+import contextlib
 import logging
 import re
 import time
 import uuid
 
 from django.conf import settings
+from django.http import HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 log = logging.getLogger("touchline.requests")
 QUIET = (settings.STATIC_URL, "/health/")  # asked all day long, and of no news
@@ -32,6 +35,18 @@ def content_security_policy(get_response):
         return response
 
     return middleware
+
+
+class StaticFiles(WhiteNoiseMiddleware):
+    """WhiteNoise, whose files are read whole before they are sent: the web process would read them whole in any case, with a
+    warning that they came as a stream.
+    """
+
+    @staticmethod
+    def serve(static_file, request):
+        stream = WhiteNoiseMiddleware.serve(static_file, request)
+        with contextlib.closing(stream):
+            return HttpResponse(b"".join(stream), status=stream.status_code, headers=stream.headers)
 
 
 def line_in_the_log(get_response):

@@ -14,7 +14,6 @@ from decimal import Decimal
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import psycopg
 from django.apps import apps
 from django.db import DatabaseError, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -150,11 +149,12 @@ def take_empty(target: BaseDatabaseWrapper, tables: list[type[models.Model]]) ->
 def copy_table(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, model: type[models.Model]) -> int:
     """Copy the rows of one table and hold each against its original. Returns how many there are. Raises CannotMove."""
     fields = list(model._meta.concrete_fields)
-    key, table = fields.index(model._meta.pk), target.ops.quote_name(model._meta.db_table)
-    columns = ", ".join(target.ops.quote_name(field.column) for field in fields)
+    key = fields.index(model._meta.pk)
+    table = target.ops.quote_name(model._meta.db_table)
+    columns = ", ".join(target.ops.quote_name(str(field.column)) for field in fields)
     n = 0
     for portion in portions(stored(source, model, fields)):
-        sent = None
+        sent = portion[0]
         try:
             with (
                 target.wrap_database_errors,
@@ -223,16 +223,15 @@ def comparable(field: models.Field, value):
 
 def refused(error: DatabaseError, portion: list[tuple], sent: tuple) -> tuple:
     """Which of the rows the database did not take: the one it names by its line, else the one that could not even be sent."""
-    said = error.__cause__.diag.context if isinstance(error.__cause__, psycopg.Error) else None
-    line = re.search(r"^COPY .*, line (\d+)", said or "")
+    diagnosis = getattr(error.__cause__, "diag", None)
+    line = re.search(r"^COPY .*, line (\d+)", (diagnosis and diagnosis.context) or "")
     return portion[int(line.group(1)) - 1] if line else sent
 
 
 def reason(error: DatabaseError) -> str:
     """What the database says, without the row it says it of: people's words may stand in that."""
-    cause = error.__cause__
-    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
-    return (said or str(error).splitlines()[0]).rstrip(".") + "."
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return ((diagnosis and diagnosis.message_primary) or str(error).splitlines()[0]).rstrip(".") + "."
 
 
 def continue_numbers(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, model: type[models.Model]) -> None:

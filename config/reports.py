@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from celery import current_task
@@ -91,7 +92,7 @@ def event(record: logging.LogRecord, server_name: str) -> dict:
     An exception that is being handled is told of even where the line in the log leaves it out.
     """
     handled = record.exc_info if record.exc_info and record.exc_info[1] else sys.exc_info()
-    told = {
+    told: dict[str, Any] = {
         "event_id": uuid.uuid4().hex,
         "timestamp": datetime.now(UTC).isoformat(),
         "platform": "python",
@@ -110,9 +111,8 @@ def event(record: logging.LogRecord, server_name: str) -> dict:
 
 def place(record: logging.LogRecord) -> str:
     """The pattern of the address that was asked, or the task that ran; empty where it is neither."""
-    request = getattr(record, "request", None)
-    match = getattr(request, "resolver_match", None)
-    if match is not None:
+    request: Any = getattr(record, "request", None)
+    if match := getattr(request, "resolver_match", None):
         return f"{request.method} /{match.route}"
     return current_task.name if current_task else ""
 

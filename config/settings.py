@@ -74,7 +74,7 @@ MIDDLEWARE = [
     "config.middleware.line_in_the_log",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security_policy",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -113,9 +113,11 @@ WHITENOISE_USE_FINDERS = True
 
 if DATABASE_URL:
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-    # A server that is away or busy is waited for five seconds; a connection that it closed meanwhile is given to nobody.
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": 20, "max_idle": 60, "timeout": 5}}
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+        DATABASES["default"]["ENGINE"] = "config.postgresql"
+    # A server that is away is waited for five seconds, and asked anew every other second.
+    pool = {"min_size": 0, "max_size": 20, "max_idle": 60, "timeout": 5, "reconnect_timeout": 2}
+    DATABASES["default"]["OPTIONS"] = {"pool": pool}
 else:
     DATABASES = {
         "default": {
@@ -150,7 +152,11 @@ CELERY_TASK_PUBLISH_RETRY = (
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     # A Redis that accepts and says nothing would hold whoever sends a message until it speaks again.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 5, "socket_keepalive": True}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
+        "socket_keepalive": True,
+    }
 else:
     QUEUE_DIR = DATA_DIR / "queue"
     for folder in ("messages", "control"):

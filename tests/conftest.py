@@ -1,41 +1,30 @@
 """Who is who in the tests: two workspaces, and one person of every kind."""
 
 import gc
-from inspect import signature
 
 import pytest
 from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 
 from agents.models import Member
-from tests import factories
+from tests import factories, shares
 
 WRITTEN_BY_MIGRATE = {"django_content_type", "auth_permission"}
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--of-services",
-        action="store_true",
-        help="leave out what asks neither the database nor the queue: it proves the same on any of them",
+        "--share", choices=shares.OF, help="the part of the tests that .ci/run has asked there (tests/shares.py)"
     )
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--of-services"):
-        left_out = [item for item in items if not asks_a_service(item)]
+    config.stash[shares.COLLECTED] = [*items]
+    share = config.getoption("--share")
+    if share is not None:
+        left_out = [item for item in items if not shares.is_asked(item, share)]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if asks_a_service(item)]
-
-
-def asks_a_service(item):
-    """Whether a test may ask the database, which pytest-django refuses to all others, or says that it asks the queue.
-
-    One that chooses its fixtures while it runs may choose the database. Children get at either by the fixtures' means only
-    (tests/processes.py); those of tests/config run on a data directory of their own in any case.
-    """
-    by_fixture = {"db", "transactional_db"} & {*item.fixturenames} or "request" in signature(item.function).parameters
-    return bool(by_fixture) or any(item.get_closest_marker(name) for name in ("django_db", "queue", "services"))
+        items[:] = [item for item in items if shares.is_asked(item, share)]
 
 
 @pytest.fixture(scope="session")
@@ -55,10 +44,11 @@ def quick_settings():
     """What is slow by design and what no test is about.
 
     The real hash of passwords; and every test client makes its own middleware, and reading all static files for each takes
-    longer than most tests.
+    longer than most tests. And where the product says it is, whatever this machine's environment says.
     """
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    with override_settings(PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True):
+    where = "http://127.0.0.1:8000"
+    with override_settings(PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True, PUBLIC_URL=where):
         yield
 
 

@@ -33,6 +33,7 @@ COPIED = {
     "CURSOR": lambda body: body["nextCursor"],
     "NOTE": lambda body: body["id"],
     "PROPOSAL": lambda body: body["id"],
+    "SESSION": lambda body: body["id"],
 }
 REFUSED = '"text": "x"'  # in the command that shows a refusal
 
@@ -108,7 +109,7 @@ def test_every_command_of_the_document_does_what_it_says(shell):
         else:
             assert placed[1] in shell.names, command
 
-    assert len(answers) == 25
+    assert len(answers) == 29
     wrong = [(command, status) for command, status, _ in answers if status >= 300 and REFUSED not in command]
     assert wrong == []
     refused = next(body for command, _, body in answers if REFUSED in command)
@@ -117,6 +118,8 @@ def test_every_command_of_the_document_does_what_it_says(shell):
     assert len(set(firsts)) == 2
     assert Note.objects.filter(shared_with_agent=True).count() == 1
     assert Note.objects.filter(follow_up_at__isnull=False).count() == 1
+    asked = next(body for command, _, body in answers if command.endswith('/coach/sessions/$SESSION"'))
+    assert [message["text"] for message in asked["messages"]] == ["What went wrong?"]
     taken = next(body for command, _, body in answers if "/ratings" in command)
     assert (taken["accepted"], [row["index"] for row in taken["rejected"]]) == (1, [1])
     found = next(body for command, _, body in answers if "scoreAbove" in command)

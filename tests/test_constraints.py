@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.models import CheckConstraint, Q
 from django.utils import timezone
 
 from agents import decisions
@@ -483,6 +484,41 @@ def test_every_constraint_of_ours_has_a_state_that_tries():
     tried = {state.split(",")[0] for state in WRONG}
 
     assert named - tried == set()
+
+
+# What no rule of the product asks for a second time: it is shown, or counted by, as an action wrote it.
+ONLY_TOLD = {
+    "Configuration.change", "Configuration.door", "Configuration.target_kind", "Decision.action", "Decision.door", "Flag.cause",
+    "Memory.source", "Proposal.risk_level", "Rating.credit", "Sample.scale", "TurnEvent.type",
+}  # fmt: skip
+
+
+def test_every_choice_is_held_by_the_database_or_only_told():
+    """A new column with choices has a constraint that says them, and so a state that tries, or a line above."""
+    unheld = {
+        f"{model.__name__}.{field.name}"
+        for label in OURS
+        for model in apps.get_app_config(label).get_models()
+        if not hasattr(model, "instance_type")  # a version is a copy of a row that was held
+        for field in model._meta.concrete_fields
+        if field.choices and not any(field.name in asked_by(constraint) for constraint in model._meta.constraints)
+    }
+
+    assert unheld == ONLY_TOLD
+
+
+def asked_by(constraint):
+    """The columns that a check looks at; none of a constraint of another kind."""
+    if not isinstance(constraint, CheckConstraint):
+        return set()
+    waiting, found = [constraint.condition], set()
+    while waiting:
+        for part in waiting.pop().children:
+            if isinstance(part, Q):
+                waiting.append(part)
+            elif isinstance(part, tuple):
+                found.add(part[0].partition("__")[0])
+    return found
 
 
 def test_every_pointer_between_workspaces_has_its_guard():

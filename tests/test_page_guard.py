@@ -6,6 +6,7 @@ import uuid
 from datetime import timedelta
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -18,9 +19,10 @@ from agents.models import BrowserSession, Door
 from agents.pages import FRAGMENT
 from agents.people import invitations
 from coaching.actions import backtests, flags, hygiene, notes, proposals, samples, sessions
+from coaching.coach import agendas
 from coaching.pages import my_coaching
-from coaching.slack import agendas
 from helpdesk import clocks, deeplinks
+from helpdesk.models import WebhookReceipt
 from memories import actions as memories
 from tests import everything, factories
 from tests.coaching import brought, talks
@@ -535,6 +537,32 @@ def test_no_form_is_taken_without_its_token(world, owner, ask):
     assert codes == dict.fromkeys(codes, 403)
 
 
+# Where webhooks come in, each with the test of who is believed there; the last is a page in a browser, led there by Slack.
+HOOKS = {
+    "hooks/<slug:vendor>/<uuid:connection_id>": "helpdesk/test_hooks.py",
+    "hooks/slack/events": "coaching/slack/test_hooks.py",
+    "hooks/slack/actions": "coaching/slack/test_hooks.py",
+    "hooks/slack/oauth": "coaching/slack/test_install.py",
+}
+
+
+def test_every_address_of_webhooks_believes_nobody_without_a_proof(world, people):
+    found = {where for where in addresses() if where.startswith("hooks/")}
+
+    assert found == HOOKS.keys()
+    assert all((Path(__file__).parent / test).exists() for test in HOOKS.values())
+    for where in sorted(found - {"hooks/slack/oauth"}):
+        for vendor in ("zendesk", "generic"):
+            address = where.replace("<slug:vendor>", vendor).replace("<uuid:connection_id>", world["desk"])
+            for member in people.values():
+                browser = Client(enforce_csrf_checks=True)
+                if member is not None:
+                    browser.force_login(member.user)
+                answer = browser.post(f"/{address}", b'{"id": "1", "items": []}', content_type="application/json")
+                assert answer.status_code in (400, 401, 404), address
+    assert not WebhookReceipt.objects.exclude(event_id="e1").exists()
+
+
 def test_every_page_and_method_has_its_line(owner):
     """A method is one that the page does not answer with "method not allowed"."""
     browser = Client()
@@ -552,13 +580,16 @@ def test_every_page_and_method_has_its_line(owner):
 
 
 def pages():
-    """Every address of config.urls as it is written, without those that other tests guard."""
+    """Every address as it is written, without those that other tests guard."""
+    return [where for where in addresses() if not where.startswith(ELSEWHERE)]
+
+
+def addresses():
+    """Every address of config.urls as it is written."""
     waiting = [("", pattern) for pattern in get_resolver().url_patterns]
     while waiting:
         prefix, pattern = waiting.pop()
         where = prefix + str(pattern.pattern)
-        if where.startswith(ELSEWHERE):
-            continue
         if isinstance(pattern, URLPattern):
             yield where
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from django.apps import apps
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,10 +30,10 @@ NAMED_IN = {
     "mypy": ("Makefile", "-m mypy"),
     "psycopg": ("config/settings.py", "DATABASE_URL"),
     "pytest-django": ("pyproject.toml", "DJANGO_SETTINGS_MODULE"),
+    "pytest-randomly": ("pyproject.toml", "-p no:randomly"),
     "redis": ("config/settings.py", "REDIS_URL"),
     "ruff": ("Makefile", "-m ruff"),
     "uvicorn": ("config/product.py", '"uvicorn"'),
-    "whitenoise": ("config/settings.py", "whitenoise.middleware"),
 }
 IMPORTED_AS = {
     "axe-playwright-python": "axe_playwright_python",
@@ -115,6 +116,14 @@ def test_paths_and_targets_that_a_paper_names_are_there(paper):
     ours = {path for path in named if "acme" not in path and path == path.lower()}
     assert {path for path in ours if not (ROOT / path).exists()} == set(), "not there"
     assert commands <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+def test_models_that_the_glossary_names_are_there():
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    named = set(re.findall(r"`((?:agents|memories|helpdesk|coaching)\.[A-Z]\w+)`", text))
+
+    assert len(named) > 20
+    assert named <= {model._meta.label for model in apps.get_models()}
 
 
 # --- Dependencies ----------------------------------------------------------------------------------------------------

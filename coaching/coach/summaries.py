@@ -6,19 +6,16 @@ model writes against these rules is asked for again once, then refused.
 
 import json
 import re
-import time
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import anthropic
 from django.conf import settings
 
-from coaching import llm, prompts
+from coaching import llm
+from coaching.coach import drafts
 from coaching.models import Sample
-from coaching.texts.risk import links
 from coaching.texts.verbatim import RUN, shares_run
-from helpdesk.masking import personal_data_in
 from helpdesk.transcripts import Transcript
 from memories.actions import ABBREVIATIONS, SENTENCE_END
 
@@ -27,7 +24,6 @@ MOST_SENTENCES = 3
 ANSWER_TOKENS = 400
 BODY_CHARACTERS = 200_000
 TURN_CHARACTERS = 2_000
-WHOLE = ("end_turn", "stop_sequence")
 
 State = Sample.Summary
 
@@ -38,12 +34,6 @@ class Summary:
 
     text: str
     state: State
-
-
-@dataclass(frozen=True)
-class _Model:
-    client: anthropic.Anthropic
-    connection: llm.Connection
 
 
 def write(
@@ -65,23 +55,15 @@ def write(
         "score": score,
         "turns": len(transcript),
     }
-    with llm.client(connection) as client:
-        model = _Model(client, connection)
-        if connection.is_practice:
-            return Summary(_ask(model, [json.dumps(known)]), State.METADATA)
-        return _written(model, transcript, known)
-
-
-def _written(model: _Model, transcript: Transcript, known: dict[str, Any]) -> Summary:
-    asked = [json.dumps({**known, "conversation": _shown(transcript)}, ensure_ascii=False)]
+    drafter = drafts.Drafter(
+        connection, "summary", ANSWER_TOKENS, settings.COACH_TURN_SECONDS, settings.COACH_STALL_SECONDS
+    )
+    if connection.is_practice:
+        return Summary(drafter.draft(json.dumps(known)), State.METADATA)
     body = "\n".join(turn.text for turn in transcript)
-    for _ in range(2):
-        text = _ask(model, asked)
-        faults = faults_of(text, body)
-        if not faults:
-            return Summary(text, State.CAPTURED)
-        asked = [asked[0], text or "(nothing)", f"This breaks the rules: {' '.join(faults)} Write it again."]
-    return Summary("", State.REFUSED)
+    told = json.dumps({**known, "conversation": _shown(transcript)}, ensure_ascii=False)
+    text = drafter.checked(told, lambda drafted: faults_of(drafted, body))
+    return Summary("", State.REFUSED) if text is None else Summary(text, State.CAPTURED)
 
 
 def _shown(transcript: Transcript) -> list[dict[str, Any]]:
@@ -99,23 +81,7 @@ def faults_of(text: str, body: str) -> list[str]:
         faults.append(f"It is not one to {MOST_SENTENCES} sentences of plain text.")
     if len(text) > LONGEST:
         faults.append(f"It is longer than {LONGEST} characters.")
-    if kinds := personal_data_in(text):
-        faults.append(f"It holds personal data ({', '.join(kinds)}).")
-    if links(text):
-        faults.append("It holds a web address.")
+    faults += drafts.faults_of(text)
     if shares_run(text, body):
         faults.append(f"It copies {RUN} or more words in a row.")
     return faults
-
-
-def _ask(model: _Model, said: list[str]) -> str:
-    """One answer to a talk given as texts, the first of ours, the next of the model, and so on; empty where the model
-    declined or was cut, for half a summary is none."""
-    request = model.connection.request(
-        max_tokens=ANSWER_TOKENS,
-        system=prompts.read("summary"),
-        messages=[{"role": "assistant" if index % 2 else "user", "content": text} for index, text in enumerate(said)],
-    )
-    watch = llm.Watch(settings.COACH_STALL_SECONDS, time.monotonic() + settings.COACH_TURN_SECONDS)
-    answer = llm.ask(model.client, request, watch=watch)
-    return answer.text.strip() if answer.stop_reason in WHOLE else ""

@@ -14,13 +14,13 @@ from agents.templatetags.words import day, source_name
 from coaching import trajectory
 from coaching.actions import flags, policies
 from coaching.actions.samples import rated_within
+from coaching.coach import agendas
 from coaching.csat import causes, mix, picture, sentences
 from coaching.csat.figures import LOW, Csat, Timeline, said, usual_by_week
 from coaching.models import Flag, Proposal, Sample
 from coaching.pages import notes as notes_page
 from coaching.pages.history import NO_CHANNEL, HistoryQuestion
 from coaching.pages.team import LEVEL_DAYS, SMALLEST_TEAM, SUMS, THIN
-from coaching.slack import agendas
 from helpdesk.models import DeepLink, RatingDay
 
 WEEKS = 26

@@ -27,7 +27,7 @@ AGREE_AI = "Choose one change to make, and the day on which to look at the ratin
 
 
 def agenda(known: dict[str, Any]) -> list[str]:
-    """Five points from what `coaching.slack.agendas.known_of` tells."""
+    """Five points from what `coaching.coach.agendas.known_of` tells."""
     flag, samples = known.get("flag") or {}, known.get("samples") or {}
     ask, agree = (ASK_AI, AGREE_AI) if flag.get("agent") == AN_AI else (ASK, AGREE)
     return [_numbers(flag), _samples(samples), ask, _cause(flag), agree]

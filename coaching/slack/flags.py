@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from agents.templatetags.words import exact, ratings
 from coaching.actions import flags as actions
+from coaching.coach import agendas
 from coaching.csat import sentences
 from coaching.models import Flag, SlackPost
-from coaching.slack import addresses, agendas
+from coaching.slack import addresses
 from coaching.slack.blocks.flags import Shown, flag
 from coaching.slack.blocks.message import Drawing
 from helpdesk.models import RatingDay

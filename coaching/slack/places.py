@@ -3,8 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
+from coaching.actions.slack import threads
 from coaching.models import SlackConnection, SlackPost, SlackReceipt, SlackTrigger
 from coaching.slack.following import Wait
 
@@ -45,14 +47,35 @@ def post_above(connection: SlackConnection, facts: dict[str, Any]) -> SlackPost 
     return rows.filter(pieces__0__ts=facts["thread_ts"]).first()
 
 
+def may_go_on(connection: SlackConnection, facts: dict[str, Any]) -> bool:
+    """Whether a reply is in a thread of the coach, under a message of it, or where one may come: something is owed there yet."""
+    channel_id, thread_ts = facts["channel"], facts["thread_ts"]
+    begins = Q(payload__ts=thread_ts) | Q(payload__thread_ts=thread_ts)
+
+    def is_owned():
+        return threads.find(connection.pk, channel_id, thread_ts) is not None
+
+    # Asked once more after what is owed: that may have been followed in between, and then the thread is there.
+    return (
+        is_owned()
+        or _owed_in(connection.pk, channel_id).filter(begins).exists()
+        or is_owned()
+        or post_above(connection, facts) is not None
+    )
+
+
 def wait_for_earlier(receipt: SlackReceipt, facts: dict[str, Any]) -> None:
     """Messages of a thread are asked in the order in which they were written, replies after what began it. Raises Wait."""
     if timezone.now() - receipt.received_at > HELD_UP_FOR:
         return
-    owed = SlackReceipt.objects.owed().filter(connection=receipt.connection_id, kind=SlackReceipt.Kind.EVENT)
-    others = owed.filter(payload__channel=facts["channel"])
-    for other in others.exclude(pk=receipt.pk).values_list("payload", flat=True):
-        if other is None or "ts" not in other or "offered" in other:
+    for pk, other in _owed_in(receipt.connection_id, facts["channel"]).values_list("pk", "payload"):
+        if pk == receipt.pk or other is None or "ts" not in other or "offered" in other:
             continue
         if other["ts"] < facts["ts"] and thread_of(other) == thread_of(facts):
             raise Wait(IN_ORDER, facts)
+
+
+def _owed_in(connection_id, channel_id: str):
+    """The receipts of what happened in a channel and is not followed yet."""
+    owed = SlackReceipt.objects.owed().filter(connection=connection_id, kind=SlackReceipt.Kind.EVENT)
+    return owed.filter(payload__channel=channel_id)

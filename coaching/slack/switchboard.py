@@ -24,7 +24,7 @@ from coaching.models import SlackConnection, SlackPerson, SlackReceipt, SlackTri
 from coaching.slack import clicks, direct, errors, events, incoming, losses, signature
 from coaching.slack.following import Followed, Notice, Wait, tell, to_whom
 from coaching.slack.incoming import Told
-from coaching.slack.places import calls_bot
+from coaching.slack.places import calls_bot, may_go_on
 
 Mode = SlackConnection.Mode
 OPENED_AGAIN = timedelta(seconds=3)  # who closed a form may open it again; a double click opens it once
@@ -226,11 +226,15 @@ def _concerns(told: Told, connection: SlackConnection, trigger) -> bool:
     if told.type in ("message", "app_mention"):
         to_us = told.facts["is_direct"] or told.facts["is_mention"]
         if not to_us and trigger is not None:
-            to_us = bool(told.facts["thread_ts"]) or calls_bot(told.facts["text"], connection)
+            to_us = calls_bot(told.facts["text"], connection) or _goes_on(told, connection)
         return to_us and told.user_id != connection.bot_user_id
     if told.type in ("member_joined_channel", "member_left_channel"):
         return told.user_id == connection.bot_user_id
     return True
+
+
+def _goes_on(told: Told, connection: SlackConnection) -> bool:
+    return bool(told.facts["thread_ts"]) and may_go_on(connection, {"channel": told.channel_id, **told.facts})
 
 
 def _moment(clicked_ts: str) -> datetime:

@@ -1,6 +1,10 @@
 """Who comes in, and by which door."""
 
+import re
+
 import pytest
+from django.contrib import admin
+from django.urls import URLResolver
 
 from tests import factories
 
@@ -32,6 +36,35 @@ def test_member_who_is_not_staff_gets_a_plain_page_and_no_second_form(client, ou
     assert answer.status_code == 403
     assert "people who run this installation" in answer.content.decode()
     assert "<form" not in answer.content.decode()
+
+
+def addresses():
+    """Every address of the back office, each with a number where it asks for something."""
+    waiting = [("", pattern) for pattern in admin.site.get_urls()]
+    while waiting:
+        prefix, pattern = waiting.pop()
+        where = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            waiting += [(where, inner) for inner in pattern.url_patterns]
+        else:
+            yield "/admin/" + re.sub(r"<[^>]*>|\(\?P<.*\)", "1", where).strip("^$")
+
+
+def test_every_address_is_for_staff_who_lead_only(client, ours):
+    """Who is not signed in is asked to, on every page that is there; who is no staff finds none of them."""
+    everywhere = [where for where in addresses() if where not in ("/admin/login/", "/admin/logout/")]
+    member = factories.member(ours)
+
+    assert len(everywhere) > 150
+    for where in everywhere:
+        told = client.get(where)
+        assert (where, told.status_code) == (where, 302)
+        assert told.url.startswith(("/admin/login/?next=", "/sign-in?next=")), where
+    client.force_login(member.user)
+    for where in everywhere:
+        told = client.get(where)
+        assert (where, told.status_code) == (where, 302), where
+        assert told.url.startswith("/admin/login/?next="), where
 
 
 def test_sign_out_is_by_post(client, staff):

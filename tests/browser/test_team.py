@@ -42,13 +42,21 @@ def others(owner):
     return [steady, factories.human(owner.workspace, name="Ines", team="Start")]
 
 
-def assert_accessible(page, **options):
-    """`options` are axe's. What passed is not described: describing takes it longer than looking."""
+def violations(page, **options):
+    """[(rule, where)] that axe finds. `options` are axe's.
+
+    What passed is not described: describing takes it longer than looking.
+    """
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
-    options |= {"runOnly": {"type": "tag", "values": AA}, "resultTypes": ["violations"]}
+    options = {"runOnly": {"type": "tag", "values": AA}, "resultTypes": ["violations"], **options}
     found = page.evaluate("options => axe.run(options).then(told => told.violations)", options)
-    assert [(page.url, one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found] == []
+    return [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+
+
+def assert_accessible(page, **options):
+    """`options` are axe's."""
+    assert (page.url, violations(page, **options)) == (page.url, [])
 
 
 def assert_nothing_is_cut_off(page):

@@ -49,17 +49,16 @@ def test_script_that_sends_something_to_the_page_gets_a_problem(owner, method):
         assert answer["Allow"] == "GET, HEAD"
 
 
-def test_page_is_light_on_the_wire(client, owner):
+@pytest.mark.parametrize("address", ["/api/v1/docs", "/api/v1/schema"])
+def test_description_is_light_on_the_wire(client, owner, address):
     client.force_login(owner.user)
 
-    packed = client.get("/api/v1/docs", headers={"accept-encoding": "gzip"})
-    plain = client.get("/api/v1/docs")
+    packed = client.get(address, headers={"accept-encoding": "gzip"})
+    plain = client.get(address)
 
     assert packed["Content-Encoding"] == "gzip"
     assert len(packed.content) < 60_000
-    assert gzip.decompress(packed.content).decode().count("api-operation") == plain.content.decode().count(
-        "api-operation"
-    )
+    assert len(gzip.decompress(packed.content)) == len(plain.content)
     assert "Content-Encoding" not in plain
 
 

@@ -1,5 +1,6 @@
 """The file queue of the embedded mode; and a Redis that does not answer."""
 
+import resource
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from queue import Empty
 import pytest
 from cryptography.fernet import Fernet
 from kombu import Connection
+from kombu.exceptions import ChannelError
 from kombu.transport import get_transport_cls
 
 from config.queue import Transport
@@ -45,6 +47,18 @@ def test_message_that_is_half_written_is_none_yet(channel, tmp_path):
 
     with pytest.raises(Empty):
         channel._get("celery")
+
+
+def test_message_that_finds_no_room_leaves_nothing(channel, tmp_path):
+    bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, bounds[1]))
+    try:
+        with pytest.raises(ChannelError):
+            channel._put("celery", {"body": "x" * 100_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
+
+    assert list(tmp_path.glob("*.msg*")) == []
 
 
 def test_the_embedded_mode_uses_it(settings):

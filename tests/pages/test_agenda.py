@@ -3,8 +3,8 @@
 import pytest
 
 from coaching.actions import flags
+from coaching.coach import agendas
 from coaching.practice.agendas import ASK
-from coaching.slack import agendas
 from tests import factories
 
 pytestmark = pytest.mark.django_db

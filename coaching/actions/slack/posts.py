@@ -25,25 +25,32 @@ class NothingOwed(Refusal):
 
 
 def owe_proposal(proposal: Proposal) -> None:
-    """A new proposal is posted in the thread it was born in, or else in the channels of its agent's coach that want every one."""
+    """A new proposal is posted in the thread it was born in, or else in the channels of its agent's coach that want every one.
+
+    Called within the transaction that stores it.
+    """
     thread = _thread_of(proposal)
     if thread is not None:
-        places = [(thread.connection_id, thread.channel_id)]
-    else:
-        # Where Slack refuses the token just now, it waits there.
-        triggers = SlackTrigger.objects.filter(agent=proposal.agent_id, posts_every_proposal=True)
-        reached = triggers.filter(state=SlackTrigger.State.ACTIVE, connection__in=SlackConnection.objects.connected())
-        places = list(reached.values_list("connection", "channel_id"))
-    SlackPost.objects.bulk_create(
-        SlackPost(
-            workspace_id=proposal.workspace_id,
-            connection_id=connection,
-            kind=Kind.PROPOSAL,
-            proposal=proposal,
-            thread=thread,
-            channel_id=channel,
-        )
-        for connection, channel in places
+        _post_in(thread.connection_id, thread.channel_id, proposal, thread=thread).save()
+        return
+    # Where Slack refuses the token just now it waits. Where the channel is lost it is too, until somebody finds the channel,
+    # and whoever does just now waits until this is stored.
+    kept = SlackTrigger.objects.kept().filter(agent=proposal.agent_id, posts_every_proposal=True)
+    for trigger in kept.filter(connection__in=SlackConnection.objects.connected()).select_for_update(no_key=True):
+        post = _post_in(trigger.connection_id, trigger.channel_id, proposal)
+        if trigger.state == SlackTrigger.State.LOST:
+            post.state, post.state_reason, post.next_try_at = State.LOST, trigger.state_reason, None
+        post.save()
+
+
+def _post_in(connection_id, channel_id: str, proposal: Proposal, *, thread: SlackThread | None = None) -> SlackPost:
+    return SlackPost(
+        workspace_id=proposal.workspace_id,
+        connection_id=connection_id,
+        channel_id=channel_id,
+        kind=Kind.PROPOSAL,
+        proposal=proposal,
+        thread=thread,
     )
 
 

@@ -340,7 +340,8 @@ def test_a_channel_that_is_lost_says_so_at_the_post_and_at_its_coach(world, befa
     assert (trigger.state, trigger.state_reason) == (SlackTrigger.State.LOST, sentence)
     assert SlackConnection.objects.get().is_active
     later = factories.proposal(world.agent)
-    assert not SlackPost.objects.filter(proposal=later).exists()
+    assert (post_of(later).state, post_of(later).state_reason) == (State.LOST, sentence)
+    assert not SlackPost.objects.owed().exists()
 
 
 def test_what_is_owed_waits_while_the_token_is_refused_and_goes_on_when_it_is_put_right(world, slack, clock, workspace):

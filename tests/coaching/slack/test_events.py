@@ -80,8 +80,22 @@ def test_a_mention_in_a_thread_of_others_begins_a_talk_in_that_thread(there):
 def test_what_people_say_to_each_other_is_not_even_kept(there):
     there.leader.says("Lunch?", there.channel, mentions_bot=False)
     there.leader.says("Noon.", there.team.add_channel("elsewhere"), thread_ts="1.1", mentions_bot=False)
+    ts = there.leader.says("Who comes?", there.channel, mentions_bot=False)
+    there.leader.says("Me.", there.channel, thread_ts=ts, mentions_bot=False)
 
     assert not SlackReceipt.objects.exists()
+
+
+def test_a_reply_is_kept_while_what_began_its_thread_is_still_to_be_followed(there):
+    ts = there.leader.says("First.", there.channel)
+    there.leader.says("Second.", there.channel, thread_ts=ts, mentions_bot=False)
+    there.leader.says("Elsewhere.", there.channel, thread_ts="1.1", mentions_bot=False)
+
+    assert [each.payload["ts"] == ts for each in SlackReceipt.objects.order_by("pk")] == [True, False]
+    follow_all()
+    there.leader.says("Third.", there.channel, thread_ts=ts, mentions_bot=False)
+    follow_all()
+    assert [text for _, text, *_ in questions()] == ["First.", "Second.", "Third."]
 
 
 @pytest.mark.parametrize("order", [("app_mention", "message"), ("message", "app_mention")])

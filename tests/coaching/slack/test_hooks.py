@@ -388,10 +388,7 @@ def test_every_recorded_payload_is_answered_and_kept_only_where_it_is_followed(
     answered = sent.send(client, body, connection.signing_secret)
 
     event = body.get("event", {})
-    is_followed = (
-        event.get("type") in ("app_mention", "tokens_revoked", "app_uninstalled")
-        or (event.get("type") == "message" and event.get("subtype") == "thread_broadcast")
-    ) and team != ""
+    is_followed = event.get("type") in ("app_mention", "tokens_revoked", "app_uninstalled") and team != ""
     expected = 200 if team or body["type"] == "url_verification" else 401
     assert (answered.status_code, SlackReceipt.objects.count()) == (expected, int(is_followed))
 

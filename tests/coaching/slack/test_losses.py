@@ -2,8 +2,10 @@
 
 import pytest
 
+from agents.models import Door
+from coaching.actions import proposals
 from coaching.actions.slack import connections
-from coaching.models import SlackConnection, SlackPolicy, SlackReceipt, SlackTrigger
+from coaching.models import SlackConnection, SlackPolicy, SlackPost, SlackReceipt, SlackTrigger
 from tests import factories
 from tests.coaching.slack import sent
 from tests.coaching.slack.talking import Talking, connected, follow_all, questions
@@ -84,6 +86,22 @@ def test_a_message_in_a_channel_that_was_lost_finds_it_again(there):
     follow_all()
 
     assert (state(there.trigger), len(questions())) == (("active", ""), 1)
+
+
+def test_what_is_proposed_while_a_channel_is_lost_is_posted_there_once_it_is_found(there, agent, owner):
+    there.channel.archives()
+    follow_all()
+    decided, wanted = factories.proposal(agent), factories.proposal(agent)
+    proposals.reject(decided, by=owner, reason="Not ours to say.", door=Door.PAGE)
+    lost = SlackPost.objects.get(proposal=wanted)
+    assert (lost.state, lost.state_reason, lost.next_try_at) == ("lost", "The channel was archived.", None)
+
+    there.channel.unarchives()
+    follow_all()
+
+    owed = SlackPost.objects.owed()
+    assert [post.proposal for post in owed] == [wanted]
+    assert SlackPost.objects.get(proposal=decided).state == "lost"
 
 
 def test_a_new_name_of_a_channel_is_shown(there, policy):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from coaching.models import SlackConnection, SlackReceipt
+from coaching.models import SlackConnection, SlackReceipt, SlackThread
 from coaching.slack import socket, switchboard
 from coaching.slack.socket import Line, Listener
 from tests import factories, processes
@@ -34,11 +34,14 @@ def team(slack):
 
 
 @pytest.fixture
-def connected(team, workspace):
-    """A connection with an app of its own, a channel with a coach, and somebody in it."""
-    connection = joined.connection(team, workspace)
+def connected(team, workspace, owner):
+    """A connection with an app of its own, a channel with a coach and a thread of it, and somebody in it."""
+    connection, agent = joined.connection(team, workspace), factories.ai_agent(workspace)
     channel = team.add_channel("coaching")
-    joined.trigger(connection, channel, factories.ai_agent(workspace))
+    SlackThread.objects.create(
+        workspace=workspace, connection=connection, channel_id=channel.id, thread_ts="1.2",
+        trigger=joined.trigger(connection, channel, agent), session=factories.session(agent, owner),
+    )  # fmt: skip
     return connection, channel, team.add_user()
 
 

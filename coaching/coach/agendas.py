@@ -6,19 +6,18 @@ reached, the practice model drafts from the numbers alone, and the agenda says s
 
 import json
 import re
-import time
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from agents.models import Agent
-from coaching import llm, prompts
+from coaching import llm
 from coaching.actions import connections
+from coaching.coach import drafts
 from coaching.models import Agenda, Flag, Sample
 from coaching.practice.agendas import AN_AI
-from coaching.texts.risk import links, planted
-from helpdesk.masking import personal_data_in
+from coaching.texts.risk import planted
 from memories.actions import ABBREVIATIONS, SENTENCE_END
 
 POINTS = 5
@@ -29,7 +28,6 @@ ANSWER_TOKENS = 600
 SECONDS = 45.0  # for one draft
 STALL_SECONDS = 20.0
 MARK = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
-WHOLE = ("end_turn", "stop_sequence")
 State = Sample.Summary
 
 
@@ -61,17 +59,17 @@ def draft(flag: Flag) -> Agenda:
     """Draft the agenda and keep it. The one that is there first stays. No transaction may be open: a model may be asked."""
     known = known_of(flag)
     connection = connections.of(flag.workspace_id)
-    points, drafted_by = None, connection.model_name
+    said, drafted_by = None, connection.model_name
     if not connection.is_practice:
         try:
-            points = _drafted(connection, known)
+            said = _drafter(connection).checked(json.dumps(known, ensure_ascii=False), faults_of)
         except llm.ModelError:
-            points = None
-    if points is None:
+            said = None
+    if said is None:
         practice = llm.Connection()
-        points, drafted_by = _points(_ask(practice, [json.dumps(known)])), practice.model_name
+        said, drafted_by = _drafter(practice).draft(json.dumps(known)), practice.model_name
     agenda, _ = Agenda.objects.get_or_create(
-        flag=flag, defaults={"workspace_id": flag.workspace_id, "points": points, "drafted_by": drafted_by[:100]}
+        flag=flag, defaults={"workspace_id": flag.workspace_id, "points": _points(said), "drafted_by": drafted_by[:100]}
     )
     return agenda
 
@@ -102,16 +100,8 @@ def _channels(samples) -> list[str]:
     return sorted(set(found))
 
 
-def _drafted(connection: llm.Connection, known: dict[str, Any]) -> list[str] | None:
-    """The points of the workspace's model; None where it broke the rules twice. Raises llm.ModelError."""
-    asked = [json.dumps(known, ensure_ascii=False)]
-    for _ in range(2):
-        said = _ask(connection, asked)
-        faults = faults_of(said)
-        if not faults:
-            return _points(said)
-        asked = [asked[0], said or "(nothing)", f"This breaks the rules: {' '.join(faults)} Write it again."]
-    return None
+def _drafter(connection: llm.Connection) -> drafts.Drafter:
+    return drafts.Drafter(connection, "agenda", ANSWER_TOKENS, SECONDS, STALL_SECONDS)
 
 
 def faults_of(said: str) -> list[str]:
@@ -123,10 +113,7 @@ def faults_of(said: str) -> list[str]:
         faults.append(f"A point is longer than {LONGEST} characters.")
     if any(SENTENCE_END.search(ABBREVIATIONS.sub("", point)) for point in points):
         faults.append("A point is more than one sentence.")
-    if kinds := personal_data_in(said):
-        faults.append(f"It holds personal data ({', '.join(kinds)}).")
-    if links(said):
-        faults.append("It holds a web address.")
+    faults += drafts.faults_of(said)
     if planted(said):
         faults.append("It holds words like instructions to whoever reads it.")
     return faults
@@ -135,16 +122,3 @@ def faults_of(said: str) -> list[str]:
 def _points(said: str) -> list[str]:
     lines = (MARK.sub("", line).strip() for line in said.splitlines())
     return [line for line in lines if line]
-
-
-def _ask(connection: llm.Connection, said: list[str]) -> str:
-    """One answer to a talk given as texts, the first of ours, the next of the model; empty where it declined or was cut."""
-    request = connection.request(
-        max_tokens=ANSWER_TOKENS,
-        system=prompts.read("agenda"),
-        messages=[{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(said)],
-    )
-    watch = llm.Watch(STALL_SECONDS, time.monotonic() + SECONDS)
-    with llm.client(connection) as client:
-        answer = llm.ask(client, request, watch=watch)
-    return answer.text.strip() if answer.stop_reason in WHOLE else ""

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from coaching import llm
 from coaching.actions import flags, samples
+from coaching.coach import agendas
 from coaching.models import Agenda, Flag, Sample
 from coaching.practice import agendas as practice
-from coaching.slack import agendas
 from tests import factories
 from tests import model_server as server
 

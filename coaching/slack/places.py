@@ -1,9 +1,9 @@
 """Whose a channel is, and what is owed an answer there before: what following any message asks."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from coaching.actions.slack import threads
@@ -49,27 +49,33 @@ def post_above(connection: SlackConnection, facts: dict[str, Any]) -> SlackPost 
 
 def may_go_on(connection: SlackConnection, facts: dict[str, Any]) -> bool:
     """Whether a reply is in a thread of the coach, under a message of it, or where one may come: something is owed there yet."""
-    # What is owed first: once it is followed, the thread is there.
-    if any(thread_of(earlier) == facts["thread_ts"] for _, earlier in _owed_in(connection.pk, facts["channel"])):
-        return True
-    is_owned = threads.find(connection.pk, facts["channel"], facts["thread_ts"]) is not None
-    return is_owned or post_above(connection, facts) is not None
+    channel_id, thread_ts = facts["channel"], facts["thread_ts"]
+    begins = Q(payload__ts=thread_ts) | Q(payload__thread_ts=thread_ts)
+
+    def is_owned():
+        return threads.find(connection.pk, channel_id, thread_ts) is not None
+
+    # Asked once more after what is owed: that may have been followed in between, and then the thread is there.
+    return (
+        is_owned()
+        or _owed_in(connection.pk, channel_id).filter(begins).exists()
+        or is_owned()
+        or post_above(connection, facts) is not None
+    )
 
 
 def wait_for_earlier(receipt: SlackReceipt, facts: dict[str, Any]) -> None:
     """Messages of a thread are asked in the order in which they were written, replies after what began it. Raises Wait."""
     if timezone.now() - receipt.received_at > HELD_UP_FOR:
         return
-    for pk, other in _owed_in(receipt.connection_id, facts["channel"]):
-        if pk == receipt.pk or "offered" in other:
+    for pk, other in _owed_in(receipt.connection_id, facts["channel"]).values_list("pk", "payload"):
+        if pk == receipt.pk or other is None or "ts" not in other or "offered" in other:
             continue
         if other["ts"] < facts["ts"] and thread_of(other) == thread_of(facts):
             raise Wait(IN_ORDER, facts)
 
 
-def _owed_in(connection_id, channel_id: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(receipt, what it says) of each message in a channel that is not followed yet."""
+def _owed_in(connection_id, channel_id: str):
+    """The receipts of what happened in a channel and is not followed yet."""
     owed = SlackReceipt.objects.owed().filter(connection=connection_id, kind=SlackReceipt.Kind.EVENT)
-    for pk, payload in owed.filter(payload__channel=channel_id).values_list("pk", "payload"):
-        if payload is not None and "ts" in payload:
-            yield pk, payload
+    return owed.filter(payload__channel=channel_id)

@@ -31,16 +31,17 @@ def environment(**extra) -> dict:
 def start(*command, output=None, **extra):
     """Start `python COMMAND…` as such a child, its output kept for the test's report, or in the open file `output`.
 
-    `-m MODULE` is a fork of one that has the product loaded already, unless its output goes to a file.
+    It is a fork of one that has the product loaded already, unless its output goes to a file.
     """
-    if command[0] == "-m" and output is None:
-        return Fork(herd(**extra), command[1], command[2:])
+    if output is None:
+        program, *arguments = command[1:] if command[0] == "-m" else command
+        return Fork(herd(), program, arguments, extra)
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
         env=environment(**extra),
         stdin=subprocess.PIPE,
-        stdout=output or subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
     )
@@ -50,9 +51,9 @@ HERDS = 2  # each holds the whole product
 _herds: dict[tuple, tuple[socket.socket, subprocess.Popen]] = {}
 
 
-def herd(**extra) -> socket.socket:
-    """Where forks with the environment of now and `extra` are asked for (tests/herd.py)."""
-    now = {name: value for name, value in environment(**extra).items() if name != "PYTEST_CURRENT_TEST"}
+def herd() -> socket.socket:
+    """Where forks with the environment of now are asked for (tests/herd.py)."""
+    now = {name: value for name, value in environment().items() if name != "PYTEST_CURRENT_TEST"}
     key = tuple(sorted(now.items()))
     if key not in _herds:
         if len(_herds) == HERDS:
@@ -78,19 +79,22 @@ def _disband_all():
 
 
 class Fork:
-    """What subprocess.Popen shows of a child: pid, stdin, stdout, returncode, kill and communicate."""
+    """What subprocess.Popen shows of a child: pid, stdin, stdout, returncode, send_signal, kill and communicate."""
 
-    def __init__(self, herd, module, arguments):
+    def __init__(self, herd, program, arguments, environment):
         (given, writes), (reads, said), (hears, told) = os.pipe(), os.pipe(), os.pipe()
-        socket.send_fds(herd, [json.dumps([module, arguments]).encode()], [given, said, told])
+        socket.send_fds(herd, [json.dumps([program, arguments, environment]).encode()], [given, said, told])
         for theirs in (given, said, told):
             os.close(theirs)
         self.stdin, self.stdout, self._hears = os.fdopen(writes, "w"), os.fdopen(reads), os.fdopen(hears)
         self.pid, self.returncode = int(self._hears.readline()), None
 
-    def kill(self):
+    def send_signal(self, number):
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout=None):
         """(What it still said, None). Killed after `timeout` seconds. Raises subprocess.TimeoutExpired then."""

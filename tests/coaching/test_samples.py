@@ -343,7 +343,7 @@ def test_a_conversation_that_cannot_be_read_says_so(settings, noor, owner):
         done = captures.summarise(sample.pk)
 
     assert (done.summary_state, done.next_try_at, server.requests) == ("failed", None, [])
-    assert done.last_error == "The transcript is in desk, and no helpdesk of that name is connected."
+    assert done.last_error == "The transcript is at “desk”, and no helpdesk of that name is connected."
 
 
 @pytest.mark.django_db(transaction=True)

@@ -335,7 +335,7 @@ def test_transcript_that_is_not_here_says_why(call, agent, workspace):
 
     for pk, why in (
         (silent["id"], f"No transcripts are kept for {agent.name}."),
-        (elsewhere.pk, "The transcript is in intranet, and no helpdesk of that name is connected."),
+        (elsewhere.pk, "The transcript is at “intranet”, and no helpdesk of that name is connected."),
     ):
         answer = call.get(f"/conversations/{pk}/transcript")
         assert (answer.status_code, answer.json()["detail"]) == (404, why)

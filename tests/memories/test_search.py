@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from agents import actions as configuration
 from agents.models import Agent
 from memories import actions
 from memories.apps import install_search
@@ -79,9 +80,9 @@ def test_index_follows_every_change(agent, owner, remember):
 
     actions.revise(memory, changes={"summary": "Letters wait seven days."}, base_version=1, by=owner, door="page")
     assert (found(agent, "parcels"), found(agent, "letters")) == ([], ["Letters wait seven days."])
-    actions.remove(memory, base_version=2, by=owner, door="page")
+    configuration.remove(memory, base_version=2, by=owner, door="page")
     assert found(agent, "letters") == []
-    actions.restore(memory.pk, by=owner, door="page")
+    configuration.restore(Memory, memory.pk, by=owner, door="page")
     assert found(agent, "letters") == ["Letters wait seven days."]
 
 
@@ -91,7 +92,7 @@ def test_what_was_known_then_can_be_searched(agent, owner, remember):
         short_lived = remember("Parcels are free in March.", expires_at=timezone.now() + timedelta(days=10))
     with time_machine.travel("2026-04-01T12:00:00Z", tick=False):
         actions.revise(memory, changes={"summary": "Parcels wait nine days."}, base_version=1, by=owner, door="page")
-        actions.remove(short_lived, base_version=1, by=owner, door="page")
+        configuration.remove(short_lived, base_version=1, by=owner, door="page")
     at = {day: datetime.fromisoformat(f"2026-{day}T12:00:00+00:00") for day in ("02-01", "03-05", "03-15", "04-02")}
 
     told = {day: sorted(found(agent, "parcels", as_of=moment)) for day, moment in at.items()}

@@ -159,6 +159,12 @@ def forget_viewings():
     viewings.forget()
 
 
+@shared_task
+def forget_backtests():
+    """Delete backtests that nobody will look at again."""
+    backtests.forget()
+
+
 def _send(task, rows, *, expires=LOOK_SECONDS):
     for pk in rows.order_by("next_try_at").values_list("pk", flat=True)[:AT_ONCE]:
         task.apply_async([str(pk)], expires=expires)

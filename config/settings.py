@@ -182,6 +182,7 @@ CELERY_BEAT_SCHEDULE = {
     "reminders": {"task": "coaching.tasks.find_reminders", "schedule": 60.0},
     "slack-receipts": {"task": "coaching.tasks.forget_slack_receipts", "schedule": 86_400.0},
     "viewings": {"task": "coaching.tasks.forget_viewings", "schedule": 86_400.0},
+    "backtests": {"task": "coaching.tasks.forget_backtests", "schedule": 86_400.0},
 }
 
 # --- People ----------------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ KEY, PROJECT = "examplekey", "42"
 
 
 class Server(ThreadingHTTPServer):
-    """Keeps the events of `reports`, and all bytes that came in as `raw`, written to the file `kept` too where there is one."""
+    """Keeps the events of `reports`, and all bytes that came in as `raw`."""
 
     daemon_threads = True
 
-    def __init__(self, kept, status):
+    def __init__(self, status):
         super().__init__(("127.0.0.1", 0), Asked)
-        self.kept, self.status = kept, status
+        self.status = status
         self.reports, self.raw = [], b""
         self.dsn = f"http://{KEY}@127.0.0.1:{self.server_address[1]}/{PROJECT}"
 
@@ -25,9 +25,6 @@ class Asked(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         said = f"{self.path} {dict(self.headers)}".encode() + body
         self.server.raw += said
-        if self.server.kept:
-            with self.server.kept.open("ab") as file:
-                file.write(said)
         fault = self.fault(body)
         if fault is None and self.server.status == 200:
             self.server.reports.append(json.loads(body.split(b"\n")[2]))
@@ -56,9 +53,9 @@ class Asked(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(kept=None, status=200):
+def serving(status=200):
     """Yields the server; `dsn` leads to it."""
-    with Server(kept, status) as server:
+    with Server(status) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         yield server

@@ -1,7 +1,9 @@
 """The direction of imports, read from the source. `make lint` holds the one inside an app too (import-linter)."""
 
 import ast
+import re
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 
@@ -20,6 +22,9 @@ PURE = [
     "coaching/texts/verbatim.py",
     "helpdesk/masking.py",
 ]
+PAGE = ROOT / "docs" / "architecture.md"
+QUOTED = re.compile(r"`([^`\s]+)`")
+PLACE = re.compile(r"[\w*/]+(?:/|\.(?:py|js|html|md))")
 MODULES = sorted(path.relative_to(ROOT) for app in MAY_IMPORT for path in (ROOT / app).rglob("*.py"))
 
 
@@ -121,3 +126,20 @@ def test_pages_start_work_in_one_way():
 
 def dotted_names(tree):
     return {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+def test_what_the_page_of_the_house_names_is_there():
+    """A name without a folder stands in one that its line names before it, or beside that."""
+    missing, drawn = [], False
+    for line in PAGE.read_text().splitlines():
+        drawn = drawn != line.startswith("```")
+        around = [ROOT, ROOT / "coaching"] if drawn else [ROOT]
+        for name in PLACE.findall(line) if drawn else QUOTED.findall(line):
+            if PLACE.fullmatch(name):
+                found = [path for folder in around for path in folder.glob(name.rstrip("/"))]
+                around += [folder for path in found for folder in (path.parent, path)]
+                missing += [] if found else [name]
+            elif name.partition(".")[0] in MAY_IMPORT and "." in name:
+                missing += [] if locate(name) else [name]
+
+    assert missing == []

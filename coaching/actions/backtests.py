@@ -22,6 +22,7 @@ from datetime import date, timedelta
 
 import numpy as np
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 
 from agents import work
@@ -33,6 +34,7 @@ from coaching.csat import backtests, daily
 from coaching.models import Backtest
 
 LONGEST = timedelta(days=730)  # of the past that is replayed; the 26 weeks before are read with it
+KEPT = timedelta(days=90)  # what has ended, unless it is the newest
 TELL_SECONDS = 0.5  # progress is stored, and a stop seen, this often
 
 BROKEN = "The replay broke off {times} times, the last time with {error}. Nothing was changed by it; start it again."
@@ -78,6 +80,18 @@ def give_up(backtest, *, by=None) -> Backtest:
     if not work.drop(backtest, state=Backtest.State.STOPPED, finished_at=timezone.now()):
         raise NotRunning("It has ended already, or a worker is at it this moment.")
     return backtest
+
+
+def forget() -> int:
+    """Delete backtests that ended long ago, but for each workspace's newest and its newest result, which its page shows.
+
+    Returns how many.
+    """
+    of_workspace = Backtest.objects.filter(workspace=OuterRef("workspace")).order_by("-asked_at")
+    newest, newest_done = (Subquery(rows.values("pk")[:1]) for rows in (of_workspace, of_workspace.done()))
+    ended = Backtest.objects.filter(finished_at__lt=timezone.now() - KEPT)
+    old = ended.exclude(pk=newest).exclude(Exists(of_workspace.done()), pk=newest_done)
+    return old.delete()[0]
 
 
 def run(backtest_id) -> Backtest | None:

@@ -20,7 +20,7 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
         return Followed("The channel has no coach.", notice=no_coach if facts["is_mention"] else None)
     wait_for_earlier(receipt, facts)
     thread_ts = thread_of(facts)
-    is_owned = threads.find(connection.pk, facts["channel"], thread_ts) is not None
+    is_owned = threads.is_owned(connection.pk, facts["channel"], thread_ts)
     above = None if is_owned else post_above(connection, facts)
     is_called = facts["is_mention"] or calls_bot(facts["text"], connection)
     if not (is_owned or above or is_called):

@@ -40,27 +40,26 @@ def post_above(connection: SlackConnection, facts: dict[str, Any]) -> SlackPost 
     """The answer or proposal of the coach under which a message is written: to go on there needs no mention."""
     if not facts["thread_ts"]:
         return None
-    talk = SlackPost.objects.filter(connection=connection, channel_id=facts["channel"]).exclude(
-        kind=SlackPost.Kind.FLAG
+    return _above(connection, facts).select_related("proposal__session", "turn__session").first()
+
+
+def _above(connection, facts):
+    talk = SlackPost.objects.filter(
+        connection=connection, channel_id=facts["channel"], pieces__0__ts=facts["thread_ts"]
     )
-    rows = talk.select_related("proposal__session", "turn__session")
-    return rows.filter(pieces__0__ts=facts["thread_ts"]).first()
+    return talk.exclude(kind=SlackPost.Kind.FLAG)
 
 
 def may_go_on(connection: SlackConnection, facts: dict[str, Any]) -> bool:
     """Whether a reply is in a thread of the coach, under a message of it, or where one may come: something is owed there yet."""
-    channel_id, thread_ts = facts["channel"], facts["thread_ts"]
-    begins = Q(payload__ts=thread_ts) | Q(payload__thread_ts=thread_ts)
-
-    def is_owned():
-        return threads.find(connection.pk, channel_id, thread_ts) is not None
-
+    place = connection.pk, facts["channel"], facts["thread_ts"]
+    begins = Q(payload__ts=facts["thread_ts"]) | Q(payload__thread_ts=facts["thread_ts"])
     # Asked once more after what is owed: that may have been followed in between, and then the thread is there.
     return (
-        is_owned()
-        or _owed_in(connection.pk, channel_id).filter(begins).exists()
-        or is_owned()
-        or post_above(connection, facts) is not None
+        threads.is_owned(*place)
+        or _owed_in(connection.pk, facts["channel"]).filter(begins).exists()
+        or threads.is_owned(*place)
+        or _above(connection, facts).exists()
     )
 
 

@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from agents.access import Right, require
 from agents.models import Agent, Door, Workspace
-from helpdesk.actions.bulk import insert
 from helpdesk.actions.days import Days, enter
 from helpdesk.actions.directory import Directory
 from helpdesk.models import Conversation, Rating
@@ -308,7 +307,7 @@ class Batch:
         """Write what changed. What no longer counts goes first: only one rating of a conversation may."""
         new = [case.conversation for case in self.cases.values() if case.is_new]
         changed = [case.conversation for case in self.cases.values() if case.changed and not case.is_new]
-        insert(new)
+        Conversation.objects.bulk_create(new)
         if changed:
             now = timezone.now()
             for conversation in changed:
@@ -328,7 +327,7 @@ class Batch:
             again = Rating.objects.filter(pk__in=self.reinstated - gone)
             again.update(withdrawn_at=None)
             again.filter(pk__in=self._counting()).update(counts=True)
-        insert(self.added)
+        Rating.objects.bulk_create(self.added)
         self.days.store()
 
     def _counting(self) -> set[int]:

@@ -10,10 +10,9 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
 
+from helpdesk.times import AHEAD, FIRST
 from helpdesk.vendors.contract import Forged, Malformed, Rating, Unreadable
 
-FIRST = datetime(2000, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)  # their clocks may be ahead of ours by less
 WINDOW = timedelta(minutes=5)  # a signed webhook that is older is not believed
 
 
@@ -26,6 +25,11 @@ def an_object(value: Any, what: str) -> dict:
 def maybe_object(value: Any) -> dict:
     """An object, an empty one where there is none."""
     return value if isinstance(value, dict) else {}
+
+
+def maybe_list(value: Any) -> list:
+    """A list, an empty one where there is none."""
+    return value if isinstance(value, list) else []
 
 
 def a_list(value: Any, key: str) -> list:
@@ -84,6 +88,12 @@ def maybe_moment(value: Any) -> datetime | None:
     except (TypeError, ValueError, OverflowError, OSError):
         return None
     return found if FIRST <= found <= datetime.now(UTC) + AHEAD else None
+
+
+def milliseconds(value: Any) -> int | None:
+    """A time as vendors write it in epoch milliseconds, None where there is none."""
+    found = value if isinstance(value, datetime) else maybe_moment(value)
+    return int(found.timestamp() * 1000) if found else None
 
 
 def ended(closed_at: datetime | None, opened_at: datetime | None) -> datetime | None:

@@ -89,7 +89,11 @@ def test_saving_without_a_change_makes_no_version(client, staff, memory):
 
 def test_decision_log_speaks_as_the_one_of_the_settings(client, staff, memory):
     actions.revise(
-        memory, base_version=1, changes={"text": "Longer."}, by=memory.workspace.members.get(role="owner"), door=Door.PAGE
+        memory,
+        base_version=1,
+        changes={"text": "Longer."},
+        by=memory.workspace.members.get(role="owner"),
+        door=Door.PAGE,
     )
 
     page = client.get("/admin/agents/decision/?action=revised")

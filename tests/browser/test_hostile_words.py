@@ -9,15 +9,22 @@ from tests import factories
 PAYLOAD = "zq\"'><img src=x onerror='window.ran=1'><script>window.ran=1</script></textarea><zqx>{{ 7|add:7 }}\u202e👩‍🔧"
 
 
+def named(agent, name):
+    """The agent with a name that no door takes any more, as an older row may have it."""
+    type(agent).objects.filter(pk=agent.pk).update(name=name)
+    agent.refresh_from_db()
+    return agent
+
+
 @pytest.fixture
 def hostile(workspace, owner):
     """A person whose every word is hostile, with a shared note and a sample, and the member who they are."""
     type(workspace).objects.update(name=PAYLOAD)
-    agent = factories.human(workspace, name=PAYLOAD)
+    agent = named(factories.human(workspace), PAYLOAD)
     sample = samples.pin(factories.conversation(agent, external_id=PAYLOAD), by=owner)
     type(sample).objects.filter(pk=sample.pk).update(summary=PAYLOAD, summary_state="captured")
     notes.write(agent, by=owner, body=PAYLOAD, sample=sample, shared_with_agent=True)
-    factories.ai_agent(workspace, name=PAYLOAD, system_prompt=PAYLOAD)
+    named(factories.ai_agent(workspace, system_prompt=PAYLOAD), PAYLOAD)
     return factories.member(workspace, agent=agent, name=PAYLOAD)
 
 
@@ -49,7 +56,7 @@ def test_nothing_runs_and_nothing_breaks_out(sign_in, owner, hostile):
 
 def test_name_that_turns_the_direction_of_reading_turns_only_itself(sign_in, owner, workspace):
     """In a heading the words after a name read on from left to right, whatever marks are in it."""
-    flag = flags.raise_manual(factories.human(workspace, name="Ana \u202etfel"), by=owner, reason="Talk.")
+    flag = flags.raise_manual(named(factories.human(workspace), "Ana \u202etfel"), by=owner, reason="Talk.")
     page = sign_in(owner)
     page.goto(reverse("flag", args=[flag.pk]))
 

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import path
 
 from config import reports
+from config.celery import app
 from tests import report_server
 from tests.config.processes import wait_for
 from tests.config.test_up import manage
@@ -75,6 +76,23 @@ def test_error_whose_words_the_log_leaves_out_is_told_with_its_way(server, repor
     (report,) = wait_for(lambda: server.reports, 5)
     assert report["exception"]["values"][0]["type"] == "ValueError"
     assert report["logentry"]["message"].startswith("somewhere: test_error_whose_words_the_log_leaves_out_")
+    assert "kestrel" not in server.raw.decode()
+
+
+def test_task_that_breaks_is_reported_without_its_words(server, reporting):
+    @app.task(name="tests.broken")
+    def break_on(row, words):
+        raise RuntimeError(f"Cannot read {words}")
+
+    try:
+        break_on.apply(args=["1", CANARY])
+    finally:
+        app.tasks.pop("tests.broken")
+
+    (report,) = wait_for(lambda: server.reports, 5)
+    assert report["transaction"] == "tests.broken"
+    assert report["exception"]["values"][-1]["type"] == "RuntimeError"
+    assert report["exception"]["values"][-1]["stacktrace"]["frames"][-1]["function"].endswith("break_on")
     assert "kestrel" not in server.raw.decode()
 
 

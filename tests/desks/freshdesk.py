@@ -42,27 +42,29 @@ class Freshdesk(Desk):
                 body={"id": 1, "ticket_scope": 1, "contact": {"name": "Admin", "email": "admin@desk.example"}}
             )
         if asked.path == "/api/v2/agents":
-            return self.page(asked, [agent(person) for person in self.world.people if not person.is_bot])
+            return self.page(asked, [person for person in self.world.people if not person.is_bot], agent)
         if asked.path == "/api/v2/surveys/satisfaction_ratings":
             since = asked.query.get("created_since", "")
-            return self.page(asked, [one for one in map(rating, self.world.answered()) if one["created_at"] >= since])
+            return self.page(asked, [t for t in self.world.answered() if given_at(t) >= since], rating)
         found = re.fullmatch(r"/api/v2/tickets/(\d+)(/satisfaction_ratings|/conversations)?", asked.path)
         talk = found and self.world.talks.get(found[1])
         if not talk or (found[2] == "/satisfaction_ratings" and not self.lists_a_ticket_s_ratings):
             return Answer(404)
         if found[2] == "/satisfaction_ratings":
-            return self.page(asked, [rating(talk)] if talk.answer else [])
+            return self.page(asked, [talk] if talk.answer else [], rating)
         if found[2] == "/conversations":
-            return self.page(asked, [entry(talk, n, said) for n, said in enumerate(talk.said) if said != opening(talk)])
+            said = [(n, said) for n, said in enumerate(talk.said) if said != opening(talk)]
+            return self.page(asked, said, lambda one: entry(talk, *one))
         return Answer(body=ticket(talk) | ({"stats": stats(talk)} if asked.query.get("include") == "stats" else {}))
 
-    def page(self, asked: Asked, rows: list) -> Answer:
+    def page(self, asked: Asked, rows: list, told) -> Answer:
+        """A page of a list; `told` is how a row is shown."""
         number = int(asked.query.get("page", 1))
         size = min(self.page_size, int(asked.query.get("per_page", 30)))
         held = rows[(number - 1) * size : number * size]
         following = urlencode(asked.query | {"page": number + 1})
         more = {"Link": f'<https://acme.freshdesk.com{asked.path}?{following}>; rel="next"'}
-        return Answer(body=held, headers=more if number * size < len(rows) else {})
+        return Answer(body=[told(row) for row in held], headers=more if number * size < len(rows) else {})
 
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
         body = f'{{"event": "rated", "id": "{talk.id} {talk.updated_at}", "ticket_id": "{talk.id}"}}'
@@ -80,9 +82,14 @@ def rating(talk: Talk) -> dict:
         "group_id": None,
         "ticket_id": int(talk.id),
         "ratings": {"default_question": round(206 * told.happy - 103) or 100, "question_2": -102},
-        "created_at": iso(min(told.at, talk.closed_at or told.at)),
+        "created_at": given_at(talk),
         "updated_at": iso(told.at),
     }
+
+
+def given_at(talk: Talk) -> str:
+    """When a rating was first given, though it may have changed since."""
+    return iso(min(talk.answer.at, talk.closed_at or talk.answer.at))
 
 
 def ticket(talk: Talk) -> dict:

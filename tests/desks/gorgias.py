@@ -34,7 +34,7 @@ class Gorgias(Desk):
     def found(self, asked: Asked) -> Answer | None:
         match asked.path.strip("/").split("/"):
             case ["api", "users"]:
-                return self.page(asked, [user(person) for person in self.world.people])
+                return self.page(asked, self.world.people, user)
             case ["api", "satisfaction-surveys"]:
                 return self.surveys(asked)
             case ["api", "tickets"]:
@@ -44,10 +44,10 @@ class Gorgias(Desk):
             case ["api", "tickets", id] if id in self.world.talks:
                 return Answer(body=self.ticket(self.world.talks[id]))
             case ["api", "tickets", id, "messages"] if id in self.world.talks:
-                return self.page(asked, self.messages(self.world.talks[id]))
+                return self.page(asked, self.messages(self.world.talks[id]), lambda row: row)
             case ["api", "messages"]:
                 talk = self.world.talks.get(asked.query["ticket_id"])
-                return self.page(asked, self.messages(talk) if talk else [])
+                return self.page(asked, self.messages(talk) if talk else [], lambda row: row)
         return None
 
     def surveys(self, asked: Asked) -> Answer:
@@ -56,15 +56,15 @@ class Gorgias(Desk):
         )
         if "ticket_id" in asked.query:
             talks = [talk for talk in talks if talk.id == asked.query["ticket_id"]]
-        return self.page(asked, [survey(talk) for talk in talks if survey(talk)])
+        return self.page(asked, [talk for talk in talks if talk.answer or talk.closed_at], survey)
 
-    def page(self, asked: Asked, rows: list) -> Answer:
-        """A cursor names the row that comes next."""
+    def page(self, asked: Asked, rows: list, told) -> Answer:
+        """A cursor names the row that comes next; `told` is how a row is shown."""
         cursor = asked.query.get("cursor")
         first = int(b64decode(cursor)) if cursor else 0
         end = first + min(self.page_size, int(asked.query.get("limit", 30)))
         following = b64encode(str(end).encode()).decode() if end < len(rows) else None
-        return Answer(body=listed(rows[first:end], following))
+        return Answer(body=listed([told(row) for row in rows[first:end]], following))
 
     def ticket(self, talk: Talk) -> dict:
         by_id = {person.id: person for person in self.world.people}

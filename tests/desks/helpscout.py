@@ -63,9 +63,9 @@ class HelpScout(Desk):
         if not self.n_tokens or asked.headers.get("authorization") != f"Bearer token{self.n_tokens}":
             return Answer(401, {"error": "invalid_token"})
         if asked.path == "/v2/users":
-            return self.page(asked, "users", [user(person) for person in self.world.people if not person.is_bot])
+            return self.page(asked, "users", [person for person in self.world.people if not person.is_bot], user)
         if asked.path == "/v3/system-users":
-            return self.page(asked, "system_users", [user(person) for person in self.world.people if person.is_bot])
+            return self.page(asked, "system_users", [person for person in self.world.people if person.is_bot], user)
         if asked.path == "/v2/reports/happiness/ratings":
             return self.report(asked) if self.has_reports else Answer(403, {"message": "Not in your plan"})
         found = re.fullmatch(r"/v2/ratings/(\d+)", asked.path)
@@ -79,11 +79,11 @@ class HelpScout(Desk):
         if not talk:
             return Answer(404, {"message": "Not found"})
         if found[2]:
-            threads = [thread(talk, n, said) for n, said in enumerate(talk.said)]
-            return self.page(asked, "threads", threads[::-1])
+            return self.page(asked, "threads", list(enumerate(talk.said))[::-1], lambda one: thread(talk, *one))
         return Answer(body=conversation(talk))
 
-    def page(self, asked: Asked, key: str, rows: list) -> Answer:
+    def page(self, asked: Asked, key: str, rows: list, shown) -> Answer:
+        """A page of a list; `shown` is what a row becomes."""
         number = int(asked.query.get("page", 1))
         told = {
             "size": self.page_size,
@@ -92,14 +92,14 @@ class HelpScout(Desk):
             "number": number,
         }
         held = rows[(number - 1) * self.page_size : number * self.page_size]
-        return Answer(body={"_embedded": {key: held}, "_links": {}, "page": told})
+        return Answer(body={"_embedded": {key: [shown(row) for row in held]}, "_links": {}, "page": told})
 
     def report(self, asked: Asked) -> Answer:
         start, end, number = asked.query["start"], asked.query["end"], int(asked.query.get("page", 1))
-        rows = [row(talk) for talk in self.world.answered() if start <= iso(talk.answer.at) <= end]
-        held = rows[(number - 1) * self.page_size : number * self.page_size]
-        pages = -(-len(rows) // self.page_size)
-        return Answer(body={"facets": {}, "results": held, "page": number, "count": len(rows), "pages": pages})
+        talks = [talk for talk in self.world.answered() if start <= iso(talk.answer.at) <= end]
+        held = [row(talk) for talk in talks[(number - 1) * self.page_size : number * self.page_size]]
+        pages = -(-len(talks) // self.page_size)
+        return Answer(body={"facets": {}, "results": held, "page": number, "count": len(talks), "pages": pages})
 
     def webhook(self, talk: Talk, at: datetime) -> tuple[bytes, dict[str, str]]:
         body = json.dumps(rating(talk)).encode()

@@ -38,8 +38,17 @@ class _Overtaken(Exception):
 
 def find(connection_id, channel_id: str, thread_ts: str) -> SlackThread | None:
     """The thread, where a coach owns it."""
-    rows = SlackThread.objects.select_related("session__agent", "session__conversation", "trigger")
-    return rows.filter(connection=connection_id, channel_id=channel_id, thread_ts=thread_ts).first()
+    rows = _rows(connection_id, channel_id, thread_ts)
+    return rows.select_related("session__agent", "session__conversation", "trigger").first()
+
+
+def is_owned(connection_id, channel_id: str, thread_ts: str) -> bool:
+    """Whether a coach owns the thread."""
+    return _rows(connection_id, channel_id, thread_ts).exists()
+
+
+def _rows(connection_id, channel_id, thread_ts):
+    return SlackThread.objects.filter(connection=connection_id, channel_id=channel_id, thread_ts=thread_ts)
 
 
 def ask(trigger: SlackTrigger, asked: Asked, *, going_on: Session | None = None) -> SlackPost | None:

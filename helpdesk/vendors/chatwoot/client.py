@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 from helpdesk.transcripts import MOST_TURNS, Transcript
 from helpdesk.vendors import reading
@@ -35,7 +34,7 @@ class ChatwootClient(Client):
 
     @property
     def _account(self) -> str:
-        return f"/api/v1/accounts/{quote(self.credentials['account_id'], safe='')}"
+        return f"/api/v1/accounts/{reading.in_path(self.credentials['account_id'])}"
 
     def _get(self, path: str, **params: Any) -> Json:
         return self.wire.get(f"{self._account}/{path}", **params)
@@ -284,7 +283,7 @@ def _found(conversation: Conversation, response: Json) -> Found:
 
 
 def _conversation(id: str) -> str:
-    return f"conversations/{quote(id, safe='')}"
+    return f"conversations/{reading.in_path(id)}"
 
 
 def _each(items: list[Json], kind: str) -> Iterator[Person]:

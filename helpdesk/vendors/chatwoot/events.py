@@ -108,13 +108,11 @@ def turn(item: Json) -> TranscriptTurn | None:
     words = reading.text(told.get("content"), LONGEST_TEXT).strip()
     if not is_public(told) or not words or attributes(told).get("deleted"):
         return None
-    sender = told.get("sender")
-    at = reading.maybe_moment(told.get("created_at"))
     return TranscriptTurn(
         role=ROLES[kind_of(told)],
         text=words,
-        at=int(at.timestamp() * 1000) if at else None,
-        name=reading.text(sender.get("name")) if isinstance(sender, dict) else "",
+        at=reading.milliseconds(told.get("created_at")),
+        name=reading.text(reading.maybe_object(told.get("sender")).get("name")),
     )
 
 
@@ -132,9 +130,8 @@ def is_survey(item: Json) -> bool:
 
 def given(survey: dict) -> str:
     """The rating that a customer gave in answer to a message, as text; "" where they did not. Raises Malformed."""
-    submitted = attributes(survey).get("submitted_values")
-    response = submitted.get("csat_survey_response") if isinstance(submitted, dict) else None
-    value = response.get("rating") if isinstance(response, dict) else None
+    submitted = reading.maybe_object(attributes(survey).get("submitted_values"))
+    value = reading.maybe_object(submitted.get("csat_survey_response")).get("rating")
     return "" if value in (None, "") else reading.stars(value)
 
 
@@ -149,8 +146,7 @@ def response(conversation_id: str, survey: dict) -> Json:
 
 
 def attributes(told: dict) -> dict:
-    found = told.get("content_attributes")
-    return found if isinstance(found, dict) else {}
+    return reading.maybe_object(told.get("content_attributes"))
 
 
 # --- Webhooks ----------------------------------------------------------------------------------------------------------

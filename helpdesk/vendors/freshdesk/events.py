@@ -150,8 +150,7 @@ def _whole(value):
 
 def _turn(role, plain, html, at):
     words = (reading.text(plain, MOST_BYTES) or reading.plain(reading.text(html, MOST_BYTES))).strip()
-    told = reading.maybe_moment(at)
-    return TranscriptTurn(role, words, int(told.timestamp() * 1000) if told else None) if words else None
+    return TranscriptTurn(role, words, reading.milliseconds(at)) if words else None
 
 
 # --- The way of the API ------------------------------------------------------------------------------------------------

@@ -6,11 +6,10 @@ https://developers.gorgias.com/reference: a leaky bucket of 40 calls that emptie
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 from helpdesk.transcripts import MOST_TURNS, Transcript
 from helpdesk.vendors import reading
-from helpdesk.vendors.contract import Check, Client, Conversation, Found, Json, Malformed, Page, Person
+from helpdesk.vendors.contract import Check, Client, Conversation, Found, Json, Malformed, Page, Person, Rating
 from helpdesk.vendors.errors import CredentialsRefused, Garbled, NotFound
 from helpdesk.vendors.gorgias import events
 
@@ -89,7 +88,7 @@ class GorgiasClient(Client):
         made = [reading.maybe_moment(one.get("created_datetime")) for one in surveys if isinstance(one, dict)]
         is_through = any(at is not None and at < oldest for at in made)
         return Page(
-            tuple(events.credited(rating, tickets.get(rating.conversation_id)) for rating in found),
+            tuple(_with(rating, tickets.get(rating.conversation_id)) for rating in found),
             cursor="" if is_through else _next(answer),
             withdrawn=tuple(filter(None, map(events.unanswered, surveys))),
             unreadable=unreadable,
@@ -124,7 +123,7 @@ class GorgiasClient(Client):
         if survey is None:
             return Found(ticket, None)
         rating = events.rating({"ticket_id": ticket.id, **reading.an_object(survey, "The survey")})
-        return Found(ticket, rating and events.credited(rating, ticket))
+        return Found(ticket, rating and rating.within(ticket))
 
     def transcript(self, conversation_id: str) -> Transcript:
         turns = [turn for one in self._messages(conversation_id) if (turn := events.turn(one))]
@@ -171,7 +170,12 @@ def _next(answer: Json) -> str:
 
 
 def _ticket(id: str) -> str:
-    return f"/api/tickets/{quote(id, safe='')}"
+    return f"/api/tickets/{reading.in_path(id)}"
+
+
+def _with(rating: Rating, ticket: Conversation | None) -> Rating:
+    """The rating with its ticket, where that is known."""
+    return rating.within(ticket) if ticket else rating
 
 
 def _is_of(survey: Json, ticket_id: str) -> bool:

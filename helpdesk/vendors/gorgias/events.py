@@ -5,7 +5,6 @@ the-user-object. Times come as ISO 8601 without an offset and are in UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from helpdesk.models import Scale
@@ -38,11 +37,6 @@ def unanswered(item: Json) -> str:
     if not isinstance(item, dict) or item.get("score") is not None:
         return ""
     return reading.maybe_id(item.get("ticket_id"))
-
-
-def credited(told: Rating, ticket: Conversation | None) -> Rating:
-    """The rating, credited to who has the ticket."""
-    return replace(told, person_id=ticket.assignee_id, conversation=ticket) if ticket else told
 
 
 def ticket(item: Json) -> Conversation:
@@ -86,13 +80,11 @@ def turn(item: Json) -> TranscriptTurn | None:
     )
     if not words:
         return None
-    sender = told.get("sender")
-    at = sent_at(told)
     return TranscriptTurn(
         role="agent" if told.get("from_agent") is True else "customer",
         text=words,
-        at=int(at.timestamp() * 1000) if at else None,
-        name=reading.text(sender.get("name")) if isinstance(sender, dict) else "",
+        at=reading.milliseconds(sent_at(told)),
+        name=reading.text(reading.maybe_object(told.get("sender")).get("name")),
     )
 
 
@@ -111,8 +103,7 @@ def replied(item: Json) -> str:
     """The id of the user who sent a message to the customer by hand; "" where a rule, the customer or nobody did."""
     if not isinstance(item, dict) or not is_public(item) or item.get("from_agent") is not True or item.get("rule_id"):
         return ""
-    sender = item.get("sender")
-    return reading.maybe_id(sender.get("id")) if isinstance(sender, dict) else ""
+    return reading.maybe_id(reading.maybe_object(item.get("sender")).get("id"))
 
 
 def rest(headers: Mapping[str, str], now: datetime) -> timedelta | None:

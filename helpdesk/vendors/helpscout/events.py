@@ -133,8 +133,7 @@ def turn(thread: Json) -> TranscriptTurn | None:
     """
     role = _role(thread)
     words = reading.plain(reading.text(thread.get("body"), MOST_BYTES)).strip() if role else ""
-    told = reading.maybe_moment(thread.get("createdAt")) if role else None
-    return TranscriptTurn(role, words, int(told.timestamp() * 1000) if told else None) if words else None
+    return TranscriptTurn(role, words, reading.milliseconds(thread.get("createdAt"))) if words else None
 
 
 def replier(thread: Json) -> str:

@@ -150,7 +150,7 @@ class IntercomClient(Client):
         return events.last_replier(self._conversation(conversation_id))
 
     def _conversation(self, conversation_id: str) -> Any:
-        told = self.wire.get(f"/conversations/{conversation_id}", display_as="plaintext")
+        told = self.wire.get(f"/conversations/{reading.in_path(conversation_id)}", display_as="plaintext")
         if events.conversation_id(told) != conversation_id:
             raise Garbled("Intercom answered with another conversation than the one it was asked for.")
         return told

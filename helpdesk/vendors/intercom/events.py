@@ -17,7 +17,6 @@ from helpdesk.vendors.wire import until_epoch
 
 FIN = Person(id="fin", name="Fin AI Agent", is_bot=True)
 """Whoever answers there without being a teammate. Intercom lists no bots, and tells them by a kind and not by one id."""
-STEPS = range(1, 6)
 STAFF = frozenset({"admin", "team", "bot"})
 CUSTOMERS = frozenset({"user", "lead", "contact", "visitor"})
 PUBLIC = frozenset({"comment", "assignment", "open", "close", "quick_reply"})  # parts whose words the customer reads
@@ -40,7 +39,7 @@ def rating(item: Json) -> Rating | None:
     """
     told = reading.an_object(item, "A conversation")
     conversation = _conversation(told)
-    given, by_fin = _object(told.get("conversation_rating")), _object(told.get("ai_agent"))
+    given, by_fin = reading.maybe_object(told.get("conversation_rating")), reading.maybe_object(told.get("ai_agent"))
     if given.get("rating") is None and by_fin.get("rating") is None:
         return None
     person_id, credit = _rated(given, told)
@@ -50,7 +49,7 @@ def rating(item: Json) -> Rating | None:
     when = given.get("updated_at") or given.get("replied_at") or given.get("created_at") or told.get("updated_at")
     return Rating(
         conversation_id=conversation.id,
-        value=str(_step(given.get("rating"))),
+        value=reading.stars(given.get("rating")),
         scale=Scale.STARS5,
         rated_at=reading.moment(when, "The rating"),
         id=f"{conversation.id}-{int(asked_at.timestamp())}" if asked_at else "",
@@ -65,7 +64,7 @@ def _rated(given, told) -> tuple[str, Credit]:
 
     https://community.intercom.com/api-webhooks-23/conversatio-rating-agent-attribution-api-13410
     """
-    teammate = _object(given.get("teammate"))
+    teammate = reading.maybe_object(given.get("teammate"))
     if teammate.get("type") == "bot":
         return FIN.id, Credit.RATED
     if teammate_id := reading.maybe_id(teammate.get("id")):
@@ -97,7 +96,7 @@ def _conversation(told) -> Conversation:
     is_open, state = told.get("open"), told.get("state")
     if not isinstance(is_open, bool):
         is_open = {"open": True, "snoozed": True, "closed": False}.get(state) if isinstance(state, str) else None
-    statistics, source = _object(told.get("statistics")), _object(told.get("source"))
+    statistics, source = reading.maybe_object(told.get("statistics")), reading.maybe_object(told.get("source"))
     return Conversation(
         id=reading.an_id(told.get("id"), "The conversation"),
         opened_at=reading.maybe_moment(told.get("created_at")),
@@ -106,17 +105,6 @@ def _conversation(told) -> Conversation:
         channel=reading.text(source.get("type"), 50),
         assignee_id=reading.maybe_id(told.get("admin_assignee_id")),
     )
-
-
-def _step(given) -> int:
-    step = int(given) if isinstance(given, str) and given.isdecimal() else given
-    if isinstance(step, bool) or step not in STEPS:
-        raise Malformed("The rating is no number from 1 to 5.")
-    return int(step)
-
-
-def _object(value) -> dict:
-    return value if isinstance(value, dict) else {}
 
 
 # --- People and words --------------------------------------------------------------------------------------------------
@@ -141,10 +129,10 @@ def turns(item: Json) -> list[TranscriptTurn]:
     comes without its older ones, which a turn in their place says.
     """
     told = reading.an_object(item, "A conversation")
-    source = _object(told.get("source"))
+    source = reading.maybe_object(told.get("source"))
     parts = _parts(told)
     found = [_turn(source, source.get("created_at") or told.get("created_at"))] if source else []
-    total = _object(told.get("conversation_parts")).get("total_count")
+    total = reading.maybe_object(told.get("conversation_parts")).get("total_count")
     if isinstance(total, int) and not isinstance(total, bool) and total > len(parts) >= MOST_PARTS:
         found.append(
             TranscriptTurn("system", f"[Intercom gives the newest {len(parts)} parts; {total - len(parts)} are older.]")
@@ -154,7 +142,7 @@ def turns(item: Json) -> list[TranscriptTurn]:
 
 
 def _parts(told) -> list[dict]:
-    parts = _object(told.get("conversation_parts")).get("conversation_parts")
+    parts = reading.maybe_object(told.get("conversation_parts")).get("conversation_parts")
     known = [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     return sorted(known, key=_moment_of)
 
@@ -165,13 +153,11 @@ def _moment_of(part) -> float:
 
 
 def _turn(told, when) -> TranscriptTurn | None:
-    author = _object(told.get("author"))
+    author = reading.maybe_object(told.get("author"))
     text = "[redacted]" if told.get("redacted") is True else _words(told.get("body"))
     if not text:
         return None
-    at = reading.maybe_moment(when)
-    role = _role(author)
-    return TranscriptTurn(role, text, int(at.timestamp() * 1000) if at else None, reading.text(author.get("name")))
+    return TranscriptTurn(_role(author), text, reading.milliseconds(when), reading.text(author.get("name")))
 
 
 def _words(body) -> str:
@@ -191,7 +177,11 @@ def last_replier(item: Json) -> str:
     """Who answered the customer last: a teammate before a bot, as Intercom credits it; "" where nobody did. Raises Malformed."""
     told = reading.an_object(item, "A conversation")
     spoken = [part for part in _parts(told) if part.get("part_type") in PUBLIC]
-    authors = [_object(one.get("author")) for one in (_object(told.get("source")), *spoken) if one.get("body")]
+    authors = [
+        reading.maybe_object(one.get("author"))
+        for one in (reading.maybe_object(told.get("source")), *spoken)
+        if one.get("body")
+    ]
     for author in reversed(authors):
         if author.get("type") == "admin" and (person_id := reading.maybe_id(author.get("id"))):
             return person_id
@@ -203,11 +193,11 @@ def last_replier(item: Json) -> str:
 
 def following(answer: Json) -> str:
     """Where a search goes on, "" at its end. https://developers.intercom.com/docs/build-an-integration/learn-more/rest-apis/pagination-cursor"""
-    pages = _object(reading.an_object(answer, "The answer").get("pages"))
+    pages = reading.maybe_object(reading.an_object(answer, "The answer").get("pages"))
     told = pages.get("next")
     if isinstance(told, str):  # as older versions tell it
         return parse_qs(urlsplit(told).query).get("starting_after", [""])[0]
-    after = _object(told).get("starting_after")
+    after = reading.maybe_object(told).get("starting_after")
     return reading.text(after, 1_000) if isinstance(after, str) else reading.maybe_id(after)
 
 
@@ -236,7 +226,7 @@ def hint(body: Json, headers: Mapping[str, str]) -> Hint:
     topic = reading.text(told.get("topic"), 100)
     if not topic:
         raise Malformed("The notification has no topic.")
-    about = _object(_object(told.get("data")).get("item"))
+    about = reading.maybe_object(reading.maybe_object(told.get("data")).get("item"))
     event_id = reading.maybe_id(told.get("id")) or _made_id(topic, told, about)
     if topic == "ping":
         return Hint(event_id, topic)

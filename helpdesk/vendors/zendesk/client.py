@@ -6,7 +6,7 @@ Addresses: https://developer.zendesk.com/api-reference/ticketing/ticket-manageme
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,6 @@ from helpdesk.vendors.contract import (
     Check,
     Client,
     Conversation,
-    Credit,
     Found,
     Malformed,
     Page,
@@ -296,7 +295,7 @@ class ZendeskClient(Client):
         rating_id = on.rating_id or rating_id
         if rating_id:
             try:
-                answer = self.wire.get(f"{PATHS[RATINGS]}/{rating_id}")
+                answer = self.wire.get(f"{PATHS[RATINGS]}/{reading.in_path(rating_id)}")
             except (Forbidden, NotFound):
                 pass
             else:
@@ -330,7 +329,7 @@ class ZendeskClient(Client):
         return found
 
     def _ticket(self, ticket_id: str) -> events.Ticket:
-        answer = self.wire.get(f"/api/v2/tickets/{ticket_id}", include="metric_sets")
+        answer = self.wire.get(_address(ticket_id), include="metric_sets")
         ticket = events.ticket(reading.an_object(answer, "The answer").get("ticket"), events.solved_at(answer))
         if ticket.conversation.id != ticket_id:
             raise Garbled("Zendesk answered with another ticket than the one it was asked for.")
@@ -353,7 +352,7 @@ class ZendeskClient(Client):
     def transcript(self, conversation_id: str) -> Transcript:
         ticket = self._ticket(conversation_id)
         turns: list[TranscriptTurn] = []
-        for answer in self._pages(f"/api/v2/tickets/{conversation_id}/comments", include="users"):
+        for answer in self._pages(_address(conversation_id, "comments"), include="users"):
             users = events.authors(answer)
             told = (events.turn(item, ticket, users) for item in reading.a_list(answer, "comments"))
             turns.extend(turn for turn in told if turn is not None)
@@ -363,7 +362,7 @@ class ZendeskClient(Client):
 
     def last_reply(self, conversation_id: str) -> str:
         ticket = self._ticket(conversation_id)
-        for answer in self._pages(f"/api/v2/tickets/{conversation_id}/comments", include="users", sort="-created_at"):
+        for answer in self._pages(_address(conversation_id, "comments"), include="users", sort="-created_at"):
             users = events.authors(answer)
             for item in reading.a_list(answer, "comments"):
                 if person_id := events.replier(item, ticket, users):
@@ -386,14 +385,14 @@ class ZendeskClient(Client):
             seen.add(place)
 
 
+def _address(ticket_id: str, *steps: str) -> str:
+    return "/".join(("/api/v2/tickets", reading.in_path(ticket_id), *steps))
+
+
 def _told(tickets: Mapping[str, events.Ticket], ticket_id: str) -> Conversation | None:
     return tickets[ticket_id].conversation if ticket_id in tickets else None
 
 
 def _with(rating: Rating, conversation: Conversation | None) -> Rating:
-    """The rating with what its ticket tells, credited to the assignee where it names nobody."""
-    if conversation is None:
-        return rating
-    if rating.person_id:
-        return replace(rating, conversation=conversation)
-    return replace(rating, conversation=conversation, person_id=conversation.assignee_id, credit=Credit.ASSIGNEE)
+    """The rating with what its ticket tells, where that is known."""
+    return rating if conversation is None else rating.within(conversation)

@@ -65,13 +65,14 @@ def survey_rating(item: Json) -> Rating | None:
     ticket_id = _surveyed_ticket(told)
     if not ticket_id:
         return None
-    answers = [one for one in _list(told.get("answers")) if isinstance(one, dict) and one.get("type") == "rating_scale"]
-    answer = next((one for one in answers if _question(one).get("sub_type") in (None, "customer_satisfaction")), None)
+    answers = map(reading.maybe_object, reading.maybe_list(told.get("answers")))
+    scales = [one for one in answers if one.get("type") == "rating_scale"]
+    answer = next((one for one in scales if _question(one).get("sub_type") in (None, "customer_satisfaction")), None)
     if answer is None or answer.get("rating") is None:
         return None
     return Rating(
         conversation_id=ticket_id,
-        value=str(_step(answer)),
+        value=_step(answer),
         scale=Scale.STARS5,
         rated_at=reading.moment(answer.get("updated_at") or answer.get("created_at"), "The answer"),
         id=reading.maybe_id(told.get("id")),
@@ -80,34 +81,28 @@ def survey_rating(item: Json) -> Rating | None:
 
 
 def _surveyed_ticket(told) -> str:
-    for subject in _list(told.get("subjects")):
+    for subject in reading.maybe_list(told.get("subjects")):
         if isinstance(subject, dict) and subject.get("type") in ("ticket", "zen:ticket"):
             return reading.maybe_id(subject.get("id"))
-    for name in _list(told.get("subject_zrns")):
+    for name in reading.maybe_list(told.get("subject_zrns")):
         if isinstance(name, str) and (found := re.fullmatch(r"z[er]n:ticket:(\d+)", name)):
             return found[1]
     return ""
 
 
 def _question(answer) -> dict:
-    found = answer.get("question")
-    return found if isinstance(found, dict) else {}
+    return reading.maybe_object(answer.get("question"))
 
 
-def _step(answer) -> int:
-    given = answer.get("rating")
-    step = int(given) if isinstance(given, str) and given.isdecimal() else given
-    if isinstance(step, bool) or step not in STEPS:
-        raise Malformed("The answer is no number from 1 to 5.")
-    options = [one.get("rating") for one in _list(_question(answer).get("options")) if isinstance(one, dict)]
+def _step(answer) -> str:
+    step = reading.stars(answer.get("rating"))
+    options = [
+        one.get("rating") for one in reading.maybe_list(_question(answer).get("options")) if isinstance(one, dict)
+    ]
     numbers = [one for one in options if isinstance(one, int) and not isinstance(one, bool)]
     if numbers and (min(numbers), max(numbers)) != (STEPS[0], STEPS[-1]):
         raise Malformed("The survey's steps do not go from 1 to 5.")
-    return int(step)
-
-
-def _list(value) -> list:
-    return value if isinstance(value, list) else []
+    return step
 
 
 # --- Tickets -----------------------------------------------------------------------------------------------------------
@@ -140,16 +135,15 @@ def ticket(item: Json, solved: Mapping[str, datetime]) -> Ticket:
     ticket_id = reading.an_id(told.get("id"), "The ticket")
     status = reading.text(told.get("status"), 20)
     is_open = status not in SOLVED if status else None
-    via, rated = told.get("via"), told.get("satisfaction_rating")
-    rated = rated if isinstance(rated, dict) else {}
-    copied = [*_list(told.get("collaborator_ids")), *_list(told.get("email_cc_ids"))]
+    via, rated = (reading.maybe_object(told.get(key)) for key in ("via", "satisfaction_rating"))
+    copied = [*reading.maybe_list(told.get("collaborator_ids")), *reading.maybe_list(told.get("email_cc_ids"))]
     return Ticket(
         conversation=Conversation(
             id=ticket_id,
             opened_at=reading.maybe_moment(told.get("created_at")),
             closed_at=None if is_open else solved.get(ticket_id),
             is_open=is_open,
-            channel=reading.text(via.get("channel"), 50) if isinstance(via, dict) else "",
+            channel=reading.text(via.get("channel"), 50),
             assignee_id=reading.maybe_id(told.get("assignee_id")),
         ),
         status=status,
@@ -188,7 +182,7 @@ def solved_at(answer: Json) -> dict[str, datetime]:
     https://developer.zendesk.com/documentation/ticketing/using-the-zendesk-api/side_loading/
     """
     found = {}
-    for one in _list(reading.an_object(answer, "The answer").get("metric_sets")):
+    for one in reading.maybe_list(reading.an_object(answer, "The answer").get("metric_sets")):
         if isinstance(one, dict) and (moment := reading.maybe_moment(one.get("solved_at"))):
             found[reading.maybe_id(one.get("ticket_id"))] = moment
     return found
@@ -220,7 +214,7 @@ class Author:
 def authors(answer: Json) -> dict[str, Author]:
     """The users that were sideloaded with comments, {id: author}."""
     found = {}
-    for one in _list(reading.an_object(answer, "The answer").get("users")):
+    for one in reading.maybe_list(reading.an_object(answer, "The answer").get("users")):
         if isinstance(one, dict) and (user_id := reading.maybe_id(one.get("id"))):
             name, role = reading.text(one.get("name")), reading.text(one.get("role"), 20)
             found[user_id] = Author(name, role, one.get("active") is not False)
@@ -237,10 +231,9 @@ def turn(item: Json, on: Ticket, users: Mapping[str, Author]) -> TranscriptTurn 
         return None
     author_id = reading.maybe_id(told.get("author_id"))
     author = users.get(author_id)
-    at = reading.maybe_moment(told.get("created_at"))
     role = _role(told, author_id, author, on)
     name = author.name if author and role != "system" else ""
-    return TranscriptTurn(role, text, int(at.timestamp() * 1000) if at else None, name)
+    return TranscriptTurn(role, text, reading.milliseconds(told.get("created_at")), name)
 
 
 def replier(item: Json, on: Ticket, users: Mapping[str, Author]) -> str:

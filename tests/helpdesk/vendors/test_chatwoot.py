@@ -330,7 +330,7 @@ def test_an_account_number_stays_in_its_place(desk):
     assert {one.path for one in desk.asked} == {"/api/v1/profile"}
     with opened(desk, account_id="7/../8?x=#") as client, pytest.raises(CredentialsRefused):
         client.found("../../x")
-    assert desk.asked[-1].path == "/api/v1/accounts/7%2F..%2F8%3Fx%3D%23/conversations/..%2F..%2Fx"
+    assert desk.asked[-1].path == "/api/v1/accounts/7%2F%2E%2E%2F8%3Fx%3D%23/conversations/%2E%2E%2F%2E%2E%2Fx"
 
 
 @pytest.mark.django_db

@@ -452,7 +452,7 @@ def test_what_cannot_be_read_is_named_once_and_counts_as_no_withdrawal(serve):
     with opened(serve(desk)) as client:
         (page,) = pages(client)
 
-    assert [(one.id, one.detail) for one in page.unreadable] == [("1001", "The rating is no number from 1 to 5.")]
+    assert [(one.id, one.detail) for one in page.unreadable] == [("1001", "The rating is not a number from 1 to 5.")]
     assert (len(page.ratings), page.withdrawn) == (2, ())
 
 

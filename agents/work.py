@@ -197,6 +197,11 @@ def give_up(row, *, error: str, **values) -> None:
         raise LeaseLost
 
 
+def anew(at=None) -> dict:
+    """The columns of a row that owes its work from `at` on (default: now) as if for the first time; whoever holds it loses it."""
+    return {"next_try_at": at or timezone.now(), "attempts": 0, "claim": None, "claimed_until": None, "last_error": ""}
+
+
 def owe_again(row) -> bool:
     """A person asks for another try now. False where the row is at work this very moment."""
     return bool(owe_all_again(type(row)._default_manager.filter(pk=row.pk)))
@@ -205,7 +210,7 @@ def owe_again(row) -> bool:
 def owe_all_again(rows) -> int:
     """Another try now of each of `rows` that nobody is at this very moment. Returns how many."""
     now = timezone.now()
-    return rows.filter(free(now)).update(next_try_at=now, attempts=0, claim=None, claimed_until=None, last_error="")
+    return rows.filter(free(now)).update(**anew(now))
 
 
 def drop(row, **values) -> bool:

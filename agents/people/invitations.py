@@ -117,16 +117,8 @@ def send_again(invitation, *, by):
     require(by, Right.MANAGE_WORKSPACE)
     now = timezone.now()
     waiting = Invitation.objects.visible_to(by).waiting().filter(pk=invitation.pk)
-    if not waiting.update(
-        number=F("number") + 1,
-        expires_at=now + LASTS,
-        sent_at=None,
-        next_try_at=_first_try(now),
-        attempts=0,
-        claim=None,
-        claimed_until=None,
-        last_error="",
-    ):
+    mail_is_owed = work.anew(now) | {"next_try_at": _first_try(now)}
+    if not waiting.update(number=F("number") + 1, expires_at=now + LASTS, sent_at=None, **mail_is_owed):
         raise NotOpen("This invitation was accepted or taken back meanwhile.")
     invitation.refresh_from_db()
 

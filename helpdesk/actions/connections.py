@@ -307,9 +307,8 @@ def _owe_first_reading(connection) -> None:
     covered = backfill.since is not None and backfill.since <= since + timedelta(days=1)
     if not made and not covered:
         HelpdeskSync.objects.filter(pk=backfill.pk).update(
-            next_try_at=now, attempts=0, claim=None, claimed_until=None, last_error="", since=None, until=None, cursor="",
-            started_at=None,
-        )  # fmt: skip
+            **work.anew(now), since=None, until=None, cursor="", started_at=None
+        )
     HelpdeskSync.objects.get_or_create(
         connection=connection, kind=Kind.RECENT, defaults={"workspace_id": connection.workspace_id}
     )
@@ -388,7 +387,7 @@ def ask_for_test(connection, *, by) -> ConnectionTest | None:
         return None
     waiting = ConnectionTest.objects.unfinished().filter(connection=connection)
     # One that runs may be trying what does not count any more: it begins anew.
-    waiting.update(next_try_at=timezone.now(), attempts=0, claim=None, claimed_until=None, checks=[])
+    waiting.update(**work.anew(), checks=[])
     found = waiting.first()
     if found is not None:
         return found

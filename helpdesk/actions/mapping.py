@@ -65,7 +65,7 @@ def recognise() -> int:
     n_mapped = 0
     for pk, agent_id, linked_id in known.values_list("pk", "by_id", "by_email"):
         how = HelpdeskAgent.Mapping.ID if agent_id else HelpdeskAgent.Mapping.EMAIL
-        n_mapped += unmapped.filter(pk=pk).update(agent=agent_id or linked_id, mapping=how, **_owed())
+        n_mapped += unmapped.filter(pk=pk).update(agent=agent_id or linked_id, mapping=how, **work.anew())
     return n_mapped
 
 
@@ -85,12 +85,7 @@ def recognise_words(connection: HelpdeskConnection, words: Collection[str]) -> N
     for word, pk in unknown.items():
         with contextlib.suppress(Refused):
             agent_id = directory.id_of(connection.source, word)
-            unmapped.filter(pk=pk).update(agent=agent_id, mapping=HelpdeskAgent.Mapping.ID, **_owed())
-
-
-def _owed():
-    """Crediting is owed anew; a worker that credits by an older mapping loses its hold."""
-    return {"next_try_at": timezone.now(), "attempts": 0, "last_error": "", "claim": None, "claimed_until": None}
+            unmapped.filter(pk=pk).update(agent=agent_id, mapping=HelpdeskAgent.Mapping.ID, **work.anew())
 
 
 def map_to(row: HelpdeskAgent, agent: Agent | None, *, by, was: Agent | None) -> HelpdeskAgent:
@@ -100,7 +95,7 @@ def map_to(row: HelpdeskAgent, agent: Agent | None, *, by, was: Agent | None) ->
     """
     require(by, Right.MANAGE_WORKSPACE)
     as_shown = HelpdeskAgent.objects.filter(pk=row.pk, agent=was)
-    if not as_shown.update(agent=agent, mapping=HelpdeskAgent.Mapping.PERSON, **_owed()):
+    if not as_shown.update(agent=agent, mapping=HelpdeskAgent.Mapping.PERSON, **work.anew()):
         raise ChangedMeanwhile("Somebody mapped this agent meanwhile. Look at whom it stands for now.")
     row.refresh_from_db()
     return row
@@ -112,7 +107,7 @@ def forget(row: HelpdeskAgent, *, by, was: Agent | None) -> HelpdeskAgent:
     `was` is whom the page showed. Raises NotAllowed, ChangedMeanwhile.
     """
     require(by, Right.MANAGE_WORKSPACE)
-    if not HelpdeskAgent.objects.filter(pk=row.pk, agent=was).update(agent=None, mapping="", **_owed()):
+    if not HelpdeskAgent.objects.filter(pk=row.pk, agent=was).update(agent=None, mapping="", **work.anew()):
         raise ChangedMeanwhile("Somebody mapped this agent meanwhile. Look at whom it stands for now.")
     row.refresh_from_db()
     return row

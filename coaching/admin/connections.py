@@ -43,10 +43,7 @@ class ModelConnectionBack(VersionsShown, ReadOnly):
     ordering = ("workspace__name", "pk")
     fields = ("workspace", "base_url", "model", "effort", "key_tail", "version")
     version_fields = ("base_url", "model", "effort", "key_tail")
-    never_shown = ("key",)
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer("key")
+    never_read = ("key",)
 
     def view_on_site(self, obj):
         return reverse("settings-model")

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from agents.sheets import Sheet
-from coaching.csat import backtests
+from coaching.csat import backtests, rated_files
 from coaching.texts.numbers import counted
 from coaching.trajectory import Sensitivity, threshold
 from helpdesk import files
@@ -17,7 +17,7 @@ from helpdesk.management.progress import Bar, Report
 from helpdesk.models import Scale
 from helpdesk.rows import Refused
 
-COLUMNS = [field.name for field in fields(backtests.Found)]
+COLUMNS = [field.name for field in fields(rated_files.Found)]
 OURS = ("agent", "rated_at", "score", "value", "external_id", "scale", "source", "team")
 
 
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, *, file, out, scale, sensitivity, shuffle, **options):
         try:
-            with files.RatingsCsv(file, dict(map(self._pair, options["map"])), backtests.NEEDED) as table:
+            with files.RatingsCsv(file, dict(map(self._pair, options["map"])), rated_files.NEEDED) as table:
                 ratings, report = self._read(table, scale)
         except files.Unreadable as error:
             raise CommandError(str(error), returncode=2) from None
@@ -82,14 +82,14 @@ class Command(BaseCommand):
             sys.exit(report.exit_code())
 
     def _read(self, table, scale):
-        ratings, report, now = backtests.Ratings(), Report(), timezone.now()
-        scale = scale or backtests.scale_of(table)
+        ratings, report, now = rated_files.Ratings(), Report(), timezone.now()
+        scale = scale or rated_files.scale_of(table)
         bar = Bar(self.stderr, table.size)
         for line, cells in table.rows():
             try:
                 if isinstance(cells, Refused):
                     raise cells
-                ratings.add(*backtests.rating_of(line, cells, table.columns, scale=scale, now=now))
+                ratings.add(*rated_files.rating_of(line, cells, table.columns, scale=scale, now=now))
                 report.counts["accepted"] += 1
             except Refused as refused:
                 report.refuse(line, refused)
@@ -101,13 +101,13 @@ class Command(BaseCommand):
         """(flags, Check or None)"""
         if not ratings.rows:
             return [], backtests.Check(flags=0, agent_quarters=0.0, repeats=0) if shuffle else None
-        history = backtests.history_of(ratings)
+        history = rated_files.history_of(ratings)
         n_agents, n_days = history.days.n.shape
         first, thresholds = history.days.first_day, {sensitivity: threshold(n_agents, sensitivity)}
         bar = Bar(self.stderr, 100)
         replayed, checks = backtests.run(history, first, first + n_days - 1, thresholds, bar.at, shuffle=shuffle)
         bar.clear()
-        return backtests.found_in(replayed.raised[sensitivity], history), checks.get(sensitivity)
+        return rated_files.found_in(replayed.raised[sensitivity], history), checks.get(sensitivity)
 
     def _shuffled(self, check):
         return {

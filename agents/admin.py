@@ -6,6 +6,7 @@ from django.contrib.admin.options import get_content_type_for_model
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.urls import reverse
@@ -53,11 +54,11 @@ class Named:
         return name
 
 
-class LoginForm(Named, UserAdmin.form):
+class LoginForm(Named, UserChangeForm):
     pass
 
 
-class NewLoginForm(Named, UserAdmin.add_form):
+class NewLoginForm(Named, AdminUserCreationForm):
     pass
 
 
@@ -68,7 +69,7 @@ class UserBack(UserAdmin, Back):
     group = "People"
     one, many = "Login", "Logins"
     workspace_path = "memberships__workspace"
-    form, add_form = LoginForm, NewLoginForm
+    form, add_form = LoginForm, NewLoginForm  # type: ignore[assignment]  # of Django's, not of a row of one workspace
     change_form_template = Back.change_form_template
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "last_login")

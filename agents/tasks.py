@@ -1,7 +1,9 @@
 """What workers do about people: one call each. A message carries the id of an owed row; the clock sends lost ones again."""
 
 from celery import shared_task
+from django.utils import timezone
 
+from agents.api_base import idempotency
 from agents.people import accounts, invitations
 
 
@@ -17,5 +19,6 @@ def send_password_reset(reset_id):
 
 @shared_task
 def forget_sessions():
-    """Delete what is left of sessions and password resets that are over."""
+    """The hourly clean-up of what is over: sessions, password resets, and answers that were kept for repeated requests."""
     accounts.forget()
+    idempotency.forget_expired(timezone.now())

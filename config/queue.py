@@ -22,7 +22,9 @@ class Channel(filesystem.Channel):
             part.write_text(dumps(payload), encoding="utf-8")
             part.replace(part.with_name(name))
         except OSError as error:
-            part.unlink(missing_ok=True)  # on a full disk nothing could be written into it, and there would be one a second
+            part.unlink(
+                missing_ok=True
+            )  # on a full disk nothing could be written into it, and there would be one a second
             raise ChannelError(f"Cannot add {name} to the queue") from error
 
 

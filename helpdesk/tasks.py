@@ -3,7 +3,6 @@
 from celery import shared_task
 from django.utils import timezone
 
-from agents.api_base import idempotency
 from helpdesk import actions, clocks
 from helpdesk.actions import connections, mapping
 from helpdesk.sync import connection_tests, ratings, receipts
@@ -11,10 +10,9 @@ from helpdesk.sync import connection_tests, ratings, receipts
 
 @shared_task(name="helpdesk.tasks.delete_expired_transcripts")
 def delete_expired_transcripts():
-    """The hourly clean-up: transcripts, and answers that were kept for repeated requests."""
+    """The hourly clean-up: transcripts, and receipts of webhooks that nobody sends again."""
     now = timezone.now()
     actions.keep_storage_promises(now)
-    idempotency.forget_expired(now)
     connections.forget_receipts(now)
 
 

@@ -459,7 +459,9 @@ def ask(db):
 
 def way_in(response):
     """Where somebody who is not signed in is led: by a redirect, or by the page that gives back what they had written."""
-    shown = re.search(r'href="(/sign-in\?next=[^"]*)"', response.content.decode()) if response.status_code == 403 else None
+    shown = (
+        re.search(r'href="(/sign-in\?next=[^"]*)"', response.content.decode()) if response.status_code == 403 else None
+    )
     return shown[1] if shown else response.headers.get("Location", "")
 
 

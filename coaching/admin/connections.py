@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from agents.back_office.owed import OwedBack, Owes
+from agents.back_office.owed import OwedBack, Owes, TestBack
 from agents.back_office.rows import ReadOnly, button, led
 from agents.back_office.versioned import VersionsShown
 from agents.models import Workspace
@@ -43,10 +43,7 @@ class ModelConnectionBack(VersionsShown, ReadOnly):
     ordering = ("workspace__name", "pk")
     fields = ("workspace", "base_url", "model", "effort", "key_tail", "version")
     version_fields = ("base_url", "model", "effort", "key_tail")
-    never_shown = ("key",)
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer("key")
+    never_read = ("key",)
 
     def view_on_site(self, obj):
         return reverse("settings-model")
@@ -66,7 +63,7 @@ class ModelConnectionBack(VersionsShown, ReadOnly):
 
 
 @admin.register(ModelTest)
-class ModelTestBack(OwedBack):
+class ModelTestBack(TestBack):
     group = "Coaching"
     one, many = "Test of a model", "Tests of models"
     list_display = ("workspace", "asked_by", "asked_at", "finished_at", "came_to", *OwedBack.owed_columns)
@@ -74,17 +71,6 @@ class ModelTestBack(OwedBack):
     list_select_related = ("workspace", "asked_by__user")
     search_fields = ("workspace__name", "asked_by__user__name", "asked_by__user__email")
     ordering = ("-asked_at", "pk")
-    never_shown = (*OwedBack.never_shown, "checks")
-    giving_up = "The test ends without a result. The connection stays as it is, and can be tested again."
-
-    @admin.display(description="Came to")
-    def came_to(self, row):
-        if row.finished_at is None:
-            return "–"
-        return next((check["sentence"] for check in row.checks if check.get("state") == "failed"), "It works.")
-
-    def get_fields(self, request, obj=None):
-        return [*super().get_fields(request, obj), *(["came_to"] if obj and obj.finished_at else [])]
 
     def view_on_site(self, obj):
         return reverse("settings-model") + "#model-test"

@@ -92,11 +92,8 @@ class BacktestBack(OwedBack):
     list_select_related = ("workspace", "asked_by__user")
     search_fields = ("workspace__name", "asked_by__user__name", "asked_by__user__email")
     ordering = ("-asked_at", "pk")
-    never_shown = (*OwedBack.never_shown, "result")
+    never_read = ("result",)  # up to a megabyte each
     giving_up = "The replay is stopped. What an earlier one found stays; anybody can ask for a new one."
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer("result")  # up to a megabyte each
 
     @admin.display(description="Progress", ordering="progress")
     def per_cent(self, row):

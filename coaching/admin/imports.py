@@ -19,11 +19,8 @@ class ConfigurationImportBack(OwedBack):
     list_select_related = ("agent", "uploaded_by__user")
     search_fields = ("file_name", "agent__name", "uploaded_by__user__name", "uploaded_by__user__email")
     ordering = ("-uploaded_at", "pk")
-    never_shown = (*OwedBack.never_shown, "steps")
+    never_read = ("steps",)  # up to the size of the file
     giving_up = "What was brought in so far stays; the import is marked as failed, and can be gone on with."
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer("steps")  # up to the size of the file
 
     def view_on_site(self, obj):
         return reverse("import", args=[obj.agent_id, obj.pk])

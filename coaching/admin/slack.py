@@ -10,8 +10,6 @@ from coaching.admin.filters import AGENT
 from coaching.models import SlackConnection, SlackInstallation, SlackPerson, SlackPolicy, SlackTrigger
 from coaching.slack import checks, errors
 
-SECRETS = ("bot_token", "signing_secret", "app_token")
-
 
 class NotSaid(connections.Refusal):
     """Slack did not answer."""
@@ -31,10 +29,7 @@ class SlackConnectionBack(VersionsShown, ReadOnly):
         "connected_by", "created_at", "heard_at", "spoke_at", "version",
     )  # fmt: skip
     version_fields = ("mode", "team_name", "app_id", "bot_user_id", "bot_id", "scopes", "state", "state_reason")
-    never_shown = SECRETS
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer(*SECRETS)
+    never_read = ("bot_token", "signing_secret", "app_token")
 
     def view_on_site(self, obj):
         return f"{reverse('settings-slack')}#slack-{obj.pk}"
@@ -109,10 +104,7 @@ class SlackPolicyBack(VersionsShown, ReadOnly):
         "workspace", "quotes", "flags_connection", "flags_channel_id", "flags_channel_name", "flags_trouble", "version",
     )  # fmt: skip
     version_fields = ("quotes", "flags_connection", "flags_channel_id", "flags_channel_name")
-    never_shown = ("flags_webhook",)
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer("flags_webhook")
+    never_read = ("flags_webhook",)
 
 
 @admin.register(SlackPerson)

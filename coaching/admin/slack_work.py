@@ -17,11 +17,9 @@ class SlackReceiptBack(OwedBack):
     list_select_related = ("connection",)
     search_fields = ("workspace__name", "connection__team_name", "type")
     ordering = ("-received_at", "pk")
-    never_shown = (*OwedBack.never_shown, "payload", "key")
+    never_shown = (*OwedBack.never_shown, "key")
+    never_read = ("payload",)
     giving_up = "Nothing more is done about it: what was asked or clicked there stays without an answer."
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).defer("payload")
 
     def end(self, row, *, by):
         receipts.give_up(row)

@@ -16,6 +16,7 @@ from agents.versions import fields_of
 from coaching.actions.changes import came_with_its_agent
 from coaching.actions.targets import MODELS
 from coaching.pages.knowledge import BEGINNING, Folder, holding, words_asked
+from coaching.pages.typed import number_or_none
 from coaching.texts import diffs
 from coaching.texts.sizes import Size
 from memories.models import Memory, served_at
@@ -97,7 +98,7 @@ class Question:
     def parse(cls, query):
         """From a QueryDict."""
         kind = query.get("kind", "")
-        old, new = (_number(query.get(key, "")) for key in ("from", "to"))
+        old, new = (number_or_none(query.get(key, "")) for key in ("from", "to"))
         return cls(kind=kind if kind in MODELS else "", old=old, new=new, page=page_asked(query))
 
     def query(self, **changes):
@@ -105,10 +106,6 @@ class Question:
         q = replace(self, **changes)
         given = {"kind": q.kind, "page": q.page if q.page > 1 else ""}
         return "?" + urlencode({key: value for key, value in given.items() if value})
-
-
-def _number(given):
-    return int(given) if given.isdecimal() and len(given) < 9 else None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from agents.paging import Paged, n_pages_of, page_asked
 from coaching.actions.changes import came_with_its_agent
 from coaching.models import Proposal
 from coaching.pages import days
-from coaching.pages.queue import uuid_or_none
+from coaching.pages.typed import number_or_none, uuid_or_none
 from memories.models import Memory
 
 PAGE_SIZE = 50
@@ -41,7 +41,7 @@ class Question:
         action, door = query.get("action", ""), query.get("door", "")
         entry = query.get("entry", "")
         return cls(
-            entry=int(entry) if entry.isdecimal() and len(entry) < 10 else None,
+            entry=number_or_none(entry),
             agent=uuid_or_none(query.get("agent", "")),
             action=action if action in Action.values else "",
             by=uuid_or_none(query.get("by", "")),

@@ -12,7 +12,7 @@ from agents.paging import Paged, n_pages_of, page_asked
 from coaching.csat.figures import LOW, said
 from coaching.models import Proposal, Sample, Session, SessionConversation
 from coaching.pages import days
-from coaching.pages import queue as queue_page
+from coaching.pages.typed import uuid_or_none
 from helpdesk.models import Conversation, Rating
 
 PAGE_SIZE = 50
@@ -57,7 +57,7 @@ class HistoryQuestion:
             transcript=query.get("transcript") == "1",
             rated=query.get("rated") == "1",
             channel=query.get("channel", "").replace("\0", "").strip()[:50],
-            agent=str(queue_page.uuid_or_none(agent) or ""),
+            agent=str(uuid_or_none(agent) or ""),
             search=query.get("q", "").replace("\0", "").strip()[:300],
             page=page_asked(query),
         )

@@ -13,6 +13,7 @@ from agents import versions
 from agents.models import Configuration, Procedure
 from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal
+from coaching.pages.typed import number_or_none
 from coaching.texts import diffs
 from coaching.texts.sizes import Size
 from memories.models import Memory
@@ -343,11 +344,11 @@ def load_entry(model, agent, pk, query):
         for one in made.order_by("-target_version")
     ]
     compared, changes = None, []
-    pair = [query.get(key, "") for key in ("from", "to")]
-    if all(n.isdecimal() and len(n) < 9 for n in pair):
-        old, new = (versions.at_version(model, pk, int(n)) for n in pair)
+    before, after = number_or_none(query.get("from")), number_or_none(query.get("to"))
+    if before is not None and after is not None:
+        old, new = (versions.at_version(model, pk, version) for version in (before, after))
         if old is not None and new is not None:
-            compared, changes = (int(pair[0]), int(pair[1])), diffs.fields(old, new)
+            compared, changes = (before, after), diffs.fields(old, new)
     return Entry(
         row=row,
         is_removed=is_removed,

@@ -12,7 +12,8 @@ from coaching.actions import proposals, targets, viewings
 from coaching.coach.evidence import Quote
 from coaching.hygiene import Relation, Said, Verdict
 from coaching.models import Proposal
-from coaching.pages.queue import Item, items, uuid_or_none
+from coaching.pages.queue import Item, items
+from coaching.pages.typed import uuid_or_none
 from coaching.proposed import applied_fields, changes_of, is_known, made
 from coaching.texts import diffs
 from coaching.texts.merging import begin_fields, merge_fields

@@ -12,6 +12,7 @@ from agents.models import Agent, Member, Procedure, Prompt
 from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal, Session
 from coaching.pages import days
+from coaching.pages.typed import uuid_or_none
 from coaching.proposed import is_known
 from helpdesk.models import Conversation
 from memories.models import Memory
@@ -364,14 +365,6 @@ def items(rows):
         ids = {p.target_id for p in rows if p.target_kind == model.KIND and p.status == Status.PENDING and p.target_id}
         now |= dict(model.objects.filter(pk__in=ids).values_list("pk", "version"))
     return [Item(p, now.get(p.target_id)) for p in rows]
-
-
-def uuid_or_none(value):
-    """The UUID that somebody typed or stored as text; None where it is none."""
-    try:
-        return UUID(str(value)) if value else None
-    except ValueError:
-        return None
 
 
 def _day(date):

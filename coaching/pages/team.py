@@ -18,6 +18,7 @@ from coaching.actions import policies
 from coaching.csat import picture, sentences
 from coaching.csat.figures import ENOUGH, NOTHING, Csat
 from coaching.models import Flag, Note, Proposal, Session
+from coaching.pages.typed import number_or_none
 from helpdesk.models import Rating, RatingDay
 
 LEVEL_DAYS = 28
@@ -65,7 +66,7 @@ class Question:
         """From a QueryDict."""
         team, sort, kind, cause = (query.get(key, "") for key in ("team", "sort", "kind", "cause"))
         return cls(
-            team=int(team) if team.isdecimal() and len(team) < 18 else None,
+            team=number_or_none(team, digits=17),
             kind=kind if kind in Agent.Kind.values else "",
             flagged=query.get("flagged") == "1",
             cause=cause if cause in Flag.Cause.values else "",

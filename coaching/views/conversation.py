@@ -22,6 +22,7 @@ from coaching.models import Session, Turn, TurnEvent
 from coaching.pages import conversation as conversation_page
 from coaching.pages import history as history_page
 from coaching.pages import sets, talk
+from coaching.pages.typed import number_or_none
 from coaching.talks import streams
 from coaching.tasks import run_turn
 from helpdesk.models import Conversation
@@ -75,7 +76,7 @@ def stream(request, session_id):
         as_of = parse_datetime(request.GET.get("as_of", "")) or found.created_at
     except ValueError:
         as_of = found.created_at
-    return streams.answer(request, found.pk, int(after) if after.isdecimal() and len(after) < 10 else 0, as_of=as_of)
+    return streams.answer(request, found.pk, number_or_none(after) or 0, as_of=as_of)
 
 
 @page()

@@ -11,7 +11,7 @@ from agents.models import Agent
 from agents.pages import wants_fragment
 from coaching.pages import drawer
 from coaching.pages import team as team_page
-from coaching.pages.queue import uuid_or_none
+from coaching.pages.typed import uuid_or_none
 
 
 def visible_agent(request, agent_id):

@@ -1,7 +1,6 @@
 """The "Check memories" page: what to do about near pairs, and the regular look. Rules stand in coaching.actions.hygiene."""
 
 from http import HTTPStatus
-from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, ValidationError
@@ -16,6 +15,7 @@ from coaching.actions import hygiene
 from coaching.forms import MergeForm
 from coaching.models import Proposal
 from coaching.pages import hygiene as hygiene_page
+from coaching.pages.typed import number_or_none, uuid_or_none
 from coaching.views.agent import find, show
 from memories.models import KeptPair
 
@@ -86,10 +86,10 @@ def merge(request, agent_id):
 def show_again(request, agent_id):
     """Take a "keep both" back."""
     agent = find(request, agent_id, ai=True)
-    given = request.POST.get("kept", "")
-    if not given.isdecimal() or len(given) > 15:
+    number = number_or_none(request.POST.get("kept"), digits=15)
+    if number is None:
         raise BadRequest("A kept pair is named by its number.")
-    kept = get_object_or_404(KeptPair.objects.filter(first__agent=agent), pk=int(given))
+    kept = get_object_or_404(KeptPair.objects.filter(first__agent=agent), pk=number)
     hygiene.show_again(kept, by=request.member)
     messages.success(request, "The pair is shown among the near ones again.")
     return _back(request, agent)
@@ -171,13 +171,11 @@ def _memories(n):
 
 def _read(given):
     """ "ID:VERSION" of a memory as somebody has read it. Raises BadRequest."""
-    pk, _, version = (given or "").partition(":")
-    try:
-        if not version.isdecimal() or len(version) > 8:
-            raise ValueError
-        return hygiene.Read(UUID(pk), int(version))
-    except ValueError:
-        raise BadRequest("A memory is named by its id and its version.") from None
+    id, _, typed = (given or "").partition(":")
+    pk, version = uuid_or_none(id), number_or_none(typed)
+    if pk is None or version is None:
+        raise BadRequest("A memory is named by its id and its version.")
+    return hygiene.Read(pk, version)
 
 
 def _back(request, agent):

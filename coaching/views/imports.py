@@ -15,6 +15,7 @@ from coaching import exchange
 from coaching.actions import imports
 from coaching.models import ConfigurationImport
 from coaching.pages import imports as imports_page
+from coaching.pages.typed import number_or_none
 from coaching.tasks import run_import
 from coaching.views.agent import find, settings_form, show, show_settings
 
@@ -56,7 +57,7 @@ def imported(request, agent_id, import_id):
 def apply(request, agent_id, import_id):
     """Take the ticked steps, each as a proposal or, for the owner, at once."""
     agent, found = _find(request, agent_id, import_id)
-    ticked = [int(place) for place in request.POST.getlist("step") if place.isdecimal() and len(place) < 9]
+    ticked = [n for n in map(number_or_none, request.POST.getlist("step")) if n is not None]
     chosen = imports_page.chosen(found, ticked, request.POST.getlist("more"))
     try:
         imports.carry_out(found, by=request.member, door=Door.PAGE, how=request.POST.get("how", ""), steps=chosen)

@@ -21,6 +21,7 @@ from agents.versions import Conflict, at_version, fields_of
 from coaching import forms
 from coaching.pages import knowledge as knowledge_page
 from coaching.pages import proposal as proposal_page
+from coaching.pages.typed import number_or_none
 from coaching.texts import diffs, merging
 from coaching.views.agent import find, show
 from memories import actions as memories
@@ -170,8 +171,8 @@ def bring_back(request, agent_id, kind, pk=None):
     gone = "It was not brought back: somebody has removed it since you opened this page. Restore it first."
     if row is None:
         return _removed_meanwhile(request, agent, about, pk, gone)
-    wanted = request.POST.get("version", "")
-    fields = at_version(about.model, row.pk, int(wanted)) if wanted.isdecimal() and len(wanted) < 9 else None
+    wanted = number_or_none(request.POST.get("version"))
+    fields = at_version(about.model, row.pk, wanted) if wanted is not None else None
     if fields is None:
         raise Http404
     try:
@@ -321,5 +322,4 @@ def _address(about, agent, row):
 
 
 def _base(request):
-    given = request.POST.get("base_version", "")
-    return int(given) if given.isdecimal() and len(given) < 9 else 0
+    return number_or_none(request.POST.get("base_version")) or 0

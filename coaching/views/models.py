@@ -15,6 +15,7 @@ from coaching.actions import connections
 from coaching.forms import ModelForm
 from coaching.models import ModelTest
 from coaching.pages import models as models_page
+from coaching.pages.typed import number_or_none
 from coaching.tasks import run_model_test
 
 
@@ -69,11 +70,9 @@ def test(request):
 def disconnect(request):
     """Forget the workspace's key."""
     require(request.member, Right.MANAGE_WORKSPACE)
-    version = request.POST.get("version", "")
+    version = number_or_none(request.POST.get("version"))
     try:
-        connections.disconnect(
-            request.member.workspace, by=request.member, version=int(version) if version.isdecimal() else -1
-        )
+        connections.disconnect(request.member.workspace, by=request.member, version=-1 if version is None else version)
     except (connections.NotConnected, connections.ChangedMeanwhile) as refusal:
         messages.error(request, str(refusal))
     else:

@@ -11,7 +11,7 @@ from agents.access import NotAllowed
 from agents.pages import page, wants_fragment
 from coaching.actions import notes
 from coaching.pages import my_coaching as my_page
-from coaching.pages.queue import uuid_or_none
+from coaching.pages.typed import uuid_or_none
 
 
 @page()

@@ -18,7 +18,7 @@ from agents.pages import page, wants_fragment
 from coaching.actions import notes
 from coaching.models import Sample
 from coaching.pages import notes as notes_page
-from coaching.pages.queue import uuid_or_none
+from coaching.pages.typed import number_or_none, uuid_or_none
 from coaching.views import drawer
 
 ANOTHER_DAY = "day"  # the choice that says the day is typed
@@ -119,7 +119,7 @@ def edit(request, note_id):
             _checked(found.agent, changes, is_new_day=follow_up_at != found.follow_up_at)
             return _form(request, found, typed, base=base, retyped=True, preview=True)
         was_shared, was_read = found.shared_with_agent, found.acknowledged_at is not None
-        kept = notes.edit(found, by=request.member, base_version=_number(base), **changes)
+        kept = notes.edit(found, by=request.member, base_version=number_or_none(base) or 0, **changes)
     except ValidationError as refusal:
         return _form(
             request, found, typed, base=base, retyped=True, errors=_beside(refusal), status=HTTPStatus.BAD_REQUEST
@@ -242,10 +242,6 @@ def _shared_with(agent):
     if notes_page.reader_of(agent) is None:
         return f"Kept as shared. Nobody reads it until somebody is linked to {agent}."
     return f"Kept, and shared with {agent}."
-
-
-def _number(typed):
-    return int(typed) if typed.isdecimal() and len(typed) <= 9 else 0
 
 
 def _race(note):

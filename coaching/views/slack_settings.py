@@ -1,7 +1,6 @@
 """Settings › Slack: which Slack workspaces, and what goes there. Which coach listens where: slack_coaches."""
 
 from http import HTTPStatus
-from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -17,6 +16,7 @@ from agents.pages import page
 from coaching.actions.slack import connections, policy
 from coaching.models import SlackConnection, SlackTrigger
 from coaching.pages import slack as slack_page
+from coaching.pages.typed import uuid_or_none
 from coaching.slack import channels, checks, errors, identity, install, manifest
 from coaching.views.slack_coaches import TYPED
 
@@ -106,7 +106,7 @@ def slack(request):
 
 
 def _show(request, policy_form=None, status=HTTPStatus.OK):
-    shown = slack_page.load(request.member, _uuid(request.GET.get("removed")))
+    shown = slack_page.load(request.member, uuid_or_none(request.GET.get("removed")))
     form = policy_form or PolicyForm(member=request.member, stored=shown.policy)
     context = {"section": "settings", "tab": "settings-slack", "page": shown, "form": form}
     return render(request, "coaching/settings_slack.html", context | _addresses(), status=status)
@@ -291,13 +291,6 @@ def _flags_channel(form, stored, connection):
 
 
 # -----------------------------------------------------------------------------------------------------------------------
-
-
-def _uuid(value):
-    try:
-        return UUID(value) if value else None
-    except ValueError:
-        return None
 
 
 def _connection(request, pk):

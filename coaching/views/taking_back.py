@@ -10,6 +10,7 @@ from agents.versions import Conflict
 from coaching import forms
 from coaching.actions import changes
 from coaching.pages import take_back
+from coaching.pages.typed import number_or_none
 
 
 def shown(made: Configuration, form=None, refused="") -> dict:
@@ -30,8 +31,7 @@ def attempt(request, made: Configuration):
         if not form.is_valid():
             return None, shown(made, form), HTTPStatus.BAD_REQUEST
         change = form.changes
-    typed = request.POST.get("base_version", "")
-    base_version = int(typed) if typed.isdecimal() and len(typed) < 9 else None
+    base_version = number_or_none(request.POST.get("base_version"))
     note = request.POST.get("note", "").strip()[:5_000]
     try:
         undone = changes.take_back(

@@ -18,9 +18,8 @@ from coaching.actions import feeds, flags, notes
 from coaching.models import Flag, Note
 from coaching.pages import days, drawer
 from coaching.pages import todo as todo_page
-from coaching.pages.queue import uuid_or_none
+from coaching.pages.typed import number_or_none, uuid_or_none
 
-LONGEST_VERSION = 9  # digits
 REFUSALS = (
     flags.AlreadyClosed,
     flags.AlreadyFlagged,
@@ -111,11 +110,11 @@ def follow_up_snooze(request, note_id):
 @page("POST")
 def follow_up_unsnooze(request, note_id):
     """Take it back: the follow-up is asked for when it was before."""
-    note, version = _note(request, note_id), request.POST.get("version", "")
-    if not version.isdecimal() or len(version) > LONGEST_VERSION:
+    note, version = _note(request, note_id), number_or_none(request.POST.get("version"))
+    if version is None:
         raise BadRequest("Which version is to be taken back is a number.")
     return _act(
-        request, note, lambda: notes.unsnooze(note, by=request.member, version=int(version)),
+        request, note, lambda: notes.unsnooze(note, by=request.member, version=version),
         f"The follow-up with {note.agent} stands where it stood.",
     )  # fmt: skip
 
@@ -154,11 +153,11 @@ def calendar_feed(request):
 @page("POST")
 def renew_feed(request):
     """Replace the address; the old one is dead from now on."""
-    number = request.POST.get("number", "")
-    if not number.isdecimal() or len(number) > LONGEST_VERSION:
+    number = number_or_none(request.POST.get("number"))
+    if number is None:
         raise BadRequest("Which address is to be replaced is a number.")
     try:
-        feeds.renew(request.member, number=int(number))
+        feeds.renew(request.member, number=number)
     except feeds.AlreadyRenewed as refusal:
         messages.info(request, str(refusal))
     else:

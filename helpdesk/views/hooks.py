@@ -105,6 +105,10 @@ class HooksFirst:
             answer = await self._answer(scope, receive, address[1], uuid.UUID(address[2]))
         except Gone:
             return
+        if (
+            answer.status >= HTTPStatus.BAD_REQUEST
+        ):  # what was taken has a receipt; of this there is nothing else to find
+            log.info("%s %s %s", scope["method"], scope["path"], answer.status.value)
         body = b"" if scope["method"] == "HEAD" else json.dumps(answer.body).encode()
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), "Cache-Control": "no-store"}
         headers |= FURTHER.get(answer.status, {})

@@ -8,6 +8,7 @@ from django.utils import timezone
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 
+from agents import tasks
 from agents.api_parsing import BODY_LIMIT
 from agents.models import Agent, ApiToken, IdempotentAnswer
 from tests import factories
@@ -418,6 +419,16 @@ def test_key_is_forgotten_after_a_day(script):
     IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(hours=25))
 
     assert script.send("/agents", {"name": "Ben"}, **{"Idempotency-Key": "k1"}).status_code == 201
+
+
+def test_answers_that_are_too_old_to_be_repeated_are_deleted_by_the_clock(script):
+    for key in ("old", "new"):
+        script.send("/agents", {"name": "Ana"}, **{"Idempotency-Key": key})
+    IdempotentAnswer.objects.filter(key="old").update(created_at=timezone.now() - timedelta(hours=25))
+
+    tasks.forget_sessions()
+
+    assert IdempotentAnswer.objects.get().key == "new"
 
 
 # --- Description -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from tests import factories, test_page_guard
-from tests.browser.conftest import WIDE
+from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_team import violations
 from tests.full_of_words import fill
 
@@ -147,7 +147,7 @@ def test_what_is_no_page_is_still_there():
 
 def test_long_words_widen_no_page(owner, world, sign_in):
     """A name, a title, an address without a space in it, in every row there is."""
-    page = sign_in(owner, viewport=PHONE, reduced_motion="reduce")
+    page = sign_in(owner, viewport=NARROW, reduced_motion="reduce")
     numbers = itertools.count(1)  # some must be unique
     fill(lambda *_: f"{next(numbers)}{LONG}")
 
@@ -155,7 +155,7 @@ def test_long_words_widen_no_page(owner, world, sign_in):
     for address in pages_of("owner"):
         page.goto("/" + address.format(**world))
         over = page.evaluate(OVER)
-        if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"] or over:
+        if page.evaluate("document.documentElement.scrollWidth") > NARROW["width"] or over:
             wide.append((address, over))
         shown += LONG[:40] in page.content()
     page.complaints.clear()

@@ -3,6 +3,8 @@
 import logging
 import re
 import uuid
+from contextlib import closing
+from http.client import HTTPConnection
 
 import pytest
 from django.conf import settings
@@ -15,7 +17,9 @@ from django.utils.http import urlsafe_base64_encode
 from agents.people import invitations
 from coaching import calendar
 from coaching.tasks import find_reminders, run_turn
+from helpdesk.actions import connections
 from tests import factories
+from tests.serving import serving
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +97,21 @@ def test_line_of_a_request_holds_no_key(workspace, owner, caplog):
         "/reset-password/…/…",
         "/api/v1/coaching/follow-ups.ics",
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_webhook_that_is_refused_leaves_a_line_without_its_words(owner, caplog):
+    caplog.set_level(logging.INFO)
+    secret = {"webhook_secret": "whs"}
+    connection = connections.connect(owner.workspace, vendor="generic", credentials=secret, by=owner)
+    path = f"/hooks/generic/{connection.pk}"
+
+    with serving() as place, closing(HTTPConnection(*place)) as calls:
+        calls.request("POST", path, b'{"id": "kestrel"}', {"X-Touchline-Signature": "sha256=kestrel"})
+        assert calls.getresponse().status == 401
+
+    assert lines(caplog, "helpdesk.views.hooks") == [f"POST {path} 401"]
+    assert "kestrel" not in caplog.text
 
 
 def test_task_that_was_told_of_a_row_leaves_a_line(caplog):

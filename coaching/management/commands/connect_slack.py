@@ -6,13 +6,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from agents.access import Refusal
 from agents.management.operators import workspace_of
-from agents.names import AmbiguousAgent
 from coaching.actions.slack import triggers
+from coaching.management.agents import agent_of
 from coaching.models import SlackConnection, SlackTrigger
 from coaching.slack import channels, errors, identity, manifest
-from helpdesk.actions import agent_meant
 from helpdesk.management.given import given
-from helpdesk.rows import Refused
 
 KEYS = ("bot_token", "signing_secret", "app_token", "channel", "agent")
 
@@ -50,7 +48,7 @@ class Command(BaseCommand):
             self.stderr.write(f"{name}: It is missing.")
         if missing:
             raise CommandError("Nothing was changed.", returncode=2)
-        agent, channel_id = self._agent(workspace, told.pop("agent")), told.pop("channel")
+        agent, channel_id = agent_of(workspace, told.pop("agent")), told.pop("channel")
         if not triggers.CHANNEL.fullmatch(channel_id):
             self.stderr.write("channel: It is the id of a channel and begins with C or G.")
             raise CommandError("Nothing was changed.", returncode=2)
@@ -99,12 +97,3 @@ class Command(BaseCommand):
         if found:
             raise ValidationError({"bot_token": "Several Slack workspaces are connected: it says which one is meant."})
         return None
-
-    def _agent(self, workspace, name):
-        try:
-            return agent_meant(workspace, name)
-        except AmbiguousAgent as error:
-            ids = ", ".join(str(agent.pk) for agent in error.candidates)
-            raise CommandError(f"Several agents are called {name}; use one of the ids {ids}.", returncode=2) from None
-        except Refused:
-            raise CommandError(f"There is no agent “{name}” in {workspace.slug}.", returncode=2) from None

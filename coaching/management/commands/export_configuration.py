@@ -6,10 +6,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from agents.management.operators import refusals, workspace_of
 from agents.models import Member
-from agents.names import AmbiguousAgent
 from coaching.actions import imports
-from helpdesk.actions import agent_meant
-from helpdesk.rows import Refused
+from coaching.management.agents import agent_of
 
 
 class Command(BaseCommand):
@@ -31,14 +29,3 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
         self.stdout.write(f"{agent}, configuration {agent.configuration_version}: {len(raw):,} bytes in {file}.")
-
-
-def agent_of(workspace, name):
-    """The agent of that name or id. Raises CommandError."""
-    try:
-        return agent_meant(workspace, name)
-    except AmbiguousAgent as error:
-        ids = ", ".join(str(agent.pk) for agent in error.candidates)
-        raise CommandError(f"Several agents are called {name}; use one of the ids {ids}.") from None
-    except Refused:
-        raise CommandError(f"There is no agent “{name}” in {workspace.slug}.") from None

@@ -8,7 +8,7 @@ from agents.access import Refusal
 from agents.management.operators import member_of, refusals, workspace_of
 from agents.models import Door, Member
 from coaching.actions import imports
-from coaching.management.commands.export_configuration import agent_of
+from coaching.management.agents import agent_of
 from coaching.models import ConfigurationImport
 
 SIGNS = {"create": "+", "change": "~", "delete": "-", "conflict": "?", "refused": "!"}

@@ -1,6 +1,7 @@
 """Prompts, procedures, memories and notes: a change is a version by the same action as on the pages; all versions are shown."""
 
 import difflib
+from itertools import zip_longest
 
 from django import forms
 from django.contrib import admin
@@ -64,10 +65,9 @@ class VersionsShown(Back):
         related = [name for name in names if self.model._meta.get_field(name).is_relation]
         versions = row.history.select_related("history_user", *related)
         rows = list(versions.order_by("-version")[: SHOWN_VERSIONS + 1])
-        befores = [*rows[1:], None]
         return [
             {"row": row, "changes": self.changes(before, row)}
-            for before, row in list(zip(befores, rows, strict=True))[:SHOWN_VERSIONS]
+            for row, before in list(zip_longest(rows, rows[1:]))[:SHOWN_VERSIONS]
         ]
 
     def changes(self, before, after):

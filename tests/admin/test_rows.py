@@ -131,6 +131,15 @@ def test_version_page_tells_who_when_why_and_what(client, staff, memory):
     assert "Ours owner" in html
 
 
+def test_a_row_that_was_written_past_the_product_says_that_it_has_no_versions(client, staff, memory):
+    memory.history.all().delete()
+
+    answer = client.get(f"/admin/memories/memory/{memory.pk}/history/")
+
+    assert answer.status_code == 200
+    assert "No version of it was kept" in answer.text
+
+
 def test_proposal_tells_its_change_in_the_words_and_the_order_of_the_product(client, staff, assistant):
     change = {"expires_at": datetime(2032, 1, 2, 3, 4, 5, tzinfo=UTC), "summary": "Shops open at nine."}
     proposal = factories.proposal(assistant, change=change)

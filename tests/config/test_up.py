@@ -30,10 +30,11 @@ def manage(*arguments, data_dir):
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory, django_db_setup, django_db_blocker):
-    """A data directory with the tables that `migrate` made: the tests' own where they are SQLite's, which saves going through
-    all migrations once more."""
+    """A data directory with the tables that `migrate` makes: those of the tests' own database where that is SQLite's and some
+    test of the run asks for it, which saves going through all migrations once more."""
     data_dir = tmp_path_factory.mktemp("data")
-    if connection.vendor == "sqlite":
+    names = connection.settings_dict
+    if connection.vendor == "sqlite" and str(names["NAME"]) == str(names["TEST"]["NAME"]):
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("VACUUM INTO %s", [str(data_dir / "touchline.sqlite3")])
     else:

@@ -571,6 +571,7 @@ def test_edit_leaves_an_expiry_in_the_hour_that_comes_twice_as_it_was(agent, own
     assert (memory.version, memory.expires_at) == (2, second)
 
 
+@time_machine.travel(datetime(2026, 5, 4, 9, tzinfo=UTC), tick=False)
 def test_change_of_an_expiry_is_told_in_local_times_and_kept_in_history(agent, owner, signed_in):
     in_berlin(owner)
     memory = factories.memory(agent, owner, expires_at=datetime(2027, 1, 31, 17, tzinfo=UTC))

@@ -45,10 +45,10 @@ lint: $(DEV) $(POSTGRES) ## check style, types, templates, direction of imports,
 	@$(EMBEDDED) $(PY) manage.py makemigrations --check --dry-run
 
 bench: $(DEV) ## measure on SQLite, as ratios to a floor in the same run; ARGS="startup imports backfill exchange sweep late team drawer knowledge conversation queue streams tokens decisions hooks slack" chooses
-	@$(EMBEDDED) $(PY) -m tests.bench $(ARGS)
+	@$(EMBEDDED) LOG_LEVEL=WARNING $(PY) -m tests.bench $(ARGS)
 
 bench-services: $(DEV) $(POSTGRES) ## measure imports, a first reading, sweep, a late rating, the Team page, the drawer, the Memory tab, the queue, streams, decisions, webhooks and Slack on PostgreSQL
-	@$(SERVICES) $(PY) -m tests.bench $(or $(ARGS),imports backfill sweep late team drawer knowledge queue streams decisions hooks slack)
+	@$(SERVICES) LOG_LEVEL=WARNING $(PY) -m tests.bench $(or $(ARGS),imports backfill sweep late team drawer knowledge queue streams decisions hooks slack)
 
 flag-eval: $(DEV) ## measure the flag against its scenarios
 	@$(EMBEDDED) $(PY) -m tests.bench.flag_eval $(ARGS)

@@ -84,6 +84,8 @@ class ApiView(GenericAPIView):
             self._first = None
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers.setdefault("Cache-Control", "no-store")
+        if isinstance(response, Response):
+            response.add_post_render_callback(_let_go)
         return response
 
     def read(self, serializer_class, **options):
@@ -129,6 +131,12 @@ class ApiView(GenericAPIView):
                 refused[name] = "This parameter is empty."
         if refused:
             raise ValidationError(refused)
+
+
+def _let_go(response):
+    """What an answer was written from goes when it is written. View, request and answer lead back to each other, so it would lie
+    about until garbage is looked for, and make that take longer than the answer."""
+    response.data = None
 
 
 class UnknownRoute(APIView):

@@ -71,7 +71,7 @@ class Messages:
         known = {"post": str(self.post.pk), "piece": len(self.post.pieces)}
         metadata = {"event_type": METADATA, "event_payload": known}
         self._wait_in_line(paces.POST)
-        work.keep(self.post, is_unsure=True, slot_at=timezone.now())
+        work.keep(self.post, is_unsure=True)
         try:
             answer = self._call(paces.POST, text=piece.text, blocks=piece.blocks, metadata=metadata, **at, **QUIET)
         except errors.SlackError as error:
@@ -106,9 +106,12 @@ class Messages:
         self._keep(pieces)
 
     def _recent(self) -> Iterator[dict[str, Any]]:
-        """The messages in its thread, or else in its channel, since it was last tried."""
+        """The messages in its thread, or else in its channel, since there is something to post.
+
+        Not since it was last tried: when that was is not kept, for its place in the line moves on while Slack is away.
+        """
         method = "conversations.replies" if self.thread_ts else "conversations.history"
-        since = (self.post.slot_at or self.post.created_at) - APART
+        since = self.post.created_at - APART
         asked: dict[str, Any] = {"oldest": str(since.timestamp()), "limit": PAGE, "include_all_metadata": True}
         asked |= {"ts": self.thread_ts} if self.thread_ts else {}
         for _ in range(MOST_PAGES):

@@ -609,6 +609,18 @@ def test_it_is_found_among_many_other_messages_over_several_pages(world, slack, 
     assert len(slack.called("conversations.history")) > 2
 
 
+def test_it_is_found_however_late_its_place_in_line_is_by_now(world, slack, clock):
+    row = factories.proposal(world.agent)
+    slack.loses_answers("chat.postMessage")
+    deliver_due()
+    clock.shift(timedelta(hours=1))
+    SlackPost.objects.update(slot_at=timezone.now())
+
+    deliver_until_done(clock)
+
+    assert (post_of(row).state, len(world.channel.posts)) == (State.POSTED, 1)
+
+
 def test_while_it_may_not_look_it_does_not_post_either(world, slack, clock):
     row = factories.proposal(world.agent)
     slack.loses_answers("chat.postMessage")

@@ -200,7 +200,7 @@ def test_command_says_what_was_refused_and_exits_with_1(workspace, agent, owner,
     ("change", "said"),
     [
         ({"agent": "Nobody"}, "There is no agent “Nobody”"),
-        ({"workspace": "nowhere"}, "There is no workspace “nowhere”."),
+        ({"workspace": "nowhere"}, "There is no workspace nowhere."),
         ({"by": "x@test.example"}, "x@test.example is no member"),
         ({"file": "missing.zip"}, "missing.zip cannot be read"),
         ({"file": "broken.zip"}, "This is not a zip archive"),

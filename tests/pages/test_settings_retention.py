@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.models import Agent, IdempotentAnswer
+from agents.tasks import forget_sessions
 from helpdesk import tasks
 from helpdesk.models import StoredTranscript
 from tests import factories
@@ -136,7 +137,7 @@ def test_clean_up_forgets_answers_to_scripts_after_a_day(owner):
             created_at=timezone.now() - timedelta(hours=hours),
         )
 
-    tasks.delete_expired_transcripts()
+    forget_sessions()
 
     assert [one.key for one in IdempotentAnswer.objects.all()] == ["23 hours old"]
 

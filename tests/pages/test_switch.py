@@ -66,6 +66,9 @@ def test_off_hides_every_way_to_the_coach_and_says_where_to_switch_it_on(session
     client = signed_in(owner)
     talks.ask(session, "Add a memory that parcels are collected at noon.")
     talks.ask(session, "What went wrong?")
+    answer = session.messages.filter(role=Message.Role.COACH).last()
+    answer.text += "\n- Which tool failed?"
+    answer.save()
     stopped = sessions.stop(sessions.ask(session, by=owner, text="And now?"), by=owner)
     talks.conversation(agent)
     alone = factories.session(agent, owner)

@@ -9,6 +9,7 @@
 
   const NEAR = 40; // pixels from the end that still count as there
   let atEnd = true;
+  let scrolledTo = 0; // where what scrolls the talk stood when it last told that it moved
   let transcriptAt = 0; // where the page stood when the transcript gave way to the coach on a narrow screen
 
   /* What scrolls the talk: its log beside the transcript; the page itself where the coach has all of its width. Null where the
@@ -27,7 +28,11 @@
   function watchEnd({ target }) {
     const place = scroller();
     if (!place || place !== (target === document ? document.scrollingElement : target)) return;
-    atEnd = place.scrollHeight - place.scrollTop - place.clientHeight < NEAR;
+    // Who goes up leaves the end. What grew since the talk was moved to its end, before that is told here, does not.
+    const wentUp = place.scrollTop < scrolledTo;
+    scrolledTo = place.scrollTop;
+    if (place.scrollHeight - place.scrollTop - place.clientHeight < NEAR) atEnd = true;
+    else if (wentUp) atEnd = false;
   }
 
   document.addEventListener("scroll", watchEnd, { capture: true, passive: true });

@@ -32,6 +32,8 @@ def django_db_setup(django_db_setup, django_db_blocker):
     """Servers of the tests keep connections in their threads; PostgreSQL drops no database that somebody is connected to."""
     yield
     if connection.vendor == "postgresql":
+        connection.close()
+        connection.close_pool()  # some of what waits in it was ended by a test
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -9,7 +9,7 @@
 
   const NEAR = 40; // pixels from the end that still count as there
   let atEnd = true;
-  let scrolledTo = 0; // where what scrolls the talk stood when it last told that it moved
+  let scrolledTo = 0; // where what scrolls the talk was moved to, or told that it was moved to
   let transcriptAt = 0; // where the page stood when the transcript gave way to the coach on a narrow screen
 
   /* What scrolls the talk: its log beside the transcript; the page itself where the coach has all of its width. Null where the
@@ -22,7 +22,9 @@
 
   function followEnd() {
     const place = atEnd && scroller();
-    if (place) place.scrollTop = place.scrollHeight;
+    if (!place) return;
+    place.scrollTop = place.scrollHeight;
+    scrolledTo = place.scrollTop;
   }
 
   function watchEnd({ target }) {

@@ -23,6 +23,7 @@
   const arrived = new Map(); // {turn: its events since the page was loaded}
   const wanted = new Map(); // {address: id of the element it replaces}, to be read again
   let reading = false;
+  let panels = 0; // how often the whole panel was answered anew: what was asked for before that is older
 
   const byId = (id) => document.getElementById(id);
   const log = () => byId("coach-log");
@@ -163,6 +164,7 @@
   /* One at a time, in order. False where the server could not be reached: it stays wanted, and the next tick tries again. */
   async function readOne(address, id) {
     let answer, text;
+    const asked = panels;
     try {
       answer = await fetch(address, { headers: { "HX-Request": "true", "HX-Request-Type": "partial" } });
       text = await answer.text();
@@ -177,6 +179,7 @@
     lookFailures = 0;
     if (answer.redirected && new URL(answer.url).pathname === document.body.dataset.signIn) signedOut();
     else if (answer.status === 403 || answer.status === 404) closed();
+    else if (panels !== asked) wanted.set(address, id); // a newer panel came meanwhile: this may not know its last question
     else if (answer.status === 200 && !over) await show(id, text);
     return true;
   }
@@ -256,6 +259,7 @@
       const question = byId("question");
       if (question) question.value = question.defaultValue; // sent; or refused, and then it is in the answer
     }
+    if (ctx?.target?.id === "coach") panels += 1;
     if ((log()?.dataset.stream?.split("?")[0] ?? "") !== following) {
       arrived.clear();
       connect();

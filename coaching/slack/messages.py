@@ -71,7 +71,7 @@ class Messages:
         known = {"post": str(self.post.pk), "piece": len(self.post.pieces)}
         metadata = {"event_type": METADATA, "event_payload": known}
         self._wait_in_line(paces.POST)
-        work.keep(self.post, is_unsure=True)
+        work.keep(self.post, is_unsure=True, slot_at=timezone.now())
         try:
             answer = self._call(paces.POST, text=piece.text, blocks=piece.blocks, metadata=metadata, **at, **QUIET)
         except errors.SlackError as error:

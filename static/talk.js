@@ -254,10 +254,18 @@
     if (persisted) connect();
   });
 
+  const asks = (ctx) => Boolean(ctx?.sourceElement?.closest?.("#ask"));
+  let sent = ""; // what stood in the composer when a question left; there is one on its way at most
+
+  document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (asks(ctx)) sent = byId("question").value;
+  });
+
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (ctx?.sourceElement?.closest?.("#ask") && ctx.response?.raw?.ok !== undefined) {
+    if (asks(ctx) && ctx.response?.raw?.ok !== undefined) {
       const question = byId("question");
-      if (question) question.value = question.defaultValue; // sent; or refused, and then it is in the answer
+      // Sent; or refused, and then it is in the answer. What was typed meanwhile is the next question.
+      if (question?.value === sent) question.value = question.defaultValue;
     }
     if (ctx?.target?.id === "coach") panels += 1;
     if ((log()?.dataset.stream?.split("?")[0] ?? "") !== following) {

@@ -219,6 +219,23 @@ def test_second_question_waits_its_turn(session, owner, sign_in):
     expect(page.locator(".exchange")).to_have_count(2)
 
 
+def test_next_question_is_typed_while_the_one_before_is_on_its_way(session, owner, sign_in):
+    page = sign_in(owner)
+    show(page, session)
+    question = page.get_by_label("Your question to the coach")
+    on_their_way = []
+    page.route("**/ask", lambda route: on_their_way.append(route))
+
+    with page.expect_request("**/ask"):
+        say(page, "What went wrong?")
+    question.fill("And how can the agent improve?")
+    on_their_way.pop().continue_()
+
+    expect(page.locator(".asked")).to_contain_text("What went wrong?")
+    expect(page.locator(".coach-working")).to_have_count(1)
+    expect(question).to_have_value("And how can the agent improve?")
+
+
 def tab_to(page, wanted):
     """Walk by Tab until `wanted` has the focus."""
     for _ in range(80):

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.messages import get_messages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django.asserts import assertRedirects
 
 from agents import work
 from agents.back_office import owed_work
@@ -53,8 +55,12 @@ def kind_of(response, model):
 
 
 def send(client, model, does, row=""):
+    """Press a button -> what the next page will say of it. That page, which asks for every kind there is, is not loaded."""
     sent = {"kind": model._meta.label_lower, "do": does, "row": str(row and row.pk)}
-    return [str(one) for one in client.post(URL, sent, follow=True).context["messages"]]
+    response = client.post(URL, sent)
+    assertRedirects(response, f"{URL}#{model._meta.label_lower}", fetch_redirect_response=False)
+    *_, newest = get_messages(response.wsgi_request)
+    return str(newest)
 
 
 @pytest.mark.parametrize("model", KINDS)
@@ -77,7 +83,7 @@ def test_failing_row_is_shown_with_why_and_tried_again(client, ours, theirs, ope
     assert (shown.due, shown.put_off, shown.at_work, shown.failing) == (due_elsewhere, 1, 0, 1)
     assert "ConnectionError: no answer" in response.content.decode()
     row = owed_rows_again(model, ours)
-    assert "due now" in send(client, model, "try_again", row)[0]
+    assert "due now" in send(client, model, "try_again", row)
     row.refresh_from_db()
     assert (row.last_error, row.attempts) == ("", 0)
     assert row.next_try_at <= timezone.now()
@@ -88,8 +94,8 @@ def test_row_is_given_up_once_and_owes_nothing_more(client, ours, operator, mode
     fail(owed_rows(model, ours))
     row = owed_rows_again(model, ours)
 
-    assert send(client, model, "give_up", row)[0].startswith("Given up.")
-    assert "Nothing was changed." in send(client, model, "give_up", row)[0]
+    assert send(client, model, "give_up", row).startswith("Given up.")
+    assert "Nothing was changed." in send(client, model, "give_up", row)
 
     row.refresh_from_db()
     assert (row.next_try_at, row.claim, row.claimed_until) == (None, None, None)
@@ -125,12 +131,13 @@ def test_all_failing_of_a_kind_are_tried_again_and_no_others(client, ours, their
     fail(Sample.objects.all())
     fail(Reminder.objects.all())
 
-    assert send(client, Sample, "retry-all") == ["2 due now. Workers take them within seconds."]
+    assert send(client, Sample, "retry-all") == "2 due now. Workers take them within seconds."
+    assert "2 due now." in client.get(URL).content.decode()
 
     assert Sample.objects.failing().count() == 0
     assert Reminder.objects.failing().count() == 2
     assert LogEntry.objects.count() == 2
-    assert "Nothing of this kind fails just now" in send(client, Sample, "retry-all")[0]
+    assert "Nothing of this kind fails just now" in send(client, Sample, "retry-all")
 
 
 def test_row_at_work_is_left_to_its_worker(client, ours, operator):
@@ -138,8 +145,8 @@ def test_row_at_work_is_left_to_its_worker(client, ours, operator):
     work.claim(Sample.objects.all(), sample.pk)
 
     for does in ("try_again", "give_up"):
-        assert "Nothing was changed." in send(client, Sample, does, sample)[0]
-    assert "Nothing of this kind fails" in send(client, Sample, "retry-all")[0]
+        assert "Nothing was changed." in send(client, Sample, does, sample)
+    assert "Nothing of this kind fails" in send(client, Sample, "retry-all")
 
     sample.refresh_from_db()
     assert sample.claimed_until is not None
@@ -173,7 +180,7 @@ def test_staff_who_lead_nothing_do_not_come_in(client, ours, staff):
     assert [client.get(f"/admin/{page}/").status_code for page in ("owed-work", "connections")] == [403, 403]
 
 
-def test_pages_ask_the_same_number_of_queries_for_3_workspaces_and_for_12(client, operator):
+def test_pages_ask_the_same_number_of_queries_for_one_workspace_and_for_four(client, operator):
     def queries(page):
         with CaptureQueriesContext(connection) as captured:
             assert client.get(page).status_code == 200
@@ -184,12 +191,11 @@ def test_pages_ask_the_same_number_of_queries_for_3_workspaces_and_for_12(client
             fail(model._default_manager.all())
 
     pages = (URL, "/admin/connections/")
-    for number in range(3):
-        furnish(f"Desk {number}")
+    furnish("Desk 0")
     all_fail()
     client.get("/admin/")
     few = [queries(page) for page in pages]
-    for number in range(3, 12):
+    for number in range(1, 4):
         furnish(f"Desk {number}")
     all_fail()
 

@@ -19,7 +19,7 @@ from tests import factories, processes
 from tests.coaching.slack.worlds import deliver_due, deliver_until_done
 
 State = SlackPost.State
-HOUR, LOOKS = timedelta(hours=1), 60
+HOUR, LOOKS = timedelta(hours=1), 20
 
 
 @pytest.fixture

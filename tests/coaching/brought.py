@@ -13,11 +13,11 @@ def files_of(raw):
 
 
 def packed(files):
-    """The archive of {path: text or bytes}."""
+    """The archive of {path: text or bytes}; the same bytes whenever it is packed."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for path, content in files.items():
-            archive.writestr(path, content)
+            archive.writestr(zipfile.ZipInfo(path), content)
     return made.getvalue()
 
 

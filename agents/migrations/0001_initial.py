@@ -32,6 +32,9 @@ class Migration(migrations.Migration):
                 ('memory_base_version', models.PositiveIntegerField(default=0, editable=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['human', 'ai'])), name='agent_kind_is_known'), models.CheckConstraint(condition=models.Q(('kind', 'ai'), ('coaching', False), _connector='OR'), name='only_ai_agents_have_a_coach'), models.CheckConstraint(condition=models.Q(('storage_mode__in', ['full', 'masked', 'summary_only'])), name='agent_storage_mode_is_known'), models.CheckConstraint(condition=models.Q(('retention_days__range', (1, 3650))), name='agent_retention_is_1_to_3650_days')],
+            },
         ),
         migrations.CreateModel(
             name='Team',
@@ -287,21 +290,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='agent',
             index=models.Index(fields=['workspace', 'name'], name='agent_by_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['human', 'ai'])), name='agent_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', 'ai'), ('coaching', False), _connector='OR'), name='only_ai_agents_have_a_coach'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('storage_mode__in', ['full', 'masked', 'summary_only'])), name='agent_storage_mode_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('retention_days__range', (1, 3650))), name='agent_retention_is_1_to_3650_days'),
         ),
     ]

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('browser', models.CharField(blank=True, help_text='What it called itself when it signed in.', max_length=300)),
                 ('place', models.CharField(blank=True, help_text='The network address it was last seen at.', max_length=45)),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='browser_sessions', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'session',
@@ -47,12 +48,17 @@ class Migration(migrations.Migration):
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_change_reason', models.CharField(max_length=100, null=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('agent', models.ForeignKey(blank=True, db_constraint=False, help_text='Their own row in the team.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.agent')),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('workspace', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace')),
             ],
             options={
                 'verbose_name': 'historical member',
                 'verbose_name_plural': 'historical members',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='member_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -69,12 +75,14 @@ class Migration(migrations.Migration):
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_change_reason', models.CharField(max_length=100, null=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'verbose_name': 'historical workspace',
                 'verbose_name_plural': 'historical workspaces',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='workspace_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -95,7 +103,16 @@ class Migration(migrations.Migration):
                 ('sent_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('accepted_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('accepted_as', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
+                ('agent', models.ForeignKey(blank=True, help_text='Their own row in the team.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='agents.agent')),
+                ('invited_by', models.ForeignKey(blank=True, help_text='Empty: an operator, by a command.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
+                ('revoked_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='invitation_owed')],
+                'constraints': [models.UniqueConstraint(models.F('workspace'), django.db.models.functions.text.Lower('email'), condition=models.Q(('accepted_at', None), ('revoked_at', None)), name='one_waiting_invitation_per_email'), models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'admin', 'member'])), name='invited_role_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('accepted_as', None), ('accepted_at', None)), models.Q(('accepted_as__isnull', False), ('accepted_at__isnull', False), ('revoked_at', None)), _connector='OR'), name='invitation_is_accepted_by_somebody_or_revoked_or_neither'), models.CheckConstraint(condition=models.Q(('revoked_by', None), ('revoked_at__isnull', False), _connector='OR'), name='only_revoked_invitations_say_who_did'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='invitation_is_held_only_while_owed')],
+            },
         ),
         migrations.CreateModel(
             name='PasswordReset',
@@ -108,7 +125,12 @@ class Migration(migrations.Migration):
                 ('last_error', models.TextField(blank=True, editable=False)),
                 ('asked_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('sent_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='password_resets', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='password_reset_owed')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('next_try_at__isnull', False)), fields=('user',), name='one_owed_password_reset_per_user'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='password_reset_is_held_only_while_owed')],
+            },
         ),
         migrations.AddField(
             model_name='apitoken',
@@ -128,109 +150,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='apitoken',
             constraint=models.CheckConstraint(condition=models.Q(('revoked_by', None), ('revoked_at__isnull', False), _connector='OR'), name='only_revoked_tokens_say_who_did'),
-        ),
-        migrations.AddField(
-            model_name='browsersession',
-            name='user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='browser_sessions', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='historicalmember',
-            name='agent',
-            field=models.ForeignKey(blank=True, db_constraint=False, help_text='Their own row in the team.', null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.agent'),
-        ),
-        migrations.AddField(
-            model_name='historicalmember',
-            name='history_user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='historicalmember',
-            name='user',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='historicalmember',
-            name='workspace',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='historicalworkspace',
-            name='history_user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='invitation',
-            name='accepted_as',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='invitation',
-            name='agent',
-            field=models.ForeignKey(blank=True, help_text='Their own row in the team.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='agents.agent'),
-        ),
-        migrations.AddField(
-            model_name='invitation',
-            name='invited_by',
-            field=models.ForeignKey(blank=True, help_text='Empty: an operator, by a command.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='invitation',
-            name='revoked_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='invitation',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='passwordreset',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='password_resets', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalmember',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='member_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalworkspace',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='workspace_version_once'),
-        ),
-        migrations.AddIndex(
-            model_name='invitation',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='invitation_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.UniqueConstraint(models.F('workspace'), django.db.models.functions.text.Lower('email'), condition=models.Q(('accepted_at', None), ('revoked_at', None)), name='one_waiting_invitation_per_email'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['owner', 'admin', 'member'])), name='invited_role_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('accepted_as', None), ('accepted_at', None)), models.Q(('accepted_as__isnull', False), ('accepted_at__isnull', False), ('revoked_at', None)), _connector='OR'), name='invitation_is_accepted_by_somebody_or_revoked_or_neither'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('revoked_by', None), ('revoked_at__isnull', False), _connector='OR'), name='only_revoked_invitations_say_who_did'),
-        ),
-        migrations.AddConstraint(
-            model_name='invitation',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='invitation_is_held_only_while_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='passwordreset',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='password_reset_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='passwordreset',
-            constraint=models.UniqueConstraint(condition=models.Q(('next_try_at__isnull', False)), fields=('user',), name='one_owed_password_reset_per_user'),
-        ),
-        migrations.AddConstraint(
-            model_name='passwordreset',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='password_reset_is_held_only_while_owed'),
         ),
     ]

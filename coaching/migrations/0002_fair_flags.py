@@ -31,7 +31,13 @@ class Migration(migrations.Migration):
                 ('progress', models.PositiveSmallIntegerField(default=0, help_text='Per cent of the work that is done.')),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('result', models.JSONField(blank=True, default=dict, help_text='What was found, as coaching.actions.backtests stores it.')),
+                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='backtests', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='backtest_owed'), models.Index(fields=['workspace', '-asked_at'], name='backtest_newest')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('workspace',), name='one_backtest_at_a_time'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['queued', 'running'])), models.Q(('finished_at__isnull', False), ('state__in', ['done', 'failed', 'stopped'])), _connector='OR'), name='backtest_finished_iff_not_unfinished'), models.CheckConstraint(condition=models.Q(('progress__lte', 100)), name='backtest_progress_is_per_cent'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='backtest_is_held_only_while_owed')],
+            },
         ),
         migrations.CreateModel(
             name='FlagPolicy',
@@ -40,9 +46,11 @@ class Migration(migrations.Migration):
                 ('automatic', models.BooleanField(default=True, help_text='Whether the regular look raises flags.')),
                 ('sensitivity', models.CharField(choices=[('early', 'Early'), ('balanced', 'Balanced'), ('cautious', 'Cautious')], default='balanced', max_length=8)),
                 ('version', models.PositiveIntegerField(default=1, editable=False)),
+                ('workspace', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='flag_policy', to='agents.workspace')),
             ],
             options={
                 'verbose_name_plural': 'flag policies',
+                'constraints': [models.CheckConstraint(condition=models.Q(('sensitivity__in', ['early', 'balanced', 'cautious'])), name='sensitivity_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -67,12 +75,19 @@ class Migration(migrations.Migration):
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_change_reason', models.CharField(max_length=100, null=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('agent', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.agent')),
+                ('closed_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.member')),
+                ('coached_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.member')),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('opened_by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.member')),
+                ('workspace', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace')),
             ],
             options={
                 'verbose_name': 'historical flag',
                 'verbose_name_plural': 'historical flags',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='flag_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -87,12 +102,15 @@ class Migration(migrations.Migration):
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_change_reason', models.CharField(max_length=100, null=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('workspace', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace')),
             ],
             options={
                 'verbose_name': 'historical flag policy',
                 'verbose_name_plural': 'historical flag policies',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='flagpolicy_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -123,96 +141,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='flag',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('coached_at', None), ('coached_by', None)), models.Q(('coached_at__isnull', False), ('coached_by__isnull', False)), _connector='OR'), name='flag_coached_at_and_by_go_together'),
-        ),
-        migrations.AddField(
-            model_name='backtest',
-            name='asked_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='backtest',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='backtests', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='flagpolicy',
-            name='workspace',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='flag_policy', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='historicalflag',
-            name='agent',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.agent'),
-        ),
-        migrations.AddField(
-            model_name='historicalflag',
-            name='closed_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='historicalflag',
-            name='coached_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='historicalflag',
-            name='history_user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='historicalflag',
-            name='opened_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='historicalflag',
-            name='workspace',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='historicalflagpolicy',
-            name='history_user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='historicalflagpolicy',
-            name='workspace',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddIndex(
-            model_name='backtest',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='backtest_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='backtest',
-            index=models.Index(fields=['workspace', '-asked_at'], name='backtest_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='backtest',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('workspace',), name='one_backtest_at_a_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='backtest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['queued', 'running'])), models.Q(('finished_at__isnull', False), ('state__in', ['done', 'failed', 'stopped'])), _connector='OR'), name='backtest_finished_iff_not_unfinished'),
-        ),
-        migrations.AddConstraint(
-            model_name='backtest',
-            constraint=models.CheckConstraint(condition=models.Q(('progress__lte', 100)), name='backtest_progress_is_per_cent'),
-        ),
-        migrations.AddConstraint(
-            model_name='backtest',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='backtest_is_held_only_while_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='flagpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('sensitivity__in', ['early', 'balanced', 'cautious'])), name='sensitivity_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalflag',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='flag_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalflagpolicy',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='flagpolicy_version_once'),
         ),
     ]

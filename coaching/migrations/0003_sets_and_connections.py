@@ -32,12 +32,15 @@ class Migration(migrations.Migration):
                 ('history_date', models.DateTimeField(db_index=True)),
                 ('history_change_reason', models.CharField(max_length=100, null=True)),
                 ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('workspace', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace')),
             ],
             options={
                 'verbose_name': 'historical model connection',
                 'verbose_name_plural': 'historical model connections',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='modelconnection_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -51,7 +54,11 @@ class Migration(migrations.Migration):
                 ('model', models.CharField(blank=True, help_text='Empty: the model that Touchline prefers.', max_length=100)),
                 ('effort', models.CharField(blank=True, choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High'), ('xhigh', 'Very high'), ('max', 'Highest')], help_text="Empty: the model's own.", max_length=6)),
                 ('version', models.PositiveIntegerField(default=1, editable=False)),
+                ('workspace', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='model_connection', to='agents.workspace')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('effort__in', ['', 'low', 'medium', 'high', 'xhigh', 'max'])), name='effort_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('key', ''), ('key_tail', '')), models.Q(models.Q(('key', ''), _negated=True), models.Q(('key_tail', ''), _negated=True)), _connector='OR'), name='key_and_its_tail_go_together')],
+            },
         ),
         migrations.CreateModel(
             name='ModelTest',
@@ -65,16 +72,26 @@ class Migration(migrations.Migration):
                 ('asked_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('checks', models.JSONField(blank=True, default=list, help_text='What was tried, as coaching.actions.connections stores it.')),
+                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='model_tests', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='model_test_owed'), models.Index(fields=['workspace', '-asked_at'], name='model_test_newest')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('finished_at', None)), fields=('workspace',), name='one_model_test_at_a_time'), models.CheckConstraint(condition=models.Q(('finished_at', None), ('next_try_at', None), _connector='OR'), name='finished_model_test_owes_nothing'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='model_test_is_held_only_while_owed')],
+            },
         ),
         migrations.CreateModel(
             name='SessionConversation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('position', models.PositiveSmallIntegerField(help_text='Counts from 0 in the order of the set.')),
+                ('conversation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='helpdesk.conversation')),
+                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='coaching.session')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
             options={
                 'ordering': ['position'],
+                'constraints': [models.UniqueConstraint(fields=('session', 'conversation'), name='conversation_once_in_a_set'), models.UniqueConstraint(fields=('session', 'position'), name='position_once_in_a_set')],
             },
         ),
         migrations.AddField(
@@ -92,46 +109,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('suggested', False), ('role', 'user'), _connector='OR'), name='only_a_question_is_suggested'),
         ),
         migrations.AddField(
-            model_name='historicalmodelconnection',
-            name='history_user',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='historicalmodelconnection',
-            name='workspace',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='modelconnection',
-            name='workspace',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='model_connection', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='modeltest',
-            name='asked_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='modeltest',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='model_tests', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='sessionconversation',
-            name='conversation',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='helpdesk.conversation'),
-        ),
-        migrations.AddField(
-            model_name='sessionconversation',
-            name='session',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='coaching.session'),
-        ),
-        migrations.AddField(
-            model_name='sessionconversation',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddField(
             model_name='session',
             name='conversations',
             field=models.ManyToManyField(blank=True, related_name='coach_session_sets', through='coaching.SessionConversation', to='helpdesk.conversation'),
@@ -139,45 +116,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='session',
             constraint=models.CheckConstraint(condition=models.Q(('conversation', None), ('about', ''), _connector='OR'), name='session_is_about_one_conversation_or_a_set'),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalmodelconnection',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='modelconnection_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='modelconnection',
-            constraint=models.CheckConstraint(condition=models.Q(('effort__in', ['', 'low', 'medium', 'high', 'xhigh', 'max'])), name='effort_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='modelconnection',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('key', ''), ('key_tail', '')), models.Q(models.Q(('key', ''), _negated=True), models.Q(('key_tail', ''), _negated=True)), _connector='OR'), name='key_and_its_tail_go_together'),
-        ),
-        migrations.AddIndex(
-            model_name='modeltest',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='model_test_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='modeltest',
-            index=models.Index(fields=['workspace', '-asked_at'], name='model_test_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='modeltest',
-            constraint=models.UniqueConstraint(condition=models.Q(('finished_at', None)), fields=('workspace',), name='one_model_test_at_a_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='modeltest',
-            constraint=models.CheckConstraint(condition=models.Q(('finished_at', None), ('next_try_at', None), _connector='OR'), name='finished_model_test_owes_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='modeltest',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='model_test_is_held_only_while_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='sessionconversation',
-            constraint=models.UniqueConstraint(fields=('session', 'conversation'), name='conversation_once_in_a_set'),
-        ),
-        migrations.AddConstraint(
-            model_name='sessionconversation',
-            constraint=models.UniqueConstraint(fields=('session', 'position'), name='position_once_in_a_set'),
         ),
     ]

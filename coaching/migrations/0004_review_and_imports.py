@@ -28,7 +28,13 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('seen_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.member')),
+                ('proposal', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='viewings', to='coaching.proposal')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('proposal', 'member'), name='one_viewing_per_proposal_and_member')],
+            },
         ),
         migrations.AddField(
             model_name='proposal',
@@ -55,6 +61,10 @@ class Migration(migrations.Migration):
                 ('uploaded_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='import_owed'), models.Index(fields=['agent', '-uploaded_at'], name='import_newest')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['planned', 'queued', 'running'])), models.Q(('finished_at__isnull', False), ('next_try_at', None), ('state__in', ['done', 'failed', 'discarded'])), _connector='OR'), name='import_finished_iff_not_unfinished'), models.CheckConstraint(condition=models.Q(models.Q(('how', ''), ('state__in', ['planned', 'discarded'])), models.Q(('how__in', ['proposals', 'direct']), ('state__in', ['queued', 'running', 'done', 'failed'])), _connector='OR'), name='import_is_carried_out_in_a_way'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'planned'), _negated=True), ('next_try_at', None), _connector='OR'), name='import_plan_owes_nothing'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='import_is_held_only_while_owed')],
+            },
         ),
         migrations.AddField(
             model_name='proposal',
@@ -64,49 +74,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='proposal',
             index=models.Index(fields=['workspace', 'status', '-n_conversations', '-created_at'], name='proposal_by_most_helped'),
-        ),
-        migrations.AddField(
-            model_name='viewing',
-            name='member',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='viewing',
-            name='proposal',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='viewings', to='coaching.proposal'),
-        ),
-        migrations.AddField(
-            model_name='viewing',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddIndex(
-            model_name='configurationimport',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='import_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='configurationimport',
-            index=models.Index(fields=['agent', '-uploaded_at'], name='import_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='configurationimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['planned', 'queued', 'running'])), models.Q(('finished_at__isnull', False), ('next_try_at', None), ('state__in', ['done', 'failed', 'discarded'])), _connector='OR'), name='import_finished_iff_not_unfinished'),
-        ),
-        migrations.AddConstraint(
-            model_name='configurationimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('how', ''), ('state__in', ['planned', 'discarded'])), models.Q(('how__in', ['proposals', 'direct']), ('state__in', ['queued', 'running', 'done', 'failed'])), _connector='OR'), name='import_is_carried_out_in_a_way'),
-        ),
-        migrations.AddConstraint(
-            model_name='configurationimport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'planned'), _negated=True), ('next_try_at', None), _connector='OR'), name='import_plan_owes_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='configurationimport',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='import_is_held_only_while_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='viewing',
-            constraint=models.UniqueConstraint(fields=('proposal', 'member'), name='one_viewing_per_proposal_and_member'),
         ),
         migrations.RunPython(count_conversations, migrations.RunPython.noop, elidable=True),
     ]

@@ -19,6 +19,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField(default=1)),
                 ('renewed_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('member', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='calendar_feed', to='agents.member')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
         ),
         migrations.CreateModel(
@@ -27,6 +29,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(help_text="The workspace's last day that was taken in.")),
                 ('result', models.JSONField(help_text='Numbers and verdict, as coaching.csat.effects gives them.')),
+                ('note', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='effect', to='coaching.note')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
         ),
         migrations.CreateModel(
@@ -40,7 +44,13 @@ class Migration(migrations.Migration):
                 ('last_error', models.TextField(blank=True, editable=False)),
                 ('follow_up_at', models.DateTimeField()),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
+                ('note', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminders', to='coaching.note')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='reminder_owed')],
+                'constraints': [models.UniqueConstraint(fields=('note', 'follow_up_at'), name='one_reminder_per_follow_up'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='reminder_is_held_only_while_owed')],
+            },
         ),
         migrations.AddField(
             model_name='historicalnote',
@@ -65,47 +75,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='note',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('acknowledged_at', None), ('acknowledged_by', None)), models.Q(('acknowledged_at__isnull', False), ('acknowledged_by__isnull', False)), _connector='OR'), name='note_acknowledged_at_and_by_go_together'),
-        ),
-        migrations.AddField(
-            model_name='calendarfeed',
-            name='member',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='calendar_feed', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='calendarfeed',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='noteeffect',
-            name='note',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='effect', to='coaching.note'),
-        ),
-        migrations.AddField(
-            model_name='noteeffect',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddField(
-            model_name='reminder',
-            name='note',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reminders', to='coaching.note'),
-        ),
-        migrations.AddField(
-            model_name='reminder',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddIndex(
-            model_name='reminder',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='reminder_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='reminder',
-            constraint=models.UniqueConstraint(fields=('note', 'follow_up_at'), name='one_reminder_per_follow_up'),
-        ),
-        migrations.AddConstraint(
-            model_name='reminder',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='reminder_is_held_only_while_owed'),
         ),
     ]

@@ -52,6 +52,10 @@ class Migration(migrations.Migration):
                 ('connected_by', models.ForeignKey(blank=True, help_text='Empty: an operator, by a command.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slack_connections', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(fields=['team_id', 'app_id'], name='slack_connection_by_team')],
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'team_id'), name='one_slack_connection_per_team'), models.CheckConstraint(condition=models.Q(('mode__in', ['installed', 'own'])), name='slack_mode_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['active', 'refused', 'disconnected'])), name='slack_connection_state_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'disconnected'), _negated=True), models.Q(('app_token', ''), ('bot_token', ''), ('signing_secret', '')), _connector='OR'), name='disconnected_slack_has_no_secrets')],
+            },
         ),
         migrations.CreateModel(
             name='HistoricalSlackTrigger',
@@ -80,6 +84,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'historical slack triggers',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='slacktrigger_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -104,6 +109,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'historical Slack policies',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='slackpolicy_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -130,6 +136,9 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='paces', to='coaching.slackconnection')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'method', 'channel_id'), name='one_slack_pace_per_channel')],
+            },
         ),
         migrations.CreateModel(
             name='SlackPerson',
@@ -145,6 +154,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'Slack people',
+                'constraints': [models.UniqueConstraint(fields=('connection', 'user_id'), name='slack_person_once_per_connection'), models.CheckConstraint(condition=models.Q(('problem__in', ['', 'stranger', 'unconfirmed', 'outsider'])), name='slack_problem_is_known'), models.CheckConstraint(condition=models.Q(('problem', ''), ('member', None), _connector='OR'), name='slack_member_has_no_problem')],
             },
         ),
         migrations.CreateModel(
@@ -162,6 +172,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'Slack policies',
+                'constraints': [models.CheckConstraint(condition=models.Q(('flags_channel_id', ''), ('flags_connection__isnull', False), _connector='OR'), name='slack_flags_channel_has_a_connection')],
             },
         ),
         migrations.CreateModel(
@@ -183,6 +194,10 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='receipts', to='coaching.slackconnection')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='slack_receipt_owed'), models.Index(fields=['connection', '-received_at'], name='slack_receipt_newest')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'key'), name='slack_receipt_once_per_connection'), models.CheckConstraint(condition=models.Q(('kind__in', ['event', 'action', 'view'])), name='slack_receipt_kind_is_known'), models.CheckConstraint(condition=models.Q(('done_at', None), ('payload', None), _connector='OR'), name='done_slack_receipt_keeps_no_payload'), models.CheckConstraint(condition=models.Q(('done_at', None), ('next_try_at', None), _connector='OR'), name='done_slack_receipt_owes_nothing'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='slack_receipt_is_held_only_while_owed')],
+            },
         ),
         migrations.CreateModel(
             name='SlackThread',
@@ -196,6 +211,9 @@ class Migration(migrations.Migration):
                 ('started_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='coaching.slackperson')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('connection', 'channel_id', 'thread_ts'), name='one_session_per_slack_thread')],
+            },
         ),
         migrations.CreateModel(
             name='SlackPost',
@@ -226,6 +244,10 @@ class Migration(migrations.Migration):
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
                 ('thread', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='posts', to='coaching.slackthread')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='slack_post_owed')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('flag', None), ('kind', 'answer'), ('proposal', None), ('turn__isnull', False)), models.Q(('flag', None), ('kind', 'proposal'), ('proposal__isnull', False), ('turn', None)), models.Q(('flag__isnull', False), ('kind', 'flag'), ('proposal', None), ('turn', None)), _connector='OR'), name='slack_post_shows_one_thing'), models.CheckConstraint(condition=models.Q(models.Q(('kind', 'answer'), ('thread__isnull', False)), models.Q(models.Q(('kind', 'answer'), _negated=True), ('asked_ts', '')), _connector='OR'), name='only_a_slack_answer_was_asked_for'), models.CheckConstraint(condition=models.Q(models.Q(('channel_id', ''), ('connection', None), ('kind', 'flag')), models.Q(('connection__isnull', False), models.Q(('channel_id', ''), _negated=True)), _connector='OR'), name='slack_post_has_a_channel_or_a_webhook'), models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'posted', 'lost'])), name='slack_post_state_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'lost'), _negated=True), models.Q(models.Q(('state_reason', ''), _negated=True), ('next_try_at', None)), _connector='OR'), name='lost_slack_post_says_why_and_owes_nothing'), models.UniqueConstraint(condition=models.Q(('asked_ts', ''), _negated=True), fields=('thread', 'asked_ts'), name='a_slack_message_is_asked_once'), models.UniqueConstraint(fields=('proposal', 'channel_id'), name='proposal_once_per_slack_channel'), models.UniqueConstraint(fields=('flag', 'channel_id'), name='flag_once_per_slack_channel'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='slack_post_is_held_only_while_owed')],
+            },
         ),
         migrations.CreateModel(
             name='SlackTrigger',
@@ -244,6 +266,9 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(blank=True, help_text='Empty: an operator, by a command.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slack_triggers', to='agents.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'removed'), _negated=True), fields=('team_id', 'channel_id'), name='one_coach_per_slack_channel'), models.CheckConstraint(condition=models.Q(('state__in', ['active', 'lost', 'removed'])), name='slack_trigger_state_is_known')],
+            },
         ),
         migrations.AddField(
             model_name='slackthread',
@@ -286,133 +311,5 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='slackconnection_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.AddIndex(
-            model_name='slackconnection',
-            index=models.Index(fields=['team_id', 'app_id'], name='slack_connection_by_team'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackconnection',
-            constraint=models.UniqueConstraint(fields=('workspace', 'team_id'), name='one_slack_connection_per_team'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackconnection',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['installed', 'own'])), name='slack_mode_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackconnection',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['active', 'refused', 'disconnected'])), name='slack_connection_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackconnection',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'disconnected'), _negated=True), models.Q(('app_token', ''), ('bot_token', ''), ('signing_secret', '')), _connector='OR'), name='disconnected_slack_has_no_secrets'),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalslacktrigger',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='slacktrigger_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalslackpolicy',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='slackpolicy_version_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpace',
-            constraint=models.UniqueConstraint(fields=('connection', 'method', 'channel_id'), name='one_slack_pace_per_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('flags_channel_id', ''), ('flags_connection__isnull', False), _connector='OR'), name='slack_flags_channel_has_a_connection'),
-        ),
-        migrations.AddIndex(
-            model_name='slackreceipt',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='slack_receipt_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='slackreceipt',
-            index=models.Index(fields=['connection', '-received_at'], name='slack_receipt_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackreceipt',
-            constraint=models.UniqueConstraint(fields=('connection', 'key'), name='slack_receipt_once_per_connection'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackreceipt',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['event', 'action', 'view'])), name='slack_receipt_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackreceipt',
-            constraint=models.CheckConstraint(condition=models.Q(('done_at', None), ('payload', None), _connector='OR'), name='done_slack_receipt_keeps_no_payload'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackreceipt',
-            constraint=models.CheckConstraint(condition=models.Q(('done_at', None), ('next_try_at', None), _connector='OR'), name='done_slack_receipt_owes_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackreceipt',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='slack_receipt_is_held_only_while_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='slackpost',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='slack_post_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('flag', None), ('kind', 'answer'), ('proposal', None), ('turn__isnull', False)), models.Q(('flag', None), ('kind', 'proposal'), ('proposal__isnull', False), ('turn', None)), models.Q(('flag__isnull', False), ('kind', 'flag'), ('proposal', None), ('turn', None)), _connector='OR'), name='slack_post_shows_one_thing'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'answer'), ('thread__isnull', False)), models.Q(models.Q(('kind', 'answer'), _negated=True), ('asked_ts', '')), _connector='OR'), name='only_a_slack_answer_was_asked_for'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('channel_id', ''), ('connection', None), ('kind', 'flag')), models.Q(('connection__isnull', False), models.Q(('channel_id', ''), _negated=True)), _connector='OR'), name='slack_post_has_a_channel_or_a_webhook'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'posted', 'lost'])), name='slack_post_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'lost'), _negated=True), models.Q(models.Q(('state_reason', ''), _negated=True), ('next_try_at', None)), _connector='OR'), name='lost_slack_post_says_why_and_owes_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.UniqueConstraint(condition=models.Q(('asked_ts', ''), _negated=True), fields=('thread', 'asked_ts'), name='a_slack_message_is_asked_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.UniqueConstraint(fields=('proposal', 'channel_id'), name='proposal_once_per_slack_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.UniqueConstraint(fields=('flag', 'channel_id'), name='flag_once_per_slack_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackpost',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='slack_post_is_held_only_while_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='slacktrigger',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'removed'), _negated=True), fields=('team_id', 'channel_id'), name='one_coach_per_slack_channel'),
-        ),
-        migrations.AddConstraint(
-            model_name='slacktrigger',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['active', 'lost', 'removed'])), name='slack_trigger_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackthread',
-            constraint=models.UniqueConstraint(fields=('connection', 'channel_id', 'thread_ts'), name='one_session_per_slack_thread'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackperson',
-            constraint=models.UniqueConstraint(fields=('connection', 'user_id'), name='slack_person_once_per_connection'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackperson',
-            constraint=models.CheckConstraint(condition=models.Q(('problem__in', ['', 'stranger', 'unconfirmed', 'outsider'])), name='slack_problem_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='slackperson',
-            constraint=models.CheckConstraint(condition=models.Q(('problem', ''), ('member', None), _connector='OR'), name='slack_member_has_no_problem'),
         ),
     ]

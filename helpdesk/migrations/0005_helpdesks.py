@@ -42,6 +42,10 @@ class Migration(migrations.Migration):
                 ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='helpdesk_agents', to='agents.agent')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='helpdesk_agent_owed')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('mapping__in', ['', 'id', 'email', 'person'])), name='helpdesk_agent_mapping_is_known'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='helpdesk_agent_is_held_only_while_owed')],
+            },
         ),
         migrations.AddField(
             model_name='rating',
@@ -64,6 +68,9 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveIntegerField(default=1, editable=False)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='helpdesk_connections', to='agents.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'source'), name='one_helpdesk_connection_per_source'), models.CheckConstraint(condition=models.Q(('vendor__in', ['intercom', 'zendesk', 'freshdesk', 'helpscout', 'gorgias', 'chatwoot', 'generic'])), name='helpdesk_vendor_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['active', 'paused', 'refused', 'disconnected'])), name='helpdesk_connection_state_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'disconnected'), _negated=True), ('secrets', ''), _connector='OR'), name='disconnected_helpdesk_has_no_secrets'), models.CheckConstraint(condition=models.Q(('backfill_days__range', (0, 3650))), name='helpdesk_backfill_is_0_to_3650_days')],
+            },
         ),
         migrations.AddField(
             model_name='helpdeskagent',
@@ -86,6 +93,10 @@ class Migration(migrations.Migration):
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tests', to='helpdesk.helpdeskconnection')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='connection_test_owed'), models.Index(fields=['connection', '-asked_at'], name='connection_test_newest')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('finished_at', None)), fields=('connection',), name='one_connection_test_at_a_time'), models.CheckConstraint(condition=models.Q(('finished_at', None), ('next_try_at', None), _connector='OR'), name='finished_connection_test_owes_nothing'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='connection_test_is_held_only_while_owed')],
+            },
         ),
         migrations.CreateModel(
             name='HelpdeskSync',
@@ -114,6 +125,10 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='syncs', to='helpdesk.helpdeskconnection')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='helpdesk_sync_owed')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'kind'), name='one_sync_of_a_kind_per_connection'), models.CheckConstraint(condition=models.Q(('kind__in', ['backfill', 'recent', 'reconcile'])), name='helpdesk_sync_kind_is_known'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='helpdesk_sync_is_held_only_while_owed')],
+            },
         ),
         migrations.CreateModel(
             name='HistoricalHelpdeskConnection',
@@ -140,6 +155,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'historical helpdesk connections',
                 'ordering': ('-history_date', '-history_id'),
                 'get_latest_by': ('history_date', 'history_id'),
+                'constraints': [models.UniqueConstraint(fields=('id', 'version'), name='helpdeskconnection_version_once')],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -163,105 +179,13 @@ class Migration(migrations.Migration):
                 ('connection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='receipts', to='helpdesk.helpdeskconnection')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='helpdeskconnection',
-            constraint=models.UniqueConstraint(fields=('workspace', 'source'), name='one_helpdesk_connection_per_source'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdeskconnection',
-            constraint=models.CheckConstraint(condition=models.Q(('vendor__in', ['intercom', 'zendesk', 'freshdesk', 'helpscout', 'gorgias', 'chatwoot', 'generic'])), name='helpdesk_vendor_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdeskconnection',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['active', 'paused', 'refused', 'disconnected'])), name='helpdesk_connection_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdeskconnection',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'disconnected'), _negated=True), ('secrets', ''), _connector='OR'), name='disconnected_helpdesk_has_no_secrets'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdeskconnection',
-            constraint=models.CheckConstraint(condition=models.Q(('backfill_days__range', (0, 3650))), name='helpdesk_backfill_is_0_to_3650_days'),
-        ),
-        migrations.AddIndex(
-            model_name='helpdeskagent',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='helpdesk_agent_owed'),
+            options={
+                'indexes': [models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='webhook_receipt_owed'), models.Index(fields=['connection', '-received_at'], name='webhook_receipt_newest')],
+                'constraints': [models.UniqueConstraint(fields=('connection', 'event_id'), name='webhook_event_is_received_once'), models.CheckConstraint(condition=models.Q(('done_at', None), ('items', None), _connector='OR'), name='done_webhook_receipt_keeps_no_items'), models.CheckConstraint(condition=models.Q(('done_at', None), ('next_try_at', None), _connector='OR'), name='done_webhook_receipt_owes_nothing'), models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='webhook_receipt_is_held_only_while_owed')],
+            },
         ),
         migrations.AddConstraint(
             model_name='helpdeskagent',
             constraint=models.UniqueConstraint(fields=('connection', 'external_id'), name='helpdesk_agent_once_per_connection'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdeskagent',
-            constraint=models.CheckConstraint(condition=models.Q(('mapping__in', ['', 'id', 'email', 'person'])), name='helpdesk_agent_mapping_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdeskagent',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='helpdesk_agent_is_held_only_while_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='connectiontest',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='connection_test_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='connectiontest',
-            index=models.Index(fields=['connection', '-asked_at'], name='connection_test_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='connectiontest',
-            constraint=models.UniqueConstraint(condition=models.Q(('finished_at', None)), fields=('connection',), name='one_connection_test_at_a_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='connectiontest',
-            constraint=models.CheckConstraint(condition=models.Q(('finished_at', None), ('next_try_at', None), _connector='OR'), name='finished_connection_test_owes_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='connectiontest',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='connection_test_is_held_only_while_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='helpdesksync',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='helpdesk_sync_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdesksync',
-            constraint=models.UniqueConstraint(fields=('connection', 'kind'), name='one_sync_of_a_kind_per_connection'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdesksync',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['backfill', 'recent', 'reconcile'])), name='helpdesk_sync_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='helpdesksync',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='helpdesk_sync_is_held_only_while_owed'),
-        ),
-        migrations.AddConstraint(
-            model_name='historicalhelpdeskconnection',
-            constraint=models.UniqueConstraint(fields=('id', 'version'), name='helpdeskconnection_version_once'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookreceipt',
-            index=models.Index(condition=models.Q(('next_try_at__isnull', False)), fields=['next_try_at'], name='webhook_receipt_owed'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookreceipt',
-            index=models.Index(fields=['connection', '-received_at'], name='webhook_receipt_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookreceipt',
-            constraint=models.UniqueConstraint(fields=('connection', 'event_id'), name='webhook_event_is_received_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookreceipt',
-            constraint=models.CheckConstraint(condition=models.Q(('done_at', None), ('items', None), _connector='OR'), name='done_webhook_receipt_keeps_no_items'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookreceipt',
-            constraint=models.CheckConstraint(condition=models.Q(('done_at', None), ('next_try_at', None), _connector='OR'), name='done_webhook_receipt_owes_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='webhookreceipt',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_until', None), ('next_try_at__isnull', False), _connector='OR'), name='webhook_receipt_is_held_only_while_owed'),
         ),
     ]

@@ -20,7 +20,14 @@ class Migration(migrations.Migration):
                 ('first_version', models.PositiveIntegerField()),
                 ('second_version', models.PositiveIntegerField()),
                 ('kept_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('first', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='memories.memory')),
+                ('kept_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member')),
+                ('second', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='memories.memory')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('first', 'second'), name='pair_is_kept_once'), models.CheckConstraint(condition=models.Q(('first__lt', models.F('second'))), name='kept_pair_is_of_two_in_order')],
+            },
         ),
         migrations.AddField(
             model_name='memory',
@@ -40,33 +47,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='memory',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('checked_at', None), ('checked_by', None)), models.Q(('checked_at__isnull', False), ('checked_by__isnull', False)), _connector='OR'), name='memory_is_checked_by_somebody'),
-        ),
-        migrations.AddField(
-            model_name='keptpair',
-            name='first',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='memories.memory'),
-        ),
-        migrations.AddField(
-            model_name='keptpair',
-            name='kept_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.member'),
-        ),
-        migrations.AddField(
-            model_name='keptpair',
-            name='second',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='memories.memory'),
-        ),
-        migrations.AddField(
-            model_name='keptpair',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.workspace'),
-        ),
-        migrations.AddConstraint(
-            model_name='keptpair',
-            constraint=models.UniqueConstraint(fields=('first', 'second'), name='pair_is_kept_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='keptpair',
-            constraint=models.CheckConstraint(condition=models.Q(('first__lt', models.F('second'))), name='kept_pair_is_of_two_in_order'),
         ),
     ]

@@ -10,7 +10,7 @@ def test_every_test_is_asked_somewhere(pytestconfig):
 
 
 def test_files_that_are_shared_out_are_there_and_in_one_share():
-    named = [f"browser/test_{name}.py" for names in shares.LOOKS.values() for name in names]
+    embedded, services = map(shares.files_of, shares.OF)
 
-    assert [name for name in [*named, *shares.TOLD] if not (shares.TESTS / name).is_file()] == []
-    assert len(named) == len(set(named))
+    assert [name for name in embedded | services | shares.TOLD if not (shares.TESTS / name).is_file()] == []
+    assert embedded & services == set()

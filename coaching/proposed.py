@@ -23,10 +23,9 @@ def changes_of(proposal, change=None):
     base = proposals.loaded(proposal.base)
     if change is None:
         change = proposals.fields_to_apply(proposal)
-    changes = diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
-    if proposal.is_create and change.get("text") == change.get("summary"):
-        return [one for one in changes if one.field != "text"]  # a memory of one sentence is not shown twice
-    return changes
+    if proposal.is_create:
+        return diffs.created(change)
+    return diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
 
 
 def applied_fields(proposal):

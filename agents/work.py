@@ -17,6 +17,8 @@ from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from agents.access import Refusal
+
 LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -36,6 +38,13 @@ def start_soon(task, *ids):
 
 class LeaseLost(Exception):
     """Another worker holds the row now; whatever was done here must not be stored."""
+
+
+class NothingOwed(Refusal):
+    """Nobody can try it again or give it up: it owes nothing, or a worker is at it this moment."""
+
+    def __init__(self, why: str = "There is nothing to be done for it any more, or a worker is at it this moment."):
+        super().__init__(why)
 
 
 def free(at) -> Q:

@@ -193,7 +193,7 @@ def put_off(*rows, error: str, pause: timedelta | None = None, **values) -> None
     """
     if pause is None:
         attempts = max(row.attempts for row in rows)
-        pause = min(FIRST_PAUSE * 2 ** min(attempts - 1, 12), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311
+        pause = min(FIRST_PAUSE * 2 ** min(attempts - 1, 12), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311 (spreads tries, guards nothing)
     if not _held(*rows).update(
         next_try_at=timezone.now() + pause, claimed_until=None, claim=None, last_error=error[:2000], **values
     ):

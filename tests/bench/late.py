@@ -136,7 +136,7 @@ def on_the_clock(agent, today) -> list[float]:
     with tempfile.TemporaryDirectory() as folder, _worker(folder), clock(folder):
         for turn in range(ON_THE_CLOCK + 1):
             before = counted(agent)
-            waits.append(seconds(lambda: (rate_late(agent, today), _until(lambda: counted(agent) > before))))  # noqa: B023
+            waits.append(seconds(lambda: (rate_late(agent, today), _until(lambda: counted(agent) > before))))  # noqa: B023 (called before the next turn)
             time.sleep(7 * turn)  # so that not every turn meets the clock at the same moment
     return waits[1:]  # the first has waited for the processes to start
 

@@ -55,4 +55,9 @@ class AmbiguousAgent(Exception):
 
     def __init__(self, name: str, candidates: list):
         super().__init__(f"{len(candidates)} agents are called {name}. Use an id.")
-        self.candidates = candidates
+        self.name, self.candidates = name, candidates
+
+    @property
+    def with_ids(self) -> str:
+        """The same in one sentence that holds the ids, for who is told nothing beside it."""
+        return f"Several agents are called {self.name}; use one of the ids {', '.join(str(one.pk) for one in self.candidates)}."

@@ -17,6 +17,8 @@ from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from agents.access import Refusal
+
 LEASE = timedelta(seconds=60)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -36,6 +38,13 @@ def start_soon(task, *ids):
 
 class LeaseLost(Exception):
     """Another worker holds the row now; whatever was done here must not be stored."""
+
+
+class NothingOwed(Refusal):
+    """Nobody can try it again or give it up: it owes nothing, or a worker is at it this moment."""
+
+    def __init__(self, why: str = "There is nothing to be done for it any more, or a worker is at it this moment."):
+        super().__init__(why)
 
 
 def free(at) -> Q:
@@ -184,7 +193,7 @@ def put_off(*rows, error: str, pause: timedelta | None = None, **values) -> None
     """
     if pause is None:
         attempts = max(row.attempts for row in rows)
-        pause = min(FIRST_PAUSE * 2 ** min(attempts - 1, 12), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311
+        pause = min(FIRST_PAUSE * 2 ** min(attempts - 1, 12), LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311 (spreads tries, guards nothing)
     if not _held(*rows).update(
         next_try_at=timezone.now() + pause, claimed_until=None, claim=None, last_error=error[:2000], **values
     ):

@@ -2,8 +2,12 @@
 
 from collections import defaultdict
 
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
 from agents.models import Configuration
 from coaching.actions import proposals
+from coaching.actions.targets import MODELS
 from coaching.models import Proposal
 from coaching.texts import diffs
 
@@ -23,10 +27,9 @@ def changes_of(proposal, change=None):
     base = proposals.loaded(proposal.base)
     if change is None:
         change = proposals.fields_to_apply(proposal)
-    changes = diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
-    if proposal.is_create and change.get("text") == change.get("summary"):
-        return [one for one in changes if one.field != "text"]  # a memory of one sentence is not shown twice
-    return changes
+    if proposal.is_create:
+        return diffs.created(change)
+    return diffs.fields(base, {} if proposal.type.endswith("_delete") else {**base, **change})
 
 
 def applied_fields(proposal):
@@ -43,11 +46,25 @@ def made(proposal):
     return list(rows.select_related("by__user").order_by("number"))
 
 
+def is_taken_back(n_made):
+    """Whether a proposal of which so many Configurations came does not stand any more: each took back the one before."""
+    return n_made > 0 and n_made % 2 == 0
+
+
 def taken_back_each(proposals):
     """{proposal id: the Configuration that took it back} of those that do not stand any more, by one query."""
-    approved = [row.pk for row in proposals if row.status == Status.APPROVED]
+    approved = {row.pk: row.agent_id for row in proposals if row.status == Status.APPROVED}
     made_of = defaultdict(list)
-    rows = Configuration.objects.filter(proposal_id__in=approved).select_related("by__user")
-    for row in rows.order_by("proposal_id", "number"):
+    rows = Configuration.objects.filter(agent_id__in=set(approved.values()), proposal_id__in=approved)
+    for row in rows.select_related("by__user").order_by("proposal_id", "number"):
         made_of[row.proposal_id].append(row)
-    return {pk: made[-1] for pk, made in made_of.items() if len(made) % 2 == 0}
+    return {pk: made[-1] for pk, made in made_of.items() if is_taken_back(len(made))}
+
+
+def with_n_made(rows):
+    """A queryset of proposals, each with `n_made`: how many Configurations came of it."""
+    of_target = Configuration.objects.filter(  # by its target, for which there is an index
+        target_kind__in=MODELS, target_id=OuterRef("target_id"), proposal_id=OuterRef("pk")
+    )
+    counted = of_target.order_by().values("proposal_id").annotate(n=Count("*")).values("n")
+    return rows.annotate(n_made=Coalesce(Subquery(counted), 0))

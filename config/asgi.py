@@ -11,8 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 django = get_asgi_application()
 
-from config.bodies import Bounded  # noqa: E402  models can be imported only now
-from helpdesk.views.hooks import HooksFirst  # noqa: E402
+from config.bodies import Bounded  # noqa: E402 (models can be imported only now)
+from helpdesk.views.hooks import HooksFirst  # noqa: E402 (models can be imported only now)
 
 application = HooksFirst(Bounded(django))
 import_module(settings.ROOT_URLCONF)  # the pages and the API, which the first request would load

@@ -1,10 +1,13 @@
 """Whether this process lives, and whether the product can do its work. No login, and nothing else is told."""
 
+import logging
+
 from django.apps import apps
 from django.db import DatabaseError, connection
 from django.db.models import Min
 from django.http import JsonResponse
 from django.utils import timezone
+from django.utils.log import log_response
 from kombu.exceptions import OperationalError
 
 from agents import work
@@ -16,6 +19,8 @@ PATIENT = {
     "socket_timeout": PATIENCE,
 }  # what Redis is told; the file queue reads neither
 
+log = logging.getLogger(__name__)
+
 
 def live(request):
     """200 as long as this web process answers."""
@@ -26,8 +31,13 @@ def ready(request):
     """200 where database and queue answer, else 503; with the age, in whole seconds, of the oldest row that is due."""
     database, oldest = _database()
     queue = queue_answers(app.connection_for_write(connect_timeout=PATIENCE, transport_options=PATIENT))
+    away = [name for name, answers in (("database", database), ("queue", queue)) if not answers]
     body = {"database": database, "queue": queue, "oldestOwedSeconds": oldest}
-    return JsonResponse(body, status=200 if database and queue else 503)
+    answer = JsonResponse(body, status=503 if away else 200)
+    if away:
+        # A state and no fault of this answer: left to Django it would be an error, and reported with every look.
+        log_response("Not ready, no answer from: %s", ", ".join(away), response=answer, logger=log, level="warning")
+    return answer
 
 
 def _database():

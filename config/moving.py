@@ -135,7 +135,7 @@ def take_empty(target: BaseDatabaseWrapper, tables: list[type[models.Model]]) ->
         cursor.execute(f"LOCK TABLE {', '.join(quoted.values())} IN EXCLUSIVE MODE")
         asked = [name for name in quoted if name not in WRITTEN_BY_MIGRATE]
         cursor.execute(
-            " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {quoted[name]})" for name in asked)  # noqa: S608
+            " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {quoted[name]})" for name in asked)
         )
         if full := sorted(name for (name,) in cursor.fetchall()):
             raise CannotMove(
@@ -143,7 +143,7 @@ def take_empty(target: BaseDatabaseWrapper, tables: list[type[models.Model]]) ->
                 "Make a new one, run `manage.py migrate` on it, and nothing else, and try again."
             )
         for name in reversed(WRITTEN_BY_MIGRATE):
-            cursor.execute(f"DELETE FROM {quoted[name]}")  # noqa: S608
+            cursor.execute(f"DELETE FROM {quoted[name]}")
 
 
 def copy_table(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, model: type[models.Model]) -> int:
@@ -172,7 +172,7 @@ def copy_table(source: BaseDatabaseWrapper, target: BaseDatabaseWrapper, model: 
                 raise CannotMove(f"{model._meta.db_table} {row[key]} did not arrive as it was sent.")
         n += len(portion)
     with target.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608
+        cursor.execute(f"SELECT count(*) FROM {table}")
         if (arrived_n := cursor.fetchone()[0]) != n:
             raise CannotMove(f"{model._meta.db_table} has {n} rows in the file and {arrived_n} in the database.")
     return n
@@ -184,7 +184,7 @@ def stored(database: BaseDatabaseWrapper, model, fields, keys=None) -> Iterator[
     Only what the database itself needs is converted: no field opens its secret or makes an object of its value.
     """
     quote = database.ops.quote_name
-    query = f"SELECT {', '.join(quote(field.column) for field in fields)} FROM {quote(model._meta.db_table)}"  # noqa: S608
+    query = f"SELECT {', '.join(quote(field.column) for field in fields)} FROM {quote(model._meta.db_table)}"
     converters = []
     for at, field in enumerate(fields):
         expression = field.get_col(model._meta.db_table)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from config.supervisor import Child, Supervisor
 
-EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, not bound to
+EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared with, not bound to)
 PROBE_SECONDS = 1.0
 STREAMS_SECONDS = 5  # how long open pages may keep the web process from ending
 

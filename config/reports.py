@@ -81,8 +81,8 @@ class Reports(logging.Handler):
 
     def _send(self, report: dict) -> None:
         headers = {"Content-Type": "application/x-sentry-envelope", "X-Sentry-Auth": self._to.authorisation}
-        request = urllib.request.Request(self._to.address, envelope(report), headers)  # noqa: S310  http or https, as checked
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+        request = urllib.request.Request(self._to.address, envelope(report), headers)  # noqa: S310 (http or https, as checked)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 (http or https, as checked)
             answer.read()
 
 

@@ -134,7 +134,7 @@ class Supervisor:
                 self._start(running)
 
     def _start(self, running: _Running) -> None:
-        running.process = subprocess.Popen(  # noqa: S603  the command is the caller's, never a user's
+        running.process = subprocess.Popen(  # noqa: S603 (the command is the caller's, never a user's)
             running.child.command,
             env=self._env,
             stdin=subprocess.DEVNULL,

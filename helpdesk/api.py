@@ -217,10 +217,10 @@ class ScoreFilter(django_filters.NumberFilter):
 class ConversationFilters(StrictFilterSet):
     agent = AgentFilter(field_name="agent")
     source = django_filters.CharFilter()
-    scoreBelow = ScoreFilter(method="narrow_to_lower", min_value=0, max_value=100)  # noqa: N815
-    scoreAbove = ScoreFilter(method="narrow_to_higher", min_value=0, max_value=100)  # noqa: N815
-    closedAfter = InstantFilter(field_name="closed_at", lookup_expr="gte")  # noqa: N815
-    closedBefore = InstantFilter(field_name="closed_at", lookup_expr="lt")  # noqa: N815
+    scoreBelow = ScoreFilter(method="narrow_to_lower", min_value=0, max_value=100)
+    scoreAbove = ScoreFilter(method="narrow_to_higher", min_value=0, max_value=100)
+    closedAfter = InstantFilter(field_name="closed_at", lookup_expr="gte")
+    closedBefore = InstantFilter(field_name="closed_at", lookup_expr="lt")
     flagged = YesNoFilter(method="narrow_to_flagged")
 
     def narrow_to_lower(self, found, name, score):

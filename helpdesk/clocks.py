@@ -29,10 +29,6 @@ class AnotherIsOwed(Refusal):
     """A change to another time zone is at work."""
 
 
-class NothingOwed(Refusal):
-    """The change has ended already, or never failed."""
-
-
 def ask(workspace, *, by, time_zone) -> TimeZoneChange | None:
     """A change to `time_zone` that a worker owes; the one that is owed already where it says the same; None where the
     workspace lives by this clock. Raises NotAllowed, AnotherIsOwed, ValidationError.
@@ -62,7 +58,7 @@ def ask(workspace, *, by, time_zone) -> TimeZoneChange | None:
 
 
 def try_again(change, *, by) -> TimeZoneChange:
-    """Owe a change anew that failed. Raises NotAllowed, NothingOwed, AnotherIsOwed."""
+    """Owe a change anew that failed. Raises NotAllowed, work.NothingOwed, AnotherIsOwed."""
     require(by, Right.MANAGE_WORKSPACE)
     failed = TimeZoneChange.objects.filter(pk=change.pk, done_at=None, next_try_at=None)
     try:
@@ -71,17 +67,17 @@ def try_again(change, *, by) -> TimeZoneChange:
     except IntegrityError as error:
         raise AnotherIsOwed("Another change of the time zone is at work. Wait until that is done.") from error
     if not owed:
-        raise NothingOwed("This change did not fail.")
+        raise work.NothingOwed("This change did not fail.")
     change.refresh_from_db()
     return change
 
 
 def give_up(change, *, by=None) -> TimeZoneChange:
-    """Let a change that is owed not happen; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    """Let a change that is owed not happen; `by` is None for operators. Raises NotAllowed, work.NothingOwed."""
     if by is not None:
         require(by, Right.MANAGE_WORKSPACE)
     if not work.drop(change, last_error=GIVEN_UP):
-        raise NothingOwed("It has ended already, or a worker is at it this moment.")
+        raise work.NothingOwed
     return change
 
 

@@ -138,7 +138,7 @@ def sources(workspace) -> dict[str, str]:
             )
             SELECT source, (SELECT MAX(external_id) FROM {table} WHERE workspace_id = %s AND source = leaps.source)
             FROM leaps WHERE source IS NOT NULL
-            """,  # noqa: S608  # the table's name is ours
+            """,  # noqa: S608 (the table's name is ours)
             [pk, pk, pk],
         )
         found = dict(cursor.fetchall())

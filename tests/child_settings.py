@@ -2,7 +2,7 @@
 
 import os
 
-from config.settings import *  # noqa: F403
+from config.settings import *  # noqa: F403 (all of them)
 from config.settings import DATABASES
 
 DATABASES["default"]["NAME"] = os.environ["TEST_DATABASE"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from tempfile import TemporaryDirectory
 from threading import Timer
 
 from django.conf import settings
@@ -134,6 +135,19 @@ def worker(threads=4, loglevel="WARNING", **environment):
     finally:
         child.kill()
         print(child.communicate()[0])  # shown where the test fails
+
+
+@contextmanager
+def clock(loglevel="WARNING", **environment):
+    """The product's clock with a memory of its own, killed at the end."""
+    with TemporaryDirectory() as folder:
+        told = ["--loglevel", loglevel, "--schedule", f"{folder}/schedule"]
+        child = start("-m", "celery", "--quiet", "-A", "config.beat", "beat", *told, **environment)
+        try:
+            yield
+        finally:
+            child.kill()
+            print(child.communicate()[0], end="")  # shown where the test fails
 
 
 @contextmanager

@@ -14,10 +14,6 @@ class AtWork(Refusal):
     """A worker holds the row this very moment."""
 
 
-class NothingOwed(Refusal):
-    """The row owes nothing any more."""
-
-
 HELD = "A worker is at it this moment."
 SETTLED = "There is nothing to be done for it any more."
 
@@ -60,7 +56,7 @@ class OwedBack(ReadOnly):
     def try_again(self, request, row, _):
         self.acting_on_work(request, row)
         if row.next_try_at is None:
-            raise NothingOwed(SETTLED)
+            raise work.NothingOwed(SETTLED)
         if not work.owe_again(row):
             raise AtWork(HELD)
         return "It is due now. A worker takes it within seconds."
@@ -76,10 +72,10 @@ class OwedBack(ReadOnly):
 
 
 def drop(row, **values) -> None:
-    """Let a row owe nothing more, with `values` of its own. Raises AtWork, NothingOwed."""
+    """Let a row owe nothing more, with `values` of its own. Raises AtWork, work.NothingOwed."""
     if not work.drop(row, **values):
         row.refresh_from_db()
-        raise AtWork(HELD) if row.next_try_at else NothingOwed(SETTLED)
+        raise AtWork(HELD) if row.next_try_at else work.NothingOwed(SETTLED)
 
 
 class TestBack(OwedBack):

@@ -27,15 +27,10 @@ SALT = "agents.invitation"
 SEPARATOR = "~"  # what the default, a colon, would look like in an address that a mail program has to recognise
 TOO_LATE = "It had expired before the mail could be sent."
 GIVEN_UP = "It was given up."
-SETTLED = "No mail is owed for it any more, or a worker is at it this moment."
 
 
 class NotOpen(Refusal):
     """The invitation was accepted or taken back meanwhile, has expired, or was sent anew with another link."""
-
-
-class NothingOwed(Refusal):
-    """No mail is owed that could be tried again or given up."""
 
 
 class OtherAddress(Refusal):
@@ -124,23 +119,26 @@ def send_again(invitation, *, by):
 
 
 def mail_again(invitation, *, by=None):
-    """Try the mail that is owed now, with the link it has; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    """Try the mail that is owed now, with the link it has; `by` is None for operators. Raises NotAllowed, work.NothingOwed."""
     if by is not None:
         require(by, Right.MANAGE_WORKSPACE)
     if not work.owe_all_again(Invitation.objects.open().owed().filter(pk=invitation.pk)):
         invitation.refresh_from_db()
         if invitation.next_try_at and invitation.expires_at <= timezone.now():
-            raise NothingOwed("It has expired. Send it again instead, which makes a new link.")
-        raise NothingOwed(SETTLED)
+            raise work.NothingOwed("It has expired. Send it again instead, which makes a new link.")
+        raise work.NothingOwed
     invitation.refresh_from_db()
 
 
 def give_up_mail(invitation, *, by=None):
-    """Send no mail; the invitation stands, and can be sent again. `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    """Send no mail; the invitation stands, and can be sent again. `by` is None for operators.
+
+    Raises NotAllowed, work.NothingOwed.
+    """
     if by is not None:
         require(by, Right.MANAGE_WORKSPACE)
     if not work.drop(invitation, last_error=f"{GIVEN_UP} {invitation.last_error}".strip()):
-        raise NothingOwed(SETTLED)
+        raise work.NothingOwed
 
 
 def revoke(invitation, *, by):

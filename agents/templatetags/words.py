@@ -49,6 +49,12 @@ def exact(at):
     return _in_full(timezone.localtime(at))
 
 
+@register.filter
+def exact_in(at, workspace):
+    """The same for who may live by another clock: "20 Nov 2026, 10:42 (Europe/Berlin)"."""
+    return f"{_in_full(at.astimezone(workspace.zone))} ({workspace.time_zone})"
+
+
 def _in_full(local):
     return f"{local.day} {local:%b %Y, %H:%M}"
 

@@ -20,10 +20,6 @@ class UnknownConversation(Refusal):
     """No conversation is known by this source and id, and nobody said whose it is."""
 
 
-class NothingOwed(Refusal):
-    """The summary is not owed, or a worker is at it this moment."""
-
-
 def rated_within(agent, since, day):
     """The agent's counting ratings of the days since..day (both included) of the workspace's calendar."""
     zone = agent.workspace.zone
@@ -133,20 +129,20 @@ def _owe_summary(rows):
 
 
 def give_up(sample, *, by=None):
-    """Leave a sample whose summary is owed without one; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    """Leave a sample whose summary is owed without one; `by` is None for operators. Raises NotAllowed, work.NothingOwed."""
     if by is not None:
         require(by, Right.COACH_PEOPLE)
     if not work.drop(sample, summary_state=Sample.Summary.FAILED):
-        raise NothingOwed("There is nothing to be done for it any more, or a worker is at it this moment.")
+        raise work.NothingOwed
     return sample
 
 
 def summarise_again(sample):
-    """Owe the summary of a sample anew, also of one that was given up. Raises NothingOwed."""
+    """Owe the summary of a sample anew, also of one that was given up. Raises work.NothingOwed."""
     wanted = Sample.objects.kept().filter(pk=sample.pk, summary="")
     with transaction.atomic():
         if not work.owe_all_again(wanted):
-            raise NothingOwed("It has a summary, is put away, or a worker is at it this moment.")
+            raise work.NothingOwed("It has a summary, is put away, or a worker is at it this moment.")
         Sample.objects.filter(pk=sample.pk).update(summary_state=Sample.Summary.PENDING)
     sample.refresh_from_db()
     return sample

@@ -98,8 +98,8 @@ class FlagFilters(StrictFilterSet):
     kind = django_filters.ChoiceFilter(choices=Flag.Kind.choices)
     status = django_filters.ChoiceFilter(choices=Flag.Status.choices)
     cause = django_filters.ChoiceFilter(choices=Flag.Cause.choices)
-    openedAfter = InstantFilter(field_name="opened_at", lookup_expr="gte")  # noqa: N815
-    openedBefore = InstantFilter(field_name="opened_at", lookup_expr="lt")  # noqa: N815
+    openedAfter = InstantFilter(field_name="opened_at", lookup_expr="gte")
+    openedBefore = InstantFilter(field_name="opened_at", lookup_expr="lt")
 
 
 def visible_flags(member) -> models.QuerySet[Flag]:

@@ -294,10 +294,10 @@ class ProposalFilters(StrictFilterSet):
     type = django_filters.ChoiceFilter(choices=Proposal.Type.choices)
     session = django_filters.UUIDFilter(field_name="session_id")
     risk = django_filters.ChoiceFilter(field_name="risk_level", choices=Proposal.Risk.choices)
-    decidedBy = django_filters.UUIDFilter(field_name="decided_by_id")  # noqa: N815
+    decidedBy = django_filters.UUIDFilter(field_name="decided_by_id")
     search = django_filters.CharFilter(method="with_words", help_text="Words of the title or the rationale.")
-    createdAfter = InstantFilter(field_name="created_at", lookup_expr="gte")  # noqa: N815
-    createdBefore = InstantFilter(field_name="created_at", lookup_expr="lt")  # noqa: N815
+    createdAfter = InstantFilter(field_name="created_at", lookup_expr="gte")
+    createdBefore = InstantFilter(field_name="created_at", lookup_expr="lt")
 
     def with_words(self, rows, name, value):
         return queue_page.with_words(rows, value)

@@ -66,13 +66,13 @@ class MessageShown(StrictSerializer):
 class Usage(serializers.Serializer):
     """Over all rounds of the turn, as far as it is; empty before the second."""
 
-    inputTokens = WholeField(required=False)  # noqa: N815
-    outputTokens = WholeField(required=False)  # noqa: N815
-    cacheReadTokens = WholeField(required=False)  # noqa: N815
-    cacheCreationTokens = WholeField(required=False)  # noqa: N815
+    inputTokens = WholeField(required=False)
+    outputTokens = WholeField(required=False)
+    cacheReadTokens = WholeField(required=False)
+    cacheCreationTokens = WholeField(required=False)
     rounds = WholeField(required=False)
     model = TextField(required=False)
-    latencyMs = WholeField(required=False)  # noqa: N815
+    latencyMs = WholeField(required=False)
 
 
 class Suggestions(serializers.ListField):

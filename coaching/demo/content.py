@@ -140,8 +140,8 @@ CONTRADICTION = (
 EXPIRING = (
     "The spare parts counter is closed for stocktaking.",
     "Parts that are in stock are sent instead.",
-    9,
-)  # days
+    9,  # days
+)
 
 PROCEDURES = {
     REFUNDS: (

@@ -13,7 +13,6 @@ def agent_of(workspace: Workspace, name: str) -> Agent:
     try:
         return agent_meant(workspace, name)
     except AmbiguousAgent as error:
-        ids = ", ".join(str(agent.pk) for agent in error.candidates)
-        raise CommandError(f"Several agents are called {name}; use one of the ids {ids}.", returncode=2) from None
+        raise CommandError(error.with_ids, returncode=2) from None
     except Refused:
         raise CommandError(f"There is no agent “{name}” in {workspace.slug}.", returncode=2) from None

@@ -198,7 +198,7 @@ def _item(place, step, rows, bases):
         return Item(place, step)
     fields = proposals.loaded(step.get("fields", {}))
     if step["step"] == "create":
-        return Item(place, step, _changes({}, fields))
+        return Item(place, step, diffs.created(fields))
     row = rows.get(step["id"])
     if row is None:
         return Item(place, step, moved=True)
@@ -213,14 +213,7 @@ def _item(place, step, rows, bases):
         ]
         clash = versions.Conflict(base_version=step["against"], current=row, fields=three)
         panes = proposal_page.told(clash)
-    return Item(place, step, _changes(current, fields), panes, row.version != step["base_version"])
-
-
-def _changes(before, after):
-    changes = diffs.fields(before, after)
-    if not before and after.get("text") == after.get("summary"):
-        return [one for one in changes if one.field != "text"]
-    return changes
+    return Item(place, step, diffs.fields(current, fields), panes, row.version != step["base_version"])
 
 
 def _done(imported):

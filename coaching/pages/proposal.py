@@ -14,7 +14,7 @@ from coaching.hygiene import Relation, Said, Verdict
 from coaching.models import Proposal
 from coaching.pages.queue import Item, items
 from coaching.pages.typed import uuid_or_none
-from coaching.proposed import applied_fields, changes_of, is_known, made
+from coaching.proposed import applied_fields, changes_of, is_known, is_taken_back, made
 from coaching.texts import diffs
 from coaching.texts.merging import begin_fields, merge_fields
 from coaching.texts.sizes import Size
@@ -249,7 +249,7 @@ class Detail:
     @property
     def taken_back(self):
         """The Configuration that took it back; None where it stands."""
-        return self.made[-1] if self.made and len(self.made) % 2 == 0 else None
+        return self.made[-1] if is_taken_back(len(self.made)) else None
 
 
 def load(member, proposal, texts=None):

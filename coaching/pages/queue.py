@@ -13,7 +13,7 @@ from agents.paging import Paged, n_pages_of, page_asked
 from coaching.models import Proposal, Session
 from coaching.pages import days
 from coaching.pages.typed import uuid_or_none
-from coaching.proposed import is_known
+from coaching.proposed import is_known, is_taken_back, with_n_made
 from helpdesk.models import Conversation
 from memories.models import Memory
 
@@ -163,6 +163,11 @@ class Item:
         return waits and is_known(self.proposal) and self.target_version != self.proposal.base_version
 
     @property
+    def is_taken_back(self):
+        """Whether it was approved and does not stand any more; only `load_list` looks for that."""
+        return is_taken_back(getattr(self.proposal, "n_made", 0))
+
+    @property
     def may_be_chosen(self):
         """Whether it can be decided together with others of its type."""
         waits = self.proposal.status == Status.PENDING and is_known(self.proposal)
@@ -295,6 +300,8 @@ def load_list(member, question, size):
     rows = found.filter(status=question.status) if question.status else found
     rows = rows.select_related("agent").annotate(why=Left("rationale", WHY))
     rows = rows.defer("change", "base", "rationale", "evidence", "risk_reasons", "decision_note", "approved_change")
+    if question.status in ("", Status.APPROVED):
+        rows = with_n_made(rows)
     order = ("-n_conversations", "-created_at", "pk") if question.order == "helped" else ("-created_at", "pk")
     start = (question.page - 1) * size
     page = list(rows.order_by(*order)[start : start + size + 1])

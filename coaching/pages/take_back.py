@@ -42,9 +42,8 @@ class TakingBack:
         return "gone" if self.made.change in (Change.CREATED, Change.RESTORED) else ""
 
     @property
-    def is_first_prompt(self):
-        """A prompt comes with its agent and cannot go."""
-        return self.made.target_kind == "prompt" and self.kind == "gone"
+    def came_with_its_agent(self):
+        return changes.came_with_its_agent(self.made)
 
     @property
     def is_gone(self):
@@ -62,7 +61,7 @@ class TakingBack:
 
     @property
     def may_be_done(self):
-        return not (self.undone_by or self.is_first_prompt or self.is_gone or self.is_there_again)
+        return not (self.undone_by or self.came_with_its_agent or self.is_gone or self.is_there_again)
 
     @property
     def address_of_undoing(self):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from coaching.practice import facts, sets
-from coaching.practice.talk import Talk, call
+from coaching.practice.talk import Talk, ask_next, call
 from coaching.practice.wire import Reply
 from coaching.texts.numbers import counted
 
@@ -55,19 +55,19 @@ def _what_went_wrong(talk: Talk) -> Reply:
     if talk.focus:
         return Reply(
             f"I follow instructions and count; I do not judge. What the turns you point at show:\n\n{shown}\n\n{TELL_ME}"
-            + _next("What went wrong in the whole conversation?", "Is this a pattern?")
+            + ask_next("What went wrong in the whole conversation?", "Is this a pattern?")
         )
     score = read["csat"]["score"] if read.get("csat") else None
     if score is not None and score >= facts.HIGH_SCORE and not read["cut"] and not facts.trouble(read):
         return Reply(
             "nothing that I can count speaks of trouble: the customer was content, no tool failed and no request had to be "
             f"repeated. So I propose nothing.\n\n{shown}\n\nWhat I cannot judge: whether the agent's answers were right."
-            + _next("Which conversations were rated worst?", "Is this a pattern?")
+            + ask_next("Which conversations were rated worst?", "Is this a pattern?")
         )
     return Reply(
         f"I follow instructions and count; I do not judge. What the transcript shows:\n\n{shown}"
         "\n\nWhat I cannot judge: whether the agent's answers were right, kind or within its rules, and what caused "
-        f"the rating. {TELL_ME}" + _next("How can the agent improve?", "Is this a pattern?")
+        f"the rating. {TELL_ME}" + ask_next("How can the agent improve?", "Is this a pattern?")
     )
 
 
@@ -103,7 +103,7 @@ def _improve(talk: Talk) -> Reply:
         known += facts.of(read, talk.focus)
     return Reply(
         f"how an agent should improve is a judgement, and I make none. What I can count:\n\n{_listed(known)}\n\n{TELL_ME}"
-        + _next("Which conversations were rated worst?", "What does the prompt say?")
+        + ask_next("Which conversations were rated worst?", "What does the prompt say?")
     )
 
 
@@ -128,7 +128,7 @@ def _pattern_question(talk: Talk) -> Reply:
     return Reply(
         f"whether they have one cause is a judgement, and I make none. What I can count: {total} of this agent's "
         f"{rated} rated below {facts.LOW_SCORE} of 100{span}. Open them one by one and ask “What went wrong?”, or choose them "
-        "under History and ask about them together." + _next("Which conversations were rated worst?")
+        "under History and ask about them together." + ask_next("Which conversations were rated worst?")
     )
 
 
@@ -159,7 +159,7 @@ def _prompt(talk: Talk) -> Reply:
         return Reply("the prompt is empty. Say “Change the prompt so that …” to begin it.")
     says = f"the prompt, version {read.value['version']}, says:\n\n{read.value['prompt']}"
     # With an end of ours: the prompt may end in what looks like one.
-    return Reply(says + _next("How can the agent improve?"))
+    return Reply(says + ask_next("How can the agent improve?"))
 
 
 def _procedures(talk: Talk) -> Reply:
@@ -172,7 +172,7 @@ def _procedures(talk: Talk) -> Reply:
     if not lines:
         return Reply("there are no procedures yet. Say “Add a procedure called NAME: …”.")
     has = f"the agent has {counted(len(lines), 'procedure')}:\n\n" + "\n".join(lines)
-    return Reply(has + _next("How can the agent improve?"))
+    return Reply(has + ask_next("How can the agent improve?"))
 
 
 def _memories(about: str, talk: Talk) -> Reply:
@@ -204,11 +204,6 @@ def _conversation(talk: Talk) -> dict[str, Any] | Reply:
 
 def _listed(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _next(*questions: str) -> str:
-    """The end of an answer: what to ask next, in the form of the coach."""
-    return f"\n\nAsk next:\n{_listed(list(questions))}"
 
 
 def _question(text: str) -> re.Pattern[str]:

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from coaching.practice import facts
-from coaching.practice.talk import Talk, call
+from coaching.practice.talk import Talk, ask_next, call
 from coaching.practice.wire import Call, Reply
 
 TURNS_READ = 80  # of each conversation; a set is read in one step
@@ -28,7 +28,7 @@ def over(talk: Talk) -> Reply | None:
         "whether they have one cause is a judgement, and I make none. What I can count over these "
         f"{len(listed.value['items'])} conversations:\n\n{lines}\n\nWhat I cannot judge: whether the agent was right in any of "
         "them. Open one that shows it, choose the turns, and tell me what to change."
-        "\n\nAsk next:\n- How can the agent improve?\n- Which procedures are there?"
+        + ask_next("How can the agent improve?", "Which procedures are there?")
     )
 
 

@@ -82,6 +82,11 @@ def call(name: str, /, **given: Any) -> Reply:
     return Reply(calls=[Call(name, given)])
 
 
+def ask_next(*questions: str) -> str:
+    """The end of an answer: what to ask next, in the form of the coach."""
+    return "\n\nAsk next:\n" + "\n".join(f"- {question}" for question in questions)
+
+
 def _is_said(message: dict[str, Any]) -> bool:
     return message["role"] == "user" and not any(block["type"] == "tool_result" for block in _blocks(message))
 

@@ -13,6 +13,7 @@ from agents.access import Refusal
 from agents.models import Door, Member
 from agents.versions import Conflict
 from coaching.actions import proposals
+from coaching.actions.slack import people as links
 from coaching.actions.slack import posts
 from coaching.models import Proposal, SlackConnection, SlackPost, SlackReceipt
 from coaching.slack import addresses, client, direct, errors, people
@@ -45,7 +46,7 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
         return Followed("Not the button of a proposal here.", notice=to_whom(facts, NOT_HERE))
     proposal, facts = clicked.proposal, facts | {"thread_ts": clicked.thread_ts}
     person = people.find(clicked.connection, facts["user"])
-    member = people.member_of(person)
+    member = links.member_of(person)
     if member is None:
         return Followed("From nobody who is known here.", notice=to_whom(facts, people.why_not(person)))
     try:

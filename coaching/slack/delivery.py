@@ -72,7 +72,7 @@ def _fail(post, error: errors.SlackError):
     """What each way to fail means for the post. Only what Slack itself answered counts as a try."""
     match error:
         case errors.Throttled():
-            pause = timedelta(seconds=error.seconds + random.uniform(0, SPREAD))  # noqa: S311
+            pause = timedelta(seconds=error.seconds + random.uniform(0, SPREAD))  # noqa: S311 (spreads tries, guards nothing)
             work.put_off(post, error=error.sentence, pause=pause, attempts=post.attempts - 1)
         case errors.Unreachable() if post.connection is not None:
             # Due, and left alone for as long as nobody answers.

@@ -28,7 +28,7 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
     found = {each.pk: people.find(each, facts["user"]) for each in siblings(receipt.connection) if each.is_active}
     if not found:
         return Followed("The Slack workspace is not connected.")
-    members = {pk: (person, member) for pk, person in found.items() if (member := people.member_of(person))}
+    members = {pk: (person, member) for pk, person in found.items() if (member := links.member_of(person))}
     if not members:
         sentence = people.why_not(next(iter(found.values())))
         return Followed("From nobody who is known here.", notice=to_whom(facts, sentence))
@@ -52,7 +52,7 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
 def choose(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
     """Somebody chose a coach for their direct messages; what they wrote before is asked now. Raises errors.SlackError."""
     found = {each.pk: people.find(each, facts["user"]) for each in siblings(receipt.connection) if each.is_active}
-    members = {pk: (person, member) for pk, person in found.items() if (member := people.member_of(person))}
+    members = {pk: (person, member) for pk, person in found.items() if (member := links.member_of(person))}
     trigger = next((each for each in coaches_of(members) if str(each.pk) == facts["value"]), None)
     if trigger is None:
         return Followed("Refused.", notice=to_whom(facts, "This coach is not there for you any more. Write again."))

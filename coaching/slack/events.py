@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from coaching.actions.slack import people as links
 from coaching.actions.slack import threads, triggers
 from coaching.models import SlackReceipt, SlackTrigger
 from coaching.slack import addresses, people, questions
@@ -26,7 +27,7 @@ def follow(receipt: SlackReceipt, facts: dict[str, Any]) -> Followed:
     if not (is_owned or above or is_called):
         return Followed("Not in a thread of the coach.")
     person = people.find(connection, facts["user"])
-    member = people.member_of(person)
+    member = links.member_of(person)
     if member is None:
         return Followed("From nobody who is known here.", notice=to_whom(facts, people.why_not(person)))
     if trigger.state == SlackTrigger.State.LOST:

@@ -186,7 +186,7 @@ def _installation(token) -> Installation:
         bot_user_id=identity.bot_user_id,
         bot_scopes=identity.scopes,
         user_id="",  # no token of a person was asked for
-        token_type="bot",  # noqa: S106  # a kind, no secret
+        token_type="bot",  # noqa: S106 (a kind, no secret)
     )
 
 

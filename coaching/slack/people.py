@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from agents.models import Member
 from coaching.actions.slack import people
 from coaching.models import SlackConnection, SlackPerson
 from coaching.slack import client, errors
@@ -24,10 +23,6 @@ SENTENCES = {
 def find(connection: SlackConnection, user_id: str) -> SlackPerson:
     """Who it is, asked of Slack where it is not known. Raises errors.SlackError."""
     return people.known(connection, user_id) or _looked_up(connection, user_id)
-
-
-def member_of(person: SlackPerson) -> Member | None:
-    return people.member_of(person)
 
 
 def why_not(person: SlackPerson) -> str:

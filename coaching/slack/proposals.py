@@ -77,7 +77,7 @@ def _standing(row):
     version = "taken out" if row.type.endswith("_delete") else f"version {row.result_version}"
     told = {"standing": f"Approved by {by}, {version}{edited} ({at}).", "note": row.decision_note}
     made = proposed.made(row)
-    if made and len(made) % 2 == 0:  # what it made, what took that back, …
+    if proposed.is_taken_back(len(made)):
         last = made[-1]
         whose = f" by {last.by.display_name}" if last.by is not None else ""
         return "approved taken back", told | {

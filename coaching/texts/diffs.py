@@ -126,6 +126,11 @@ def fields(old, new):
     return told
 
 
+def created(new):
+    """The FieldDiffs of something new, {field: value}: a memory of one sentence, its own summary, is not told twice."""
+    return [one for one in fields({}, new) if one.field != "text" or new["text"] != new.get("summary")]
+
+
 def field_diff(field, before, after):
     """The FieldDiff of one field's two values."""
     label = LABELS.get(field, field)

@@ -78,8 +78,11 @@ def channel_names(request):
 
 @page("GET", "POST")
 def add_coach(request):
-    """Let a coach into a channel."""
+    """Let a coach into a channel, once a Slack workspace is connected."""
     require(request.member, Right.MANAGE_WORKSPACE)
+    if not slack_page.connected(request.member).exists():
+        messages.info(request, "Connect a Slack workspace first.")
+        return redirect("settings-slack")
     if request.method != "POST":
         initial = {"connection": request.GET.get("connection", "")}
         return _show_coach(request, CoachForm(member=request.member, initial=initial))

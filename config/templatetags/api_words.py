@@ -12,4 +12,4 @@ register = template.Library()
 @register.filter
 def with_code(text: str) -> SafeString:
     """The text with what stands between backticks as code."""
-    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308
+    return mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S308 (escaped in this very line)

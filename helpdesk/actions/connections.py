@@ -41,10 +41,6 @@ class NotConnected(Refusal):
     """The connection was disconnected: put in its credentials again."""
 
 
-class NothingOwed(Refusal):
-    """There is nothing to give up or try again."""
-
-
 # --- Connect and disconnect --------------------------------------------------------------------------------------------
 
 
@@ -371,7 +367,7 @@ def take_over(connection, kind: str, *, anew: bool = False) -> HelpdeskSync | No
 def give_up(sync: HelpdeskSync, *, by=None) -> None:
     """Read no further in this run; what was read stays. The first reading is owed again when somebody connects again.
 
-    `by` is None for operators. Raises NotAllowed, NothingOwed.
+    `by` is None for operators. Raises NotAllowed, work.NothingOwed.
     """
     _drop(sync, by, started_at=None, cursor="", since=None, until=None)
 
@@ -401,13 +397,16 @@ def ask_for_test(connection, *, by) -> ConnectionTest | None:
 
 
 def give_up_test(test: ConnectionTest, *, by=None) -> None:
-    """Let a test that waits for its next try end without a result; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    """Let a test that waits for its next try end without a result; `by` is None for operators.
+
+    Raises NotAllowed, work.NothingOwed.
+    """
     fault = {"name": VENDORS[test.connection.vendor].label, "state": "failed", "sentence": GIVEN_UP}
     _drop(test, by, finished_at=timezone.now(), checks=[*test.checks, fault])
 
 
 def give_up_receipt(receipt: WebhookReceipt, *, by=None) -> None:
-    """Do nothing more about a webhook; `by` is None for operators. Raises NotAllowed, NothingOwed."""
+    """Do nothing more about a webhook; `by` is None for operators. Raises NotAllowed, work.NothingOwed."""
     _drop(receipt, by, done_at=timezone.now(), items=None, outcome=GIVEN_UP)
 
 
@@ -415,7 +414,7 @@ def _drop(row, by, **values):
     if by is not None:
         require(by, Right.MANAGE_WORKSPACE)
     if not work.drop(row, **values):
-        raise NothingOwed("Nothing is owed any more, or a worker is at it this moment.")
+        raise work.NothingOwed
 
 
 def forget_receipts(now: datetime) -> int:

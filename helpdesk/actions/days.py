@@ -81,7 +81,7 @@ def _days_of(keys):
     ]
     places = ", ".join(["(%s, %s)"] * len(keys))
     return RatingDay.objects.raw(
-        f"SELECT * FROM {RatingDay._meta.db_table} WHERE (agent_id, day) IN (VALUES {places})",  # noqa: S608
+        f"SELECT * FROM {RatingDay._meta.db_table} WHERE (agent_id, day) IN (VALUES {places})",  # noqa: S608 (the table's name is ours)
         values,
     )
 

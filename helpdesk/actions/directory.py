@@ -43,8 +43,7 @@ class Directory:
         named = self.by_name.get(word)
         if named:
             if len(named) > 1:
-                ids = ", ".join(str(agent.pk) for agent in named)
-                raise Refused("agent", f"Several agents are called {word}; use one of the ids {ids}.")
+                raise Refused("agent", AmbiguousAgent(word, named).with_ids)
             return named[0].pk
         pk = _as_id(word)
         if pk in self.by_id:

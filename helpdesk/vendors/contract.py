@@ -168,7 +168,7 @@ class Vendor:
     """(raw body, headers in lower case, secret, now): raises Forged unless the vendor's secret, never an empty one, made it."""
     hint: Callable[[Json, Mapping[str, str]], Hint]
     """(decoded body, headers in lower case): what it is about. Raises Malformed."""
-    webhook_secret: str = "webhook_secret"  # noqa: S105  # the name of a field
+    webhook_secret: str = "webhook_secret"  # noqa: S105 (the name of a field)
     deep_link: str = ""
     """The default pattern. {subdomain} is the first label of the connection's address where that is the vendor's own, and
     {base} its origin; other names in braces come from the connection's account, {accountId} from `account_id`."""

@@ -98,7 +98,7 @@ class Wire:
             except (Unreachable, Garbled) as fault:
                 if attempt == TRIES or time.monotonic() > until or isinstance(fault, NotUnderstood):
                     raise
-                self.sleep(random.uniform(*RETRY_SECONDS) * 2**attempt)  # noqa: S311
+                self.sleep(random.uniform(*RETRY_SECONDS) * 2**attempt)  # noqa: S311 (spreads tries, guards nothing)
         raise AssertionError("unreachable")
 
     def _url(self, path):
@@ -192,7 +192,7 @@ class Wire:
         if pause is None:
             pause = DEFAULT_PAUSE
         # A little more, and never the same for all: whoever was told to wait must not come back in step.
-        return min(max(pause, LEAST_PAUSE), LONGEST_PAUSE) * random.uniform(1.0, 1.15)  # noqa: S311
+        return min(max(pause, LEAST_PAUSE), LONGEST_PAUSE) * random.uniform(1.0, 1.15)  # noqa: S311 (spreads tries, guards nothing)
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:

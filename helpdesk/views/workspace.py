@@ -131,7 +131,7 @@ def try_again(request, change_id):
     found = get_object_or_404(TimeZoneChange.objects.visible_to(request.member), pk=change_id)
     try:
         _send(clocks.try_again(found, by=request.member))
-    except (clocks.NothingOwed, clocks.AnotherIsOwed) as refusal:
+    except (work.NothingOwed, clocks.AnotherIsOwed) as refusal:
         messages.info(request, str(refusal))
     return redirect(f"{reverse('settings-workspace')}#clock")
 

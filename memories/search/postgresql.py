@@ -42,7 +42,7 @@ def ranked(agent_id, words, at, limit):
 def ranked_past(rows, words, limit):
     """The same over history rows, which have no index."""
     entries, parameters = rows.values("id", "summary", "text").query.sql_with_params()
-    return _ranked(f"SELECT id, {VECTOR} AS search FROM ({entries}) AS past", parameters, words, limit)  # noqa: S608
+    return _ranked(f"SELECT id, {VECTOR} AS search FROM ({entries}) AS past", parameters, words, limit)  # noqa: S608 (statements of ours)
 
 
 def _ranked(entries, parameters, words, limit):

@@ -48,7 +48,7 @@ RANKED = f"""
     JOIN memories_memory memory ON memory.id = row.memory_id
     WHERE memory_search MATCH %s AND memory.agent_id = %s AND (memory.expires_at IS NULL OR memory.expires_at > %s)
     ORDER BY score DESC, memory.id LIMIT %s
-"""  # noqa: S608 - the weights are ours
+"""  # noqa: S608 (the weights are ours)
 
 
 def install(database):
@@ -81,7 +81,7 @@ def ranked_past(rows, words, limit):
             [(number, summary, text) for number, (_, summary, text) in numbered.items()],
         )
         found = past.execute(
-            f"SELECT rowid, -bm25(memory_search, {SUMMARY}, {TEXT}) AS score FROM memory_search "  # noqa: S608
+            f"SELECT rowid, -bm25(memory_search, {SUMMARY}, {TEXT}) AS score FROM memory_search "  # noqa: S608 (the weights are ours)
             "WHERE memory_search MATCH ? ORDER BY score DESC, rowid LIMIT ?",
             [_any(words), limit],
         )

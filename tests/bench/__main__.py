@@ -8,7 +8,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from tests.bench import (  # noqa: E402  models can be imported only now
+from tests.bench import (  # noqa: E402 (models can be imported only now)
     backfill,
     conversation,
     decisions,

@@ -19,6 +19,7 @@ from helpdesk.models import HelpdeskSync, Rating, RatingDay
 from helpdesk.sync import ratings
 from helpdesk.vendors import registry
 from tests import factories, processes
+from tests.bench.measuring import own_database
 
 RATINGS, AGENTS, DAYS = 100_000, 50, 180
 LEAST_RATIO = 0.5
@@ -129,13 +130,8 @@ def measure(address) -> Measured:
 
 def main() -> bool:
     """Measure in a database of its own and print. True where a limit is missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        with desk() as address:
-            found = measure(address)
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
+    with own_database(), desk() as address:
+        found = measure(address)
     print(f"  {connection.vendor}, {RATINGS:,} ratings of {AGENTS} agents, pages of 100")
     print(f"  read, nothing stored   {found.floor:>9,.0f} ratings/s")
     print(f"  first reading          {found.stored:>9,.0f} ratings/s  {found.ratio:.2f} of it, {found.n_slices} slices")

@@ -26,6 +26,7 @@ from django.utils import timezone
 from helpdesk import sources
 from helpdesk.models import StoredTranscript
 from tests import factories
+from tests.bench.measuring import own_database, seconds
 from tests.coaching import talks
 from tests.serving import serving
 
@@ -128,12 +129,6 @@ def opened(owner, row) -> tuple[float, float, float]:
     return tuple(float(one) for one in np.median(found, axis=0))
 
 
-def seconds(what) -> float:
-    began_at = time.perf_counter()
-    what()
-    return time.perf_counter() - began_at
-
-
 def measured() -> bool:
     """Fill, measure and print; whether a limit was missed."""
     workspace = factories.workspace()
@@ -171,9 +166,5 @@ def measured() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

@@ -15,13 +15,12 @@ import random
 import time
 from collections import Counter
 
-from django.db import connection
-
 from agents import decisions
 from coaching.models import Proposal
 from coaching.texts import diffs
 from coaching.texts.merging import Touch, merge_text
 from tests import factories, processes
+from tests.bench.measuring import own_database
 
 PROCESSES, PROPOSALS = 20, 30
 LEAST = 0.2  # of the answers of one alone; on two cores the twenty wait for each other
@@ -31,12 +30,8 @@ LENGTH, ROUNDS = 50_000, 5
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         missed = decide()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
     return compare() or missed
 
 

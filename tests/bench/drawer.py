@@ -44,7 +44,7 @@ from coaching.models import Flag, Note, Sample
 from helpdesk.models import Conversation, Rating
 from tests import factories
 from tests.bench import team
-from tests.bench.team import bare, seconds
+from tests.bench.measuring import bare, keep_up, own_database, seconds, statements_of
 
 AGENTS = 5_000
 CONVERSATIONS = 1_000_000
@@ -220,16 +220,7 @@ def _flag(agent, today):
 
 def reads_of(ask) -> list[tuple]:
     """Every statement of one answer that reads, with its parameters, in order."""
-    seen = []
-
-    def note(execute, sql, params, many, context):
-        if sql.startswith(("SELECT", "WITH")):
-            seen.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
-        assert ask().status_code == 200
-    return seen
+    return [(sql, params) for sql, params in statements_of(ask) if sql.startswith(("SELECT", "WITH"))]
 
 
 def measure(name, ask, *, further=lambda: None, held=True) -> Measured:
@@ -300,9 +291,7 @@ def measured(n_agents, n_conversations) -> bool:
     owner, many, few = fill(n_agents, n_conversations)
     filled = time.perf_counter() - began_at
     nobody = factories.owner(factories.workspace())
-    with connection.cursor() as cursor:
-        # What the upkeep of either database does by itself some time after so many new rows.
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    keep_up()
     gc.collect()
     gc.freeze()  # as a web process has what it loaded: see config.asgi
     found, constant = [], True
@@ -342,12 +331,8 @@ def measured(n_agents, n_conversations) -> bool:
 
 def main(n_agents=AGENTS, n_conversations=CONVERSATIONS) -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured(n_agents, n_conversations)
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from coaching.models import ConfigurationImport
 from memories import actions as memories
 from memories.models import Memory
 from tests import factories
+from tests.bench.measuring import own_database
 
 ENTRIES, BY_HAND = 10_000, 500
 TEXT = "The parcel waits at the counter until noon and is sent back after two weeks. " * 5
@@ -82,8 +83,5 @@ def measure() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own. Django must be set up."""
-    name = connection.creation.create_test_db(verbosity=0)
-    try:
+    with own_database():
         return measure()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

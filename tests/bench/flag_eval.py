@@ -33,9 +33,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 if str(CHECKOUT) not in sys.path:
     sys.path.insert(0, str(CHECKOUT))
 
-from coaching import trajectory  # noqa: E402  (run as a script, the checkout is not on the path before)
-from coaching.csat import sentences  # noqa: E402  (run as a script, the checkout is not on the path before)
-from tests.bench import hard_cases, real_series  # noqa: E402
+from coaching import trajectory  # noqa: E402 (run as a script, the checkout is not on the path before)
+from coaching.csat import sentences  # noqa: E402 (run as a script, the checkout is not on the path before)
+from tests.bench import hard_cases, real_series  # noqa: E402 (run as a script, the checkout is not on the path before)
 
 AGENTS = 2000
 SCALES = ("stars", "binary")

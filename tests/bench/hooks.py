@@ -25,8 +25,9 @@ from helpdesk.actions import connections, receipts
 from helpdesk.models import HelpdeskSync, Rating, WebhookReceipt
 from helpdesk.tasks import follow_hooks
 from tests import factories, processes
+from tests.bench.measuring import own_database, percentile
 from tests.bench.startup import free_port
-from tests.bench.streams import cpu_seconds, percentile, until_it_answers, web
+from tests.bench.streams import cpu_seconds, until_it_answers, web
 from tests.desks.zendesk import CREDENTIALS
 
 RATE, SECONDS = 500, 30
@@ -157,9 +158,5 @@ def measured() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

@@ -18,6 +18,7 @@ from agents.models import Agent, Workspace
 from helpdesk import actions, scales
 from helpdesk.models import Conversation, Rating, RatingDay
 from tests import factories
+from tests.bench.measuring import own_database
 
 ROWS, AGENTS, DAYS, RUNS = 10_000, 50, 120, 3
 PER_REQUEST = 5_000
@@ -160,11 +161,8 @@ def clear(workspace):
 
 def main() -> bool:
     """Measure in a database of its own and print. True where a ratio misses its limit. Django must be set up."""
-    name = connection.creation.create_test_db(verbosity=0)
-    try:
+    with own_database():
         found = measure()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
     print(f"  {connection.vendor}, {found.rows:,} ratings of as many conversations")
     print(f"  bare bulk_create       {found.floor:>9,.0f} rows/s")
     print(f"  import_ratings         {found.command:>9,.0f} rows/s  {found.command_ratio:.2f} of it")

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from memories.models import Memory
 from tests import factories
-from tests.bench.team import bare, seconds
+from tests.bench.measuring import bare, keep_up, own_database, seconds, statements_of
 
 SIZES = (100, 10_000)
 TURNS = 40  # of page and bare SQL each
@@ -97,22 +97,9 @@ def _past(model, memory, kind, version):
     return model(**told, version=version, history_type=kind, history_date=memory.updated_at)
 
 
-def statements_of(client, path) -> list[tuple]:
-    """Every statement of one page with its parameters, in order."""
-    seen = []
-
-    def note(execute, sql, params, many, context):
-        seen.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
-        assert client.get(path).status_code == 200
-    return seen
-
-
 def measure(client, agents, name, query) -> Measured:
     paths = [f"/agents/{agent.pk}/memory{query}" for agent in agents]
-    statements = [statements_of(client, path) for path in paths]
+    statements = [statements_of(lambda path=path: client.get(path)) for path in paths]
     page, sql = [], []
     for _ in range(TURNS):
         page.append(seconds(lambda: client.get(paths[-1])))
@@ -131,9 +118,7 @@ def measured() -> bool:
     owner = factories.owner(factories.workspace())
     agents = [fill(owner, size, rng) for size in SIZES]
     nobody = factories.ai_agent(owner.workspace)
-    with connection.cursor() as cursor:
-        # What the upkeep of either database does by itself some time after so many new rows.
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    keep_up()
     client = Client(SERVER_NAME="localhost")
     client.force_login(owner.user)
     found = [measure(client, agents, name, query) for name, query in QUERIES.items()]
@@ -152,9 +137,5 @@ def measured() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

@@ -12,10 +12,8 @@ or where the row is not updated within a minute.
 import statistics
 import tempfile
 import time
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 from django.db import connection
@@ -27,6 +25,7 @@ from coaching.models import Flag, Sweep
 from helpdesk.actions import record_ratings
 from helpdesk.models import RatingDay
 from tests import processes
+from tests.bench.measuring import keep_up, own_database, seconds
 from tests.factories.ratings import good_or_bad
 
 AGENTS = 1_000
@@ -66,8 +65,7 @@ def fill(rng, today) -> Agent:
             ),
             batch_size=5_000,
         )
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    keep_up()
     return agents[0]
 
 
@@ -83,12 +81,6 @@ def counted(agent) -> int:
     return Flag.objects.open().get(agent=agent).evidence["ratings"]
 
 
-def seconds(what) -> float:
-    began_at = time.perf_counter()
-    what()
-    return time.perf_counter() - began_at
-
-
 def in_parts(agent, today) -> tuple[float, float, float]:
     """Medians of the seconds that a sweep without news, recording, and the look that takes the rating in need."""
     sweep = Sweep.objects.get(workspace=agent.workspace)
@@ -102,48 +94,22 @@ def in_parts(agent, today) -> tuple[float, float, float]:
     return statistics.median(bare), statistics.median(recording), statistics.median(look)
 
 
-def _worker(folder):
-    return processes.worker(DATA_DIR=folder, PYTHONWARNINGS="ignore")
-
-
-@contextmanager
-def clock(folder):
-    """A real beat, killed at the end."""
-    schedule = str(Path(folder) / "schedule")
-    command = [
-        "-m",
-        "celery",
-        "--quiet",
-        "-A",
-        "config.celery",
-        "beat",
-        "--loglevel",
-        "WARNING",
-        "--schedule",
-        schedule,
-    ]
-    child = processes.start(*command, DATA_DIR=folder)
-    try:
-        yield
-    finally:
-        child.kill()
-        child.communicate()
-
-
 def on_the_clock(agent, today) -> list[float]:
     """Seconds from before a late rating is recorded until the flag counts it, with a worker and a clock at work."""
     waits = []
-    with tempfile.TemporaryDirectory() as folder, _worker(folder), clock(folder):
-        for turn in range(ON_THE_CLOCK + 1):
-            before = counted(agent)
-            waits.append(seconds(lambda: (rate_late(agent, today), _until(lambda: counted(agent) > before))))  # noqa: B023
-            time.sleep(7 * turn)  # so that not every turn meets the clock at the same moment
+    with tempfile.TemporaryDirectory() as folder:
+        told = {"DATA_DIR": folder, "PYTHONWARNINGS": "ignore"}
+        with processes.worker(**told), processes.clock(**told):
+            for turn in range(ON_THE_CLOCK + 1):
+                waits.append(seconds(lambda: _until_counted(agent, today)))
+                time.sleep(7 * turn)  # so that not every turn meets the clock at the same moment
     return waits[1:]  # the first has waited for the processes to start
 
 
-def _until(happened):
-    deadline = time.monotonic() + processes.PATIENCE
-    while not happened() and time.monotonic() < deadline:
+def _until_counted(agent, today):
+    before, deadline = counted(agent), time.monotonic() + processes.PATIENCE
+    rate_late(agent, today)
+    while counted(agent) == before and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
@@ -170,9 +136,5 @@ def measured() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

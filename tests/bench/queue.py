@@ -24,7 +24,7 @@ from django.utils import timezone
 from agents.models import Door, Member
 from coaching.models import Proposal
 from tests import factories
-from tests.bench.team import bare, seconds
+from tests.bench.measuring import bare, keep_up, own_database, seconds, statements_of
 
 SIZES = (1_000, 100_000)
 AGENTS = 10
@@ -108,25 +108,12 @@ def fill(size, rng) -> Member:
     return owner
 
 
-def statements_of(client, path) -> list[tuple]:
-    """Every statement of one page with its parameters, in order."""
-    seen = []
-
-    def note(execute, sql, params, many, context):
-        seen.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
-        assert client.get(path).status_code == 200
-    return seen
-
-
 def measure(owner, size, name, query) -> Measured:
     client = Client(SERVER_NAME="localhost")
     client.force_login(owner.user)
     path = f"/proposals{query.format(agent=owner.workspace.agents.order_by('name').first().pk)}"
     client.get(path)
-    statements = statements_of(client, path)
+    statements = statements_of(lambda: client.get(path))
     page, sql = [], []
     for _ in range(TURNS):
         page.append(seconds(lambda: client.get(path)))
@@ -144,9 +131,7 @@ def measured() -> bool:
     """Fill, measure and print; whether a limit was missed."""
     rng = np.random.default_rng(1)
     owners = [fill(size, rng) for size in SIZES]
-    with connection.cursor() as cursor:
-        # What the upkeep of either database does by itself some time after so many new rows.
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    keep_up()
     found = [
         measure(owner, size, name, query)
         for name, query in PAGES.items()
@@ -166,9 +151,5 @@ def measured() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

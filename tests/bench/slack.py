@@ -9,18 +9,15 @@ database of its own. Exits with 1 where a limit is missed.
 from django.db import connection
 
 from tests.bench import slack_acks, slack_outage, slack_steps
+from tests.bench.measuring import own_database
 
 
 def main() -> bool:
     """True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
     missed = False
     print(connection.vendor)
     for part in (slack_acks, slack_steps, slack_outage):
         print(f"\n{part.__doc__.splitlines()[0]}", flush=True)
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-        try:
+        with own_database():
             missed |= part.measured()
-        finally:
-            connection.creation.destroy_test_db(name, verbosity=0)
     return missed

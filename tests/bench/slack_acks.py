@@ -21,8 +21,9 @@ from coaching.actions import sessions
 from coaching.models import SlackReceipt
 from tests import factories, model_server, processes
 from tests.bench.hooks import floor
+from tests.bench.measuring import percentile
 from tests.bench.slack_world import World, owed, served, world
-from tests.bench.streams import cpu_seconds, percentile, readers, web, write_events
+from tests.bench.streams import cpu_seconds, readers, web, write_events
 from tests.slack import Slack, told
 from tests.slack.world import Message, new_ts
 

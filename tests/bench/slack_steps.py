@@ -14,8 +14,9 @@ from django.test import Client, override_settings
 
 from coaching.models import SlackPost
 from tests import factories, processes
+from tests.bench.measuring import percentile
 from tests.bench.slack_world import served, world
-from tests.bench.streams import percentile, web
+from tests.bench.streams import web
 from tests.slack import Slack
 
 DECISIONS, WARM_UP, EVERY = 60, 3, 1.7  # seconds from one decision to the next

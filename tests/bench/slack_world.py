@@ -44,21 +44,8 @@ def served(slack: Slack, *, workers: int = 1, threads: int = 8, **environment: s
     with ExitStack() as stack:
         for _ in range(workers):
             stack.enter_context(processes.worker(threads, **told))
-        stack.enter_context(clock(**told))
+        stack.enter_context(processes.clock("ERROR", **told))
         yield
-
-
-@contextmanager
-def clock(**environment: str) -> Iterator[None]:
-    """The product's own beat."""
-    child = processes.start(
-        "-m", "celery", "--quiet", "-A", "config.beat", "beat", "--loglevel", "error", **environment
-    )
-    try:
-        yield
-    finally:
-        child.kill()
-        print(child.communicate()[0], end="")
 
 
 def owed() -> int:

@@ -13,7 +13,6 @@ import http.client
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from django.test import Client
 from coaching.actions import sessions
 from coaching.models import TurnEvent
 from tests import factories, model_server, processes
+from tests.bench.measuring import own_database, percentile
 from tests.bench.startup import free_port
 
 QUESTIONS, WARM_UP = 40, 5
@@ -41,10 +41,6 @@ MOST_CONNECTIONS = 4
 MOST_TIMES = 2.0  # another page of the process that streams, to that of an idle one
 PAGES = 100
 WEB = "touchline-web"  # the name under which the web process is known to PostgreSQL
-
-
-def percentile(values, percent) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 @contextmanager
@@ -284,9 +280,5 @@ def measured() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

@@ -25,6 +25,7 @@ from coaching.actions import effects, sweeps
 from coaching.csat import daily
 from coaching.models import Flag, Note, NoteEffect
 from helpdesk.models import RatingDay
+from tests.bench.measuring import keep_up, own_database
 
 AGENTS = 10_000
 DAYS = 182
@@ -71,8 +72,7 @@ def fill(rng) -> Workspace:
             cursor.execute(copy, [TODAY - timedelta(days=back), week[back % 7]])
         falling = RatingDay.objects.filter(agent__in=agents[::100], day__lt=TODAY - timedelta(days=34))
         falling.update(sum_hundredths=F("n") * 10_000, sum_squares=F("n") * 10_000**2)
-        # What the upkeep of either database does by itself some time after so many new rows.
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    keep_up()
     return workspace
 
 
@@ -148,9 +148,5 @@ def measured_notes(workspace, history, total) -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where the limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured(fill(np.random.default_rng(1)))
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

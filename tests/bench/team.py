@@ -13,7 +13,6 @@ the frame. Exits with 1 where the sizes differ in their number of queries, or wh
 """
 
 import gzip
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,6 +25,7 @@ from agents.models import Agent, Member, Prompt, Team, Workspace
 from coaching.models import Flag, Note, Proposal, Session
 from helpdesk.models import RatingDay
 from tests import factories
+from tests.bench.measuring import bare, keep_up, own_database, seconds, statements_of
 
 SIZES = (10, 100, 1_000, 5_000)
 DAYS = 182
@@ -163,32 +163,11 @@ def _fill_record(workspace, agents, owner, today):
     )
 
 
-def statements_of(client) -> list[tuple]:
-    """Every statement of one page with its parameters, in order."""
-    seen = []
-
-    def note(execute, sql, params, many, context):
-        seen.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
-        assert client.get("/team").status_code == 200
-    return seen
-
-
-def bare(statements):
-    """Run them and fetch what comes, as tuples."""
-    for sql, params in statements:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            cursor.fetchall()
-
-
 def measure(owner, size) -> Measured:
     client = Client(SERVER_NAME="localhost")
     client.force_login(owner.user)
     answer = client.get("/team")
-    statements = statements_of(client)
+    statements = statements_of(lambda: client.get("/team"))
     page, sql = [], []
     for _ in range(TURNS):
         page.append(seconds(lambda: client.get("/team")))
@@ -203,20 +182,12 @@ def measure(owner, size) -> Measured:
     )
 
 
-def seconds(what) -> float:
-    began_at = time.perf_counter()
-    what()
-    return time.perf_counter() - began_at
-
-
 def measured() -> bool:
     """Fill, measure and print; whether a limit was missed."""
     rng, today = np.random.default_rng(1), timezone.localdate(timezone=Workspace(time_zone="UTC").zone)
     nobody = factories.owner(factories.workspace())
     owners = [fill(size, today, rng) for size in SIZES]
-    with connection.cursor() as cursor:
-        # What the upkeep of either database does by itself some time after so many new rows.
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    keep_up()
     found = [measure(owner, size) for owner, size in zip(owners, SIZES, strict=True)]
     frame = measure(nobody, 0).page[0]
     print(
@@ -237,9 +208,5 @@ def measured() -> bool:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         return measured()
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

@@ -16,7 +16,6 @@ import json
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import connection
 
 from agents import actions as agents
 from agents.models import Door
@@ -24,6 +23,7 @@ from coaching.actions import sessions
 from coaching.practice.wire import Call, Reply
 from tests import factories
 from tests import model_server as server
+from tests.bench.measuring import own_database
 from tests.coaching import talks
 
 READ, WRITTEN = 0.1, 1.25  # the price of a cached token, in sent ones
@@ -191,10 +191,6 @@ def told(counted: Counted) -> str:
 
 def main() -> bool:
     """Measure in a database of its own, made and dropped again. True where a limit was missed."""
-    name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
+    with own_database():
         missed = [script.name for script in SCRIPTS if measured(script)]
         return bool(missed)
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)

@@ -1,8 +1,11 @@
-"""The file queue of the embedded mode; and a Redis that does not answer."""
+"""The file queue of the embedded mode; a Redis that does not answer; and the clock while its queue is gone."""
 
+import re
 import resource
+import shutil
 import socket
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty
 
@@ -13,6 +16,7 @@ from kombu.exceptions import ChannelError
 from kombu.transport import get_transport_cls
 
 from config.queue import Transport
+from tests.config.processes import wait_for
 from tests.config.test_up import manage
 
 MESSAGES = 300
@@ -91,3 +95,23 @@ def test_redis_that_says_nothing_holds_nobody_for_long(tmp_path):
         said = subprocess.run(**child, capture_output=True, text=True, timeout=60).stdout
 
     assert float(said.splitlines()[-1].removeprefix("given up after ")) < 12
+
+
+def test_clock_whose_queue_is_gone_leaves_a_line_for_each_task_and_goes_on(tmp_path):
+    child = manage(data_dir=tmp_path)
+    child["args"] = [sys.executable, "-m", "celery", "--quiet", "-A", "config.beat", "beat", "--loglevel", "warning"]
+    messages, said = tmp_path / "queue" / "messages", tmp_path / "said"
+    with said.open("w") as output, subprocess.Popen(**child, stdout=output, stderr=subprocess.STDOUT) as clock:
+        try:
+            wait_for(lambda: [*messages.glob("*.msg")], 60)
+            shutil.rmtree(messages)
+            wait_for(lambda: said.read_text().count("serve-slack") >= 2, 30)
+            messages.mkdir()
+            wait_for(lambda: [*messages.glob("*.msg")], 30)
+        finally:
+            clock.kill()
+
+    lines = said.read_text().splitlines()
+    assert all(
+        re.search(r"ERROR.*Couldn't apply scheduled task [a-z-]+: Cannot add .+ to the queue$", line) for line in lines
+    )

@@ -106,6 +106,24 @@ def test_only_errors_are_reported(server, reporting):
     assert "exception" not in report
 
 
+@pytest.mark.django_db
+def test_not_being_ready_is_a_line_of_warning_and_no_report(server, reporting, monkeypatch, caplog):
+    monkeypatch.setitem(app.conf, "broker_transport", None)
+    monkeypatch.setitem(app.conf, "broker_url", "redis://127.0.0.1:1/0")  # nothing listens there
+
+    assert Client().get("/health/ready").status_code == 503
+    logging.getLogger("somewhere").error("Broken.")
+
+    (report,) = wait_for(lambda: server.reports, 5)
+    assert report["logger"] == "somewhere"
+    said = [
+        (each.levelname, each.getMessage())
+        for each in caplog.records
+        if each.name in ("config.health", "django.request")
+    ]
+    assert said == [("WARNING", "Not ready, no answer from: queue")]
+
+
 def test_flood_of_errors_neither_waits_nor_floods(server, reporting, monkeypatch):
     monkeypatch.setattr(reports, "PAUSE", 0.01)
     began = time.monotonic()

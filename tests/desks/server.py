@@ -142,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True  # the client hung up
 
-    do_GET = do_POST = serve  # noqa: N815  # the names that the base class calls
+    do_GET = do_POST = serve  # noqa: N815 (the names that the base class calls)
 
     def send(self, answer: Answer) -> None:
         raw = b"" if answer.body is None else json.dumps(answer.body).encode()

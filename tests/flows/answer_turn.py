@@ -12,8 +12,8 @@ import django
 
 django.setup()
 
-from coaching.actions import sessions  # noqa: E402
-from coaching.coach import turns  # noqa: E402
+from coaching.actions import sessions
+from coaching.coach import turns
 
 
 def main():

@@ -6,11 +6,11 @@ import django
 
 django.setup()
 
-from agents.models import Member  # noqa: E402
-from coaching.actions import backtests, connections, policies  # noqa: E402
-from coaching.actions.slack import triggers  # noqa: E402
-from coaching.models import SlackConnection  # noqa: E402
-from coaching.slack import install  # noqa: E402
+from agents.models import Member
+from coaching.actions import backtests, connections, policies
+from coaching.actions.slack import triggers
+from coaching.models import SlackConnection
+from coaching.slack import install
 
 
 def main(what, member_id, *how):

@@ -6,9 +6,9 @@ import django
 
 django.setup()
 
-from agents.models import Member  # noqa: E402
-from coaching.actions import proposals  # noqa: E402
-from coaching.models import Proposal  # noqa: E402
+from agents.models import Member
+from coaching.actions import proposals
+from coaching.models import Proposal
 
 
 def main(member_id, *proposal_ids):

@@ -6,7 +6,7 @@ import django
 
 django.setup()
 
-from coaching.actions import backtests  # noqa: E402
+from coaching.actions import backtests
 
 if __name__ == "__main__":
     backtests.run(sys.argv[1])

@@ -6,7 +6,7 @@ import django
 
 django.setup()
 
-from coaching.actions import imports  # noqa: E402
+from coaching.actions import imports
 
 if __name__ == "__main__":
     imports.run(sys.argv[1])

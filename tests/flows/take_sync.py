@@ -8,7 +8,7 @@ import django
 
 django.setup()
 
-from helpdesk.actions import connections  # noqa: E402
+from helpdesk.actions import connections
 
 if __name__ == "__main__":
     print("ready", flush=True)

@@ -1,7 +1,6 @@
 """The real clock and a real worker: ratings become a flag, and a flag follows its ratings, within a minute."""
 
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -14,7 +13,7 @@ from helpdesk.actions import record_ratings, withdraw_rating
 from helpdesk.models import Rating
 from tests import factories
 from tests.factories import ratings
-from tests.processes import start, worker
+from tests.processes import clock, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -28,19 +27,6 @@ def _empty_queue():
     app.control.purge()
 
 
-@contextmanager
-def clock(schedule):
-    """The clock as the supervisor starts it, with a memory of its own."""
-    child = start(
-        "-m", "celery", "--quiet", "-A", "config.beat", "beat", "--loglevel", "WARNING", "--schedule", str(schedule)
-    )
-    try:
-        yield
-    finally:
-        child.kill()
-        print(child.communicate()[0])  # shown where the test fails
-
-
 def seconds_until(happened):
     began = time.monotonic()
     while not happened():
@@ -50,7 +36,7 @@ def seconds_until(happened):
     return time.monotonic() - began
 
 
-def test_ratings_become_a_flag_and_a_flag_follows_them_within_a_minute(tmp_path):
+def test_ratings_become_a_flag_and_a_flag_follows_them_within_a_minute():
     """In one place a fall arrives; in two others, where one was flagged yesterday, a late rating, and most are withdrawn."""
     yesterday = timezone.now().date() - timedelta(days=1)
     here, there, beyond = (factories.workspace() for _ in range(3))
@@ -64,7 +50,7 @@ def test_ratings_become_a_flag_and_a_flag_follows_them_within_a_minute(tmp_path)
     flags = {flag.agent: Flag.objects.filter(pk=flag.pk) for flag in Flag.objects.all()}
     assert set(flags) == {ines, omar}
 
-    with worker(threads=2), clock(tmp_path / "beat"):
+    with worker(threads=2), clock():
         seconds_until(lambda: app.control.ping(timeout=1))  # both are awake
         record_ratings(here, ratings.steady(noor, ratings.days_until(yesterday, 35), bad_one_in=2))
         record_ratings(there, [ratings.good_or_bad(ines, yesterday, good=False)])

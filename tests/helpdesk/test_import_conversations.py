@@ -84,6 +84,15 @@ def test_new_agent_gets_the_prompt_and_a_known_one_keeps_its_own(run, workspace,
     assert again.err == ["Robin is known and keeps the prompt it has (version 1)."]
 
 
+def test_name_of_two_agents_is_refused_with_their_ids(run, workspace):
+    first, second = (factories.ai_agent(workspace, name="Robin") for _ in range(2))
+
+    ran = run([TAU], format="tau", agent="Robin")
+
+    assert ran.code == 2
+    assert ran.err == [f"Several agents are called Robin; use one of the ids {first.pk}, {second.pk}."]
+
+
 def test_runs_are_spaced_back_from_the_last_and_keep_their_times(run):
     lines = [TAU | {"id": n} for n in range(3)]
     options = {"format": "tau", "agent": "Robin", "spacing": 30}

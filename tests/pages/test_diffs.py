@@ -101,6 +101,17 @@ def test_fields_of_something_new_and_something_removed_are_all_told():
     assert [(one.field, one.old, one.new) for one in diffs.fields(fields, {})] == [("summary", "Open till six.", None)]
 
 
+def test_new_memory_of_one_sentence_is_told_once():
+    said = "Open till six."
+
+    assert [one.field for one in diffs.created({"summary": said, "text": said})] == ["summary"]
+    assert [one.field for one in diffs.created({"summary": said, "text": f"{said} Closed on Sundays."})] == [
+        "summary",
+        "text",
+    ]
+    assert [one.field for one in diffs.created({"name": "Refund", "content": "1. Ask."})] == ["name", "content"]
+
+
 def prompt(chance, characters=50_000):
     lines, size = [], 0
     while size < characters:

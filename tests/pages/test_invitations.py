@@ -1,5 +1,7 @@
 """Where the link of an invitation leads."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import time_machine
 from django.test import Client
@@ -71,6 +73,22 @@ def test_page_tells_no_more_than_the_name_of_the_workspace(asked, workspace, own
         assert workspace.name in page
         for hidden in (owner.user.email, linked_member.user.email, str(linked_member.agent), workspace.slug):
             assert hidden not in page
+
+
+@time_machine.travel(datetime(2026, 11, 20, 22, 30, tzinfo=UTC), tick=False)
+def test_page_and_mail_say_until_when_in_the_time_zone_of_the_workspace(settings, mailoutbox):
+    settings.MAIL_IS_CONFIGURED = True
+    owner = factories.owner(factories.workspace(time_zone="Asia/Tokyo"))
+    asked = invitations.invite(owner.workspace, EMAIL, by=owner)
+
+    invitations.deliver(asked.pk)
+    page, late = Client().get(path(asked)), asked.expires_at + timedelta(minutes=1)
+    with time_machine.travel(late, tick=False):
+        expired = Client().get(path(asked))
+
+    (mail,) = mailoutbox
+    (html, _), until = mail.alternatives[0], "28 Nov 2026, 07:30 (Asia/Tokyo)"
+    assert all(until in told for told in (text(page), text(expired), mail.body, html))
 
 
 def test_account_that_exists_signs_in_comes_back_and_joins(workspace, owner, stranger):

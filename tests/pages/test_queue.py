@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from agents import actions
 from agents.models import Configuration, Decision
-from coaching.actions import proposals
+from coaching.actions import changes, proposals
 from coaching.models import Proposal
 from coaching.pages import queue as queue_page
 from memories import actions as memories
@@ -261,6 +261,24 @@ def test_queue_takes_as_many_queries_for_many_as_for_few(agent, owner, client):
     fill(30)
 
     assert [queries(client, f"/proposals{query}") for query in asked] == few
+
+
+def test_approved_one_that_was_taken_back_says_so(agent, owner, client):
+    def approved():
+        return proposals.approve(factories.proposal(agent), by=owner, door="page")
+
+    def undo(row):
+        made = Configuration.objects.filter(proposal_id=row.pk).latest("number")
+        changes.take_back(made, by=owner, door="page")
+
+    stands, back, again = approved(), approved(), approved()
+    for row in (back, again, again):
+        undo(row)
+
+    for query in ("?status=approved", f"?by={owner.pk}"):
+        items = client.get(f"/proposals{query}").context["queue"].items
+        assert {item.proposal: item.is_taken_back for item in items} == {stands: False, back: True, again: False}
+        assert text(client.get(f"/proposals{query}")).count('<span class="pill pill-plain">taken back</span>') == 1
 
 
 # --- The Coaching tab -------------------------------------------------------------------------------------------------

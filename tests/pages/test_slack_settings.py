@@ -206,6 +206,15 @@ def test_coach_is_let_into_a_channel_by_its_name(client, team, connected, agent)
     assert "every proposal is posted" in html
 
 
+@pytest.mark.parametrize("ask", ["get", "post"])
+def test_without_a_slack_workspace_it_leads_to_connecting_one(client, ask):
+    page = getattr(client, ask)(f"{URL}/coaches/add", follow=True)
+
+    assert page.redirect_chain == [(URL, 302)]
+    assert "Connect a Slack workspace first." in page.content.decode()
+    assert f'href="{URL}/connect"' in page.content.decode()
+
+
 def test_with_two_slack_workspaces_one_says_which_is_meant(client, slack, team, connected, agent, workspace, owner):
     elsewhere = slack.add_team("Elsewhere", bot_token="xoxb-2")
     channel = elsewhere.add_channel("coaching")

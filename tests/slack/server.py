@@ -269,7 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    do_GET = do_POST = serve  # noqa: N815  # the names that the base class calls
+    do_GET = do_POST = serve  # noqa: N815 (the names that the base class calls)
 
     def play(self, slack: Slack, raw: bytes) -> None:
         path, query = urlsplit(self.path).path, dict(parse_qsl(urlsplit(self.path).query))

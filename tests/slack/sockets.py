@@ -71,7 +71,7 @@ class Sockets:
             return [connection for app_id, connection in self.open if app_id == app.app_id]
 
     def wait_for(self, app: "App", count: int = 1, seconds: float = PATIENCE) -> None:
-        """Until the app holds that many connections; none of them may be a matter of waiting, too."""
+        """Until the app holds exactly that many connections, which may be none; fails where it does not."""
         deadline = time.monotonic() + seconds
         with self.lock:
             while sum(app_id == app.app_id for app_id, _ in self.open) != count:

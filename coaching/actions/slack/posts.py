@@ -10,7 +10,6 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from agents import work
-from agents.access import Refusal
 from coaching.actions.targets import MODELS
 from coaching.models import Flag, Proposal, SlackConnection, SlackPolicy, SlackPost, SlackThread, SlackTrigger, Turn
 
@@ -18,10 +17,6 @@ Kind, State = SlackPost.Kind, SlackPost.State
 PENDING, STALE = "pending", "stale"  # words of `drawn`
 GIVEN_UP = "Given up by hand."
 MOST_AT_ONCE = 200  # that one look finds stale
-
-
-class NothingOwed(Refusal):
-    """It is in step by now, or a worker is at it this very moment."""
 
 
 def owe_proposal(proposal: Proposal) -> None:
@@ -173,7 +168,7 @@ def fall_back(post: SlackPost, sentence: str) -> bool:
 
 
 def give_up(post: SlackPost) -> None:
-    """Bring it in step no more until it changes again; what was never posted is lost. Raises NothingOwed."""
+    """Bring it in step no more until it changes again; what was never posted is lost. Raises work.NothingOwed."""
     lost = {"state": State.LOST, "state_reason": GIVEN_UP} if post.state == State.WAITING else {}
     if not work.drop(post, **lost):
-        raise NothingOwed("There is nothing to be done for it any more, or a worker is at it this moment.")
+        raise work.NothingOwed

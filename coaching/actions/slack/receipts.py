@@ -8,16 +8,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents import work
-from agents.access import Refusal
 from coaching.models import SlackConnection, SlackReceipt
 
 SWALLOWED_FOR = timedelta(minutes=1)  # after it was followed, the same click by the same person says nothing new
 KEPT = timedelta(days=30)  # after they were followed, for operators to read; Slack tells nothing again after an hour
 LONGEST_OUTCOME = 200  # characters
-
-
-class NothingOwed(Refusal):
-    """It was followed meanwhile, or is this very moment."""
 
 
 def store(connection: SlackConnection, *, kind: str, key: str, type: str, payload: dict[str, Any]) -> int | None:
@@ -65,9 +60,9 @@ def forget() -> int:
 
 
 def give_up(receipt: SlackReceipt) -> None:
-    """Follow it no more, and forget what it says. Raises NothingOwed."""
+    """Follow it no more, and forget what it says. Raises work.NothingOwed."""
     if not work.drop(receipt, done_at=timezone.now(), payload=None, outcome="Given up."):
-        raise NothingOwed("There is nothing to be done for it any more, or a worker is at it this moment.")
+        raise work.NothingOwed
 
 
 def _stored(connection, kind, key, type, payload, now) -> int | None:

@@ -33,7 +33,7 @@ def become_product(host: str, port: int) -> None:
     command += ["--logins", str(settings.DATA_DIR / "demo-logins.txt")]
     command += ["--slack", str(settings.SLACK_SOCKET_WANTED)]
     os.chdir(settings.BASE_DIR)
-    os.execv(sys.executable, command)  # noqa: S606  our own program
+    os.execv(sys.executable, command)  # noqa: S606 (our own program)
 
 
 def refuse_port_in_use(host: str, port: int) -> None:

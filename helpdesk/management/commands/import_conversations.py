@@ -106,8 +106,7 @@ class Command(BaseCommand):
             if prompt and agent.prompt.system_prompt.strip() != prompt.strip():
                 self.stderr.write(f"{agent} is known and keeps the prompt it has (version {agent.prompt.version}).")
         except AmbiguousAgent as error:
-            ids = ", ".join(str(agent.pk) for agent in error.candidates)
-            raise CommandError(f"Several agents are called {name}; use one of the ids {ids}.", returncode=2) from None
+            raise CommandError(error.with_ids, returncode=2) from None
         except rows.Refused:
             try:
                 agent = agents.create_agent(

@@ -13,7 +13,7 @@ from helpdesk.vendors.errors import CredentialsRefused, Forbidden, Garbled, Move
 from helpdesk.vendors.helpscout import events
 from helpdesk.vendors.wire import Rest, Wire
 
-TOKEN = "/v2/oauth2/token"  # noqa: S105  # an address
+TOKEN = "/v2/oauth2/token"  # noqa: S105 (an address)
 CONVERSATIONS = "/v2/conversations"
 RATINGS = "/v2/reports/happiness/ratings"
 MOST_PAGES = 500  # of a list that is read in one go

@@ -29,7 +29,7 @@ VENDOR = Vendor(
     client=IntercomClient,
     verify=events.verify,
     hint=events.hint,
-    webhook_secret="client_secret",  # noqa: S106  # the name of a field
+    webhook_secret="client_secret",  # noqa: S106 (the name of a field)
     deep_link="https://app.intercom.com/a/inbox/{appId}/conversation/{id}",
     set_up=(
         "Sign in to Intercom as an admin, open the Developer Hub (app.intercom.com/a/apps/_/developer-hub), and choose New app "

@@ -7,7 +7,7 @@ import django
 
 django.setup()
 
-from coaching.slack import delivery  # noqa: E402
+from coaching.slack import delivery
 
 
 def main(*post_ids):

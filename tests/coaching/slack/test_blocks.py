@@ -369,7 +369,7 @@ FIELDS = st.dictionaries(st.sampled_from(["summary", "text", "system_prompt", "c
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_proposal_in_any_state_is_taken(data):
-    text = lambda: data.draw(WORDS)  # noqa: E731
+    text = lambda: data.draw(WORDS)  # noqa: E731 (drawn anew at each call)
     decided = data.draw(st.booleans())
     told = proposal(
         shown(

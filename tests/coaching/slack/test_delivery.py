@@ -10,6 +10,7 @@ import time_machine
 from django.db import connection as database
 from django.utils import timezone
 
+from agents import work
 from agents.models import Door
 from coaching import tasks
 from coaching.actions import flags, proposals, sessions
@@ -428,7 +429,7 @@ def test_what_was_given_up_by_hand_does_not_come_back(world):
     posts.recover(connection=world.connection)
 
     assert (post_of(row).state, post_of(row).state_reason) == (State.LOST, "Given up by hand.")
-    with pytest.raises(posts.NothingOwed):
+    with pytest.raises(work.NothingOwed):
         posts.give_up(post_of(row))
 
 

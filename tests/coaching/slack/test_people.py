@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Member, User
+from coaching.actions.slack import people as links
 from coaching.models import SlackPerson
 from coaching.slack import errors, people
 from tests import factories
@@ -24,7 +25,7 @@ def test_a_confirmed_email_is_a_member_and_is_asked_of_slack_once(there, owner):
 
     first, second = people.find(there.connection, user.id), people.find(there.connection, user.id)
 
-    assert (people.member_of(first), first.name, first.problem) == (owner, "Ada", "")
+    assert (links.member_of(first), first.name, first.problem) == (owner, "Ada", "")
     assert second.pk == first.pk
     assert len(there.slack.called("users.info")) == 1
 
@@ -59,10 +60,10 @@ def test_who_was_nobody_is_looked_up_again_after_ten_minutes(there, workspace):
     assert people.find(there.connection, user.id).problem == "stranger"
     member = factories.member(workspace, Member.Role.ADMIN, email="new@test.example")
 
-    assert people.member_of(people.find(there.connection, user.id)) is None
+    assert links.member_of(people.find(there.connection, user.id)) is None
     SlackPerson.objects.update(looked_up_at=timezone.now() - timedelta(minutes=11))
 
-    assert people.member_of(people.find(there.connection, user.id)) == member
+    assert links.member_of(people.find(there.connection, user.id)) == member
     assert len(there.slack.called("users.info")) == 2
 
 
@@ -70,7 +71,7 @@ def test_who_was_nobody_is_looked_up_again_after_ten_minutes(there, workspace):
 def test_a_member_who_left_is_a_stranger_at_once(there, workspace, how):
     admin = factories.member(workspace, Member.Role.ADMIN)
     user = there.user_of(admin)
-    assert people.member_of(people.find(there.connection, user.id)) == admin
+    assert links.member_of(people.find(there.connection, user.id)) == admin
     if how == "left":
         Member.objects.filter(pk=admin.pk).update(left_at=timezone.now())
     else:
@@ -88,11 +89,11 @@ def test_a_member_who_left_and_came_back_is_known_again(there, workspace):
     user = there.user_of(admin)
     people.find(there.connection, user.id)
     Member.objects.filter(pk=admin.pk).update(left_at=timezone.now())
-    assert people.member_of(people.find(there.connection, user.id)) is None
+    assert links.member_of(people.find(there.connection, user.id)) is None
 
     Member.objects.filter(pk=admin.pk).update(left_at=None)
 
-    assert people.member_of(people.find(there.connection, user.id)) == admin
+    assert links.member_of(people.find(there.connection, user.id)) == admin
 
 
 def test_the_same_person_is_a_member_of_each_workspace_by_itself(there, owner):
@@ -100,7 +101,7 @@ def test_the_same_person_is_a_member_of_each_workspace_by_itself(there, owner):
     theirs = Member.objects.create(workspace=other, user=owner.user, role=Member.Role.OWNER)
     second = connected(there.team.app, other)
 
-    found = [people.member_of(people.find(each, there.leader.id)) for each in (there.connection, second)]
+    found = [links.member_of(people.find(each, there.leader.id)) for each in (there.connection, second)]
 
     assert found == [owner, theirs]
 
@@ -153,7 +154,7 @@ def test_while_slack_does_not_answer_nobody_is_taken_for_a_stranger(there):
     assert not SlackPerson.objects.exists()
     there.slack.comes_up()
     later()
-    assert people.member_of(people.find(there.connection, there.leader.id)) == there.owner
+    assert links.member_of(people.find(there.connection, there.leader.id)) == there.owner
 
 
 def test_a_missing_permission_is_said_and_nobody_is_taken_for_a_stranger(there):

@@ -108,7 +108,8 @@ class Trajectory:
     """Everything the template draws.
 
     Lines are path data; `window` is (x, width) of the review window, if there is one. `expected_is_usual` where the expected
-    line is not what a flag measured against but what these weeks would usually bring.
+    line is not what a flag measured against but what these weeks would usually bring. `levels` says what the words beside the
+    picture are on its scale, where they are told on another.
     """
 
     dots: tuple[Dot, ...]
@@ -121,6 +122,7 @@ class Trajectory:
     summary: str
     weeks: tuple[Week, ...]
     expected_is_usual: bool
+    levels: str = ""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -139,7 +141,7 @@ class Trajectory:
         return any(dot.worst for dot in self.dots)
 
 
-def trajectory(weeks, *, since=None, recent=None, worst=None, expected_is_usual=False):
+def trajectory(weeks, *, since=None, recent=None, worst=None, expected_is_usual=False, levels=""):
     """Lay out `weeks` (oldest first, without gaps) as dots sized by their ratings, with the expected and the team's line.
 
     `since` is the first day of the review window, `recent` the mean level in it, `worst` the first day of the worst
@@ -186,6 +188,7 @@ def trajectory(weeks, *, since=None, recent=None, worst=None, expected_is_usual=
         summary=_summary(weeks, since, recent),
         weeks=weeks,
         expected_is_usual=expected_is_usual,
+        levels=levels,
     )
 
 

@@ -111,6 +111,14 @@ def level(score, scale=""):
     return f"{1 + score / 25:.1f}" if scale == "stars5" else f"{score:.0f} %"
 
 
+def in_per_cent(evidence):
+    """The claim's two levels as pictures draw them, where the claim tells them in stars; else empty."""
+    if evidence.get("scale") != "stars5":
+        return ""
+    was, wanted = (f"{level(evidence[key], 'stars5')} is {level(evidence[key])}" for key in ("observed", "expected"))
+    return f"of 5 stars, {was} and {wanted}"
+
+
 def _window(e, today):
     until = date.fromisoformat(e["day"])
     weeks = counted(e["weeks"], "week")

@@ -401,6 +401,7 @@ def _picture(lines, flag, first, today):
         recent=recent,
         worst=date.fromisoformat(worst) if worst else None,
         expected_is_usual=not evidence,
+        levels=sentences.in_per_cent(evidence),
     )
 
 

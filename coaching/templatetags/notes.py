@@ -79,14 +79,14 @@ class _Lines:
         return f'<span class="pill pill-accent">Shared</span><span>{seen}</span>'
 
     def _written(self, note):
-        return _written_by(note, "· " if note.shared_with_agent else "")
+        return _written_by(note)
 
     def _follow_up(self, note):
         if not note.follow_up_at:
             return ""
         if note.followed_up_at:
-            return f"<span>· followed up {ago(note.followed_up_at)}</span>"
-        return f"<span>· follow up {day(note.follow_up_at)}</span>{self._calendars(note)}"
+            return f"<span>followed up {ago(note.followed_up_at)}</span>"
+        return f"<span>follow up {day(note.follow_up_at)}</span>{self._calendars(note)}"
 
     def _calendars(self, note):
         whom = escape(note.agent.name)
@@ -131,9 +131,9 @@ class _Lines:
         )
 
 
-def _written_by(note, begins=""):
+def _written_by(note):
     at = ago(getattr(note, "shared_at", None)) or ago(note.created_at)
-    return f"<span>{begins}{escape(note.author.display_name)}, {at}</span>"
+    return f"<span>{escape(note.author.display_name)}, {at}</span>"
 
 
 def _about(note):
@@ -144,4 +144,4 @@ def _about(note):
     if sample.url:
         hidden = '<span class="visually-hidden"> (new tab)</span>'
         name = f'<a class="link-quiet" href="{escape(sample.url)}" {NEW_TAB}>{name}{hidden}</a>'
-    return f"<span>· about {name}</span>"
+    return f"<span>about {name}</span>"

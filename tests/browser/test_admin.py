@@ -114,6 +114,18 @@ def test_proposal_is_approved_by_a_button(staff, open_browser):
     expect(page.get_by_role("button", name="Take back")).to_be_visible()
 
 
+def test_on_a_phone_a_row_of_a_list_is_a_card_that_names_its_columns(staff, open_browser):
+    page = enter(open_browser, staff, viewport=PHONE)
+    page.goto("/admin/agents/decision/")
+
+    table = page.locator("#changelist-form .results")
+    assert table.evaluate("one => one.scrollWidth <= one.clientWidth")
+    door = page.locator("#result_list tbody td.field-door").first
+    assert door.evaluate("one => getComputedStyle(one, '::before').content") == '"Door"'
+    page.get_by_role("link", name="Door", exact=True).click()
+    expect(page.locator("#result_list th.sorted", has_text="Door")).to_be_visible()
+
+
 def test_list_is_found_by_its_name(staff, open_browser):
     page = enter(open_browser, staff)
     page.goto("/admin/memories/memory/")

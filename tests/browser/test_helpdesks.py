@@ -113,7 +113,7 @@ def test_helpdesk_is_connected_mapped_and_disconnected_by_keyboard(owner, desk, 
     mapping.credit(HelpdeskAgent.objects.get(external_id="11").pk)
     expect(ada).not_to_contain_text("crediting")
     brook = page.get_by_role("listitem").filter(has_text="Brook of")
-    brook.get_by_text("Somebody else …").focus()
+    brook.get_by_text("Somebody else…").focus()
     page.keyboard.press("Enter")
     brook.get_by_label("Name of an agent here").focus()
     page.keyboard.type("Nobody at all")
@@ -141,7 +141,7 @@ def test_helpdesk_is_connected_mapped_and_disconnected_by_keyboard(owner, desk, 
     looked_at(page)
 
     # Disconnected: the secrets go, the ratings stay.
-    page.get_by_text("Disconnect …").focus()
+    page.get_by_text("Disconnect…").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Disconnect zendesk")).to_be_focused()

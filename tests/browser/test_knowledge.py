@@ -117,8 +117,11 @@ def test_list_follows_what_is_typed_and_the_address_names_it(assistant, owner, s
     factories.memory(assistant, owner, summary="Parcels wait at the counter.")
     page = sign_in(owner)
     page.goto(f"/agents/{assistant.pk}/memory")
+    order = page.get_by_role("combobox", name="Order")
+    expect(order).to_be_visible()
 
     page.get_by_role("searchbox", name="Search the memories").fill("parcels")
+    expect(order).to_be_hidden()  # what is found stands best first
     expect(page.locator("#memories").get_by_role("listitem")).to_have_count(1)
     expect(page).to_have_url(f"/agents/{assistant.pk}/memory?q=parcels&source=&order=")
     expect(page.get_by_role("status")).to_contain_text("best first, as the agent would be served")

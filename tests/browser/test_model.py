@@ -84,7 +84,7 @@ def test_model_is_connected_tested_and_taken_away_by_keyboard(owner, sign_in, se
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(1_500)
     assert asked == []  # it stops asking by itself
-    page.get_by_text("Disconnect …").focus()
+    page.get_by_text("Disconnect…").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Disconnect")).to_be_focused()

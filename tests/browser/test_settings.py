@@ -81,7 +81,7 @@ def test_token_is_made_copied_and_gone_from_the_page(owner, sign_in, colours):
     assert ApiToken.objects.get().hash == ApiToken.hashed(secret)
     page.goto("/settings/tokens")
     assert secret not in page.content()
-    page.get_by_text("Revoke …").click()
+    page.get_by_text("Revoke…").click()
     looked_at(page)
     page.get_by_role("button", name="Revoke it").click()
     expect(page.get_by_text("No token can be used now.")).to_be_visible()

@@ -117,7 +117,7 @@ def test_slack_is_set_up_looked_at_and_disconnected_by_keyboard(owner, team, sig
     looked_at(page)
 
     # Disconnected: the tokens go, what was said stays.
-    card.get_by_text("Disconnect …").focus()
+    card.get_by_text("Disconnect…").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(card.get_by_role("button", name="Disconnect Harbour Support")).to_be_focused()

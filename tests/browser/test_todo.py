@@ -273,7 +273,7 @@ def test_calendar_address_is_copied_and_renewed(colours, sarah, owner, sign_in):
     expect(page.get_by_text("Copied.")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == old
     assert_accessible(page)
-    page.get_by_text("Renew the address …").click()
+    page.get_by_text("Renew the address…").click()
     page.get_by_role("button", name="Yes, renew it").click()
 
     expect(page.get_by_text("The old address is dead")).to_be_visible()

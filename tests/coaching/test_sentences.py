@@ -31,6 +31,12 @@ def test_sentence_in_stars():
     )
 
 
+def test_what_is_told_in_stars_is_told_as_the_picture_draws_it():
+    assert sentences.in_per_cent(EVIDENCE) == "of 5 stars, 4.1 is 78 % and 4.6 is 90 %"
+    assert sentences.in_per_cent(EVIDENCE | {"scale": ""}) == ""
+    assert sentences.in_per_cent({}) == ""
+
+
 def test_sentence_of_several_scales_speaks_in_points_of_a_hundred():
     assert sentences.sentence("Noor", EVIDENCE | {"scale": ""}).startswith(
         "In the last 5 weeks Noor’s 38 ratings average 78 %;"

@@ -73,7 +73,7 @@ def test_first_shared_note_shows_exactly_what_will_be_seen_and_keeps_nothing(hea
     assert "This is what Sarah will see" in text(response)
     seen = response.content.decode().partition('<div class="note-seen">')[2].partition("</div>")[0]
     conversation = f"about the conversation Desk, {about.closed_at.day} {about.closed_at:%b}"
-    assert text(HttpResponse(seen)).split() == f"Well done on the outage. {owner.display_name} · {conversation}".split()
+    assert text(HttpResponse(seen)).split() == f"Well done on the outage. {owner.display_name} {conversation}".split()
     assert "record-changed" not in response.headers.get("HX-Trigger", "")
     assert not Note.objects.exists()
 

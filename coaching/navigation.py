@@ -82,7 +82,11 @@ class Navigation:
     @property
     def due(self):
         """Flags to coach on, and follow-ups whose day has come."""
-        return self._n.flags_to_coach + self._n.follow_ups_due
+        return self._n.flags_to_coach + self.follow_ups_due
+
+    @property
+    def follow_ups_due(self):
+        return self._n.follow_ups_due
 
     @property
     def helpdesk_trouble(self):

@@ -4,10 +4,18 @@ from datetime import timedelta
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
+from django.db.models import DateTimeField
 from django.utils import timezone
 
+from agents.compiled import CompiledQuery, Parameter, columns_of, read_models
 from agents.models import BrowserSession
 
+OPENED_BY = CompiledQuery(
+    lambda _: BrowserSession.objects.filter(
+        session_key=Parameter("key", BrowserSession._meta.pk), expire_date__gt=Parameter("now", DateTimeField())
+    ),
+    columns_of(BrowserSession),
+)
 SEEN_NOTED_EVERY = timedelta(minutes=5)
 BROWSER_LIMIT = BrowserSession._meta.get_field("browser").max_length
 PLACE_LIMIT = BrowserSession._meta.get_field("place").max_length
@@ -23,7 +31,11 @@ class SessionStore(DatabaseSessions):
         return BrowserSession
 
     def _get_session_from_db(self):
-        self.row = super()._get_session_from_db()
+        self.row = None
+        for row in OPENED_BY.rows(key=self.session_key, now=timezone.now()):
+            [self.row] = read_models(row, BrowserSession)
+        if self.row is None:
+            self._session_key = None  # a key that opens nothing is not taken up for a session that begins
         return self.row
 
     def create_model_instance(self, data):

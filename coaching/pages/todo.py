@@ -1,5 +1,5 @@
 """What waits for the leaders: flags to coach on, new levels to talk about, follow-ups of notes. A fixed number of queries,
-whatever waits.
+however much waits.
 
 The count in the top bar and the page ask the same querysets, so that they never differ."""
 
@@ -159,9 +159,9 @@ class Paged:
 
 @dataclass(frozen=True)
 class TodoPage:
-    """Everything the page shows. `n_cards` and `n_due` are what the top bar counts; `n_ahead` are follow-ups of later days;
-    `n_ticked` flags stand open but are ticked off. `automatic` says whether anything looks for falls. `helpdesks` and `slack`
-    are what wants somebody to look at it there."""
+    """Everything the page shows. `n_cards` and `n_due` are what the top bar counts; `n_ahead` are follow-ups of later days.
+    `helpdesks` and `slack` are what wants somebody to look at it there. Where there is no card at all, `n_ticked` flags stand
+    open but are ticked off, and `automatic` says whether anything looks for falls; else both are None."""
 
     question: Question
     cards: list[Card]
@@ -173,8 +173,8 @@ class TodoPage:
     n_cards: int
     n_due: int
     n_ahead: int
-    n_ticked: int
-    automatic: bool
+    n_ticked: int | None
+    automatic: bool | None
     helpdesks: list[helpdesks.Trouble]
     slack: list[slack.Trouble]
 
@@ -183,17 +183,22 @@ class TodoPage:
         return self.n_cards + self.n_due
 
 
-def load(member, question, just=None):
-    """The To do page for a leader. `just` is the id of the flag or note that was acted on a moment ago."""
+def load(member, top, question, just=None):
+    """The To do page for a leader. `top` is the Navigation of the top bar over it: what is counted there is not asked again.
+    `just` is the id of the flag or note that was acted on a moment ago."""
     waiting = flags_to_coach(member, moments(member)["ended_after"])
     ranked = sorted(waiting.values_list("pk", "status", "kind", "opened_at", *LEVELS), key=_rank)
     n_pages = n_pages_of(len(ranked), CARDS)
     following = Note.objects.visible_to(member).following_up()
-    n_notes, n_due = following.count(), follow_ups_due(member, _midnight(member, 1)).count()
+    n_notes, n_due = following.count(), top.follow_ups_due
     n_note_pages = n_pages_of(n_notes, FOLLOW_UPS)
     question = replace(question, page=min(question.page, n_pages), notes=min(question.notes, n_note_pages))
     shown = ranked[(question.page - 1) * CARDS : question.page * CARDS]
     done, done_is_cut = _done(member)
+    n_ticked = automatic = None
+    if not ranked:
+        n_ticked = Flag.objects.visible_to(member).open().filter(agent__active=True, coached_at__isnull=False).count()
+        automatic = policies.of(member.workspace).automatic
     return TodoPage(
         question=question,
         cards=_cards(member, shown, just),
@@ -205,10 +210,10 @@ def load(member, question, just=None):
         n_cards=len(ranked),
         n_due=n_due,
         n_ahead=n_notes - n_due,
-        n_ticked=Flag.objects.visible_to(member).open().filter(agent__active=True, coached_at__isnull=False).count(),
-        automatic=policies.of(member.workspace).automatic,
-        helpdesks=helpdesks.troubles(member.workspace_id),
-        slack=slack.troubles(member.workspace_id),
+        n_ticked=n_ticked,
+        automatic=automatic,
+        helpdesks=helpdesks.troubles(member.workspace_id) if top.helpdesk_trouble else [],
+        slack=slack.troubles(member.workspace_id) if top.slack_trouble else [],
     )
 
 
@@ -255,6 +260,8 @@ def _groups(member, following, question, just):
 def _just_before(just):
     """When the note that was acted on was followed up before its newest version; None where it was not, where there is no
     such note, or where that version took another change back: that is not offered to be taken back again."""
+    if just is None:
+        return None
     versions = Note.history.filter(id=just).order_by("-version").values_list("follow_up_at", flat=True)[:3]
     now, before, earlier = [*versions, None, None, None][:3]
     return None if now == earlier else before

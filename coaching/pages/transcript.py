@@ -21,7 +21,8 @@ BETWEEN_CALLS = re.compile(r"\n(?=\[calls [\w.:-]+\()")
 FAILURE = re.compile(r"(?:\w+)?(?:error|exception)\b|traceback \(", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for that makes each of thousands take several times as long to make.
+@dataclass(slots=True)
 class Span:
     """A run of a turn's text; `proposal` is the id of the one in this session that quotes it."""
 
@@ -29,7 +30,7 @@ class Span:
     proposal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fold:
     """A part that is folded to one line: a call, a tool's answer or what the system told the agent.
 
@@ -47,7 +48,7 @@ class Fold:
         return any(span.proposal for span in self.spans)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TurnLine:
     """One turn of the transcript. `label` says who spoke, `at` when, by the workspace's clock.
 

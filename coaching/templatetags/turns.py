@@ -4,12 +4,15 @@ Every word of a turn is escaped here. What repeats in each turn is kept short; t
 li.turn > p (who and when) + div (what was said and what is folded) + label (to choose it).
 """
 
+from datetime import date
 from html import escape
 
 from django import template
 from django.utils.safestring import mark_safe
 
 register = template.Library()
+# Named once, for strftime takes as long as all else of a turn.
+MONTHS = ["", *(f"{date(1, month, 1):%b}" for month in range(1, 13))]
 
 
 @register.simple_tag
@@ -48,7 +51,8 @@ def _link(n, at):
     """Its number as a link to the turn, with the minute; the exact moment comes on hover and on focus."""
     if at is None:
         return f'<a href="#turn-{n}">turn {n}</a>'
-    return f'<a href="#turn-{n}" data-exact="{at.day} {at:%b %Y, %H:%M:%S}">{at:%H:%M} · turn {n}</a>'
+    day, time = f"{at.day} {MONTHS[at.month]} {at.year}", at.time().isoformat("seconds")
+    return f'<a href="#turn-{n}" data-exact="{day}, {time}">{time[:5]} · turn {n}</a>'
 
 
 def _said(line):

@@ -5,7 +5,7 @@ import re
 
 LONGEST = 100_000  # characters; beyond, indenting costs more than it helps
 DEEPEST = 30
-TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
+TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+')
 INDENT = "  "
 
 

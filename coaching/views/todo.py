@@ -16,6 +16,7 @@ from agents.pages import page, wants_fragment
 from coaching import calendar
 from coaching.actions import feeds, flags, notes
 from coaching.models import Flag, Note
+from coaching.navigation import Navigation
 from coaching.pages import days, drawer
 from coaching.pages import todo as todo_page
 from coaching.pages.typed import number_or_none, uuid_or_none
@@ -184,8 +185,10 @@ def _act(request, row, action, said, **typed):
 
 def _show(request, just, status=HTTPStatus.OK, *, said="", refused="", typed=None):
     question = todo_page.Question.parse(request.GET)
-    found = todo_page.load(request.member, question, just)
+    top = Navigation(request.member)
+    found = todo_page.load(request.member, top, question, just)
     context = {
+        "navigation": top,
         "section": "todo",
         "page": found,
         "home": f"{reverse('todo')}{found.question.query()}",

@@ -11,8 +11,9 @@ from icalendar import Calendar
 from agents import actions as agents
 from coaching import calendar
 from coaching.actions import feeds, flags, notes
-from coaching.models import Flag, FlagPolicy, Note
+from coaching.models import Flag, FlagPolicy, Note, SlackPolicy
 from coaching.navigation import Navigation
+from helpdesk.models import HelpdeskConnection
 from tests import factories
 from tests.pages.test_team import PARTIAL, flag, queries, rate
 
@@ -200,6 +201,26 @@ def test_empty_page_promises_no_scan_where_automatic_flags_are_off(owner, signed
     assert "when the scan" not in said
 
 
+def test_trouble_elsewhere_is_told_and_read_only_where_the_top_bar_knows_of_some(owner, signed_in):
+    client = signed_in(owner)
+    quiet = queries(client, "/todo")
+    desk = HelpdeskConnection.objects.create(
+        workspace=owner.workspace,
+        vendor="zendesk",
+        source="zendesk",
+        state=HelpdeskConnection.State.REFUSED,
+        state_reason="The token was revoked.",
+    )
+    with_desk = queries(client, "/todo")
+    SlackPolicy.objects.create(workspace=owner.workspace, flags_trouble="The channel is archived.")
+
+    page = client.get("/todo").context["page"]
+
+    assert [(one.connection, one.sentence) for one in page.helpdesks] == [(desk, "The token was revoked.")]
+    assert [one.sentence for one in page.slack] == ["The channel is archived."]
+    assert (with_desk, queries(client, "/todo")) == (quiet + 1, quiet + 3)
+
+
 def test_page_takes_as_many_queries_for_many_cards_as_for_one(owner, signed_in):
     def fill(count):
         for _ in range(count):
@@ -217,7 +238,7 @@ def test_page_takes_as_many_queries_for_many_cards_as_for_one(owner, signed_in):
     gone = flags.mark_coached(Flag.objects.open().filter(coached_at=None).first(), by=owner)
 
     assert queries(client, "/todo") == queries(client, "/todo?page=2&notes=2&done=1") == few
-    assert queries(client, f"/todo?just={gone.pk}") == few
+    assert queries(client, f"/todo?just={gone.pk}") == few + 1  # when it was asked for before
 
 
 def test_many_cards_and_follow_ups_come_in_pages_of_their_own(owner, signed_in, monkeypatch):

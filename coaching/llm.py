@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import httpx2
 
 from agents import outbound
@@ -36,6 +36,9 @@ from coaching.model_errors import (
 )
 from coaching.practice.transport import PracticeTransport
 
+if TYPE_CHECKING:
+    import anthropic
+
 __all__ = [
     "Answer", "AnswerBroken", "Connection", "ModelBusy", "ModelError", "ModelRefused", "ModelStalled", "ModelUnreachable",
     "Stopped", "TimeIsUp", "ToolCall", "Usage", "Watch", "ask", "clean", "client",
@@ -50,10 +53,6 @@ RETRIES = 2
 RETRY_SECONDS = 1.0  # before the first retry, doubled before the next, when the server names no time
 RETRY_CAP_SECONDS = 20.0  # the longest wait a server's retry-after can ask of us
 TICK_SECONDS = 0.25  # how often a stop, a stall and the end of the time are looked for
-
-# The SDK and its transport print whole requests and answers at DEBUG: whatever the level of the rest, never here.
-for _name in ("anthropic", "httpx2", "httpcore2"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -141,20 +140,30 @@ class Watch:
             raise TimeIsUp("The coach ran out of time for this turn. Press Retry, or ask about a smaller part.")
 
 
-def client(connection: Connection, *, witness: outbound.Witness | None = None) -> anthropic.Anthropic:
+def load_sdk() -> ModuleType:
+    """The SDK, which takes more than half of a start and no page needs: it is loaded for the first question that is put."""
+    import anthropic
+
+    # It and its transport print whole requests and answers at DEBUG: whatever the level of the rest, never here.
+    for name in ("anthropic", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return anthropic
+
+
+def client(connection: Connection, *, witness: outbound.Witness | None = None) -> "anthropic.Anthropic":
     """A client for the model of a connection, to be closed by the caller; retries and timeouts are `ask`'s business.
 
     `witness` sees how each request to a server went.
     """
     if connection.is_practice:
-        return anthropic.Anthropic(
+        return load_sdk().Anthropic(
             api_key=PRACTICE_MODEL,
             base_url="http://practice.invalid",
             http_client=httpx2.Client(transport=PracticeTransport()),
             max_retries=0,
             open_telemetry=False,
         )
-    return anthropic.Anthropic(
+    return load_sdk().Anthropic(
         api_key=connection.key,
         base_url=connection.base_url or ANTHROPIC,
         http_client=outbound.client(outbound.certificates(), guarded=connection.guarded, witness=witness),
@@ -164,7 +173,7 @@ def client(connection: Connection, *, witness: outbound.Witness | None = None) -
 
 
 def ask(
-    client: anthropic.Anthropic,
+    client: "anthropic.Anthropic",
     request: dict[str, Any],
     *,
     watch: Watch,
@@ -206,7 +215,7 @@ class _Reading:
     and a silent one blocks it up to the read timeout, deaf to a stop. Reading elsewhere keeps the watch awake.
     """
 
-    def __init__(self, client: anthropic.Anthropic, request: dict[str, Any], watch: Watch):
+    def __init__(self, client: "anthropic.Anthropic", request: dict[str, Any], watch: Watch):
         self.client = client
         self.request = request
         self.watch = watch

@@ -5,9 +5,12 @@ they can hold what was sent or answered.
 """
 
 import math
+from typing import TYPE_CHECKING
 
-import anthropic
 import httpx2
+
+if TYPE_CHECKING:
+    import anthropic
 
 
 class ModelError(Exception):
@@ -97,6 +100,8 @@ def translate(error: Exception, *, begun: bool) -> ModelError:
     """Our error for anything the SDK or its transport raised. Its own words are dropped: they can hold bodies."""
     if isinstance(error, ModelError):
         return error
+    import anthropic  # loaded by then: whoever asks has a client of it
+
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         if isinstance(error.__cause__ or error, httpx2.ConnectTimeout):
             return _unreachable()
@@ -112,7 +117,7 @@ def _unreachable() -> ModelError:
     return ModelUnreachable("The model cannot be reached at its address. Press Retry; if it stays so, tell an admin.")
 
 
-def _by_status(error: anthropic.APIStatusError) -> ModelError:
+def _by_status(error: "anthropic.APIStatusError") -> ModelError:
     status = error.status_code if error.status_code >= 400 else _STATUS_OF_TYPE.get(str(error.type), 500)
     if status in REFUSED:
         return ModelRefused(REFUSED[status])

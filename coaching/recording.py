@@ -11,12 +11,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import httpx2
 
 from coaching import llm
+
+if TYPE_CHECKING:
+    import anthropic
 
 KEPT_HEADERS = ("content-type", "retry-after")
 PLAIN = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -44,7 +46,7 @@ class Recorder(httpx2.BaseTransport):
         self.exchanges: list[Exchange] = []
         self.inner: httpx2.Client
 
-    def connect(self, connection: llm.Connection) -> anthropic.Anthropic:
+    def connect(self, connection: llm.Connection) -> "anthropic.Anthropic":
         """A client for the model of a connection, made as always, whose exchanges are kept here."""
         client = llm.client(connection)
         self.inner = client._client  # the SDK has no public way to it, and its own settings must hold

@@ -1,10 +1,12 @@
 """What workers do: one call each. A message carries the id of an owed row; a message that is lost is sent again by the clock."""
 
 from celery import shared_task
+from celery.signals import worker_init
 from django.db.models import Q
 
 from agents.models import Invitation, PasswordReset
 from agents.tasks import send_invitation, send_password_reset
+from coaching import llm
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.actions.slack import posts
 from coaching.actions.slack import receipts as slack_receipts
@@ -29,6 +31,12 @@ AT_ONCE = 50  # rows of a kind that one look of the clock sends out, the longest
 MOST_BATCHES = 50  # of conversations that one look notes; an import can bring hundreds of thousands
 LOOK_SECONDS = 5  # the clock looks again by then: a message that no worker took until then is not needed any more
 SLACK_LOOK_SECONDS = 2  # that of Slack looks every second
+
+
+@worker_init.connect
+def load_sdk(**_):
+    """A worker waits for it before its first question, not in the middle of one."""
+    llm.load_sdk()
 
 
 @shared_task

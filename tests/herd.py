@@ -22,9 +22,12 @@ MESSAGE = 65_536  # bytes at most
 
 def main(fd):
     django.setup()
+    from celery.signals import worker_init
+
     from config.celery import app
 
     app.loader.import_default_modules()
+    worker_init.send(sender=None)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     asked = socket.socket(fileno=fd)
     while True:

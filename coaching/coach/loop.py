@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
-
-import anthropic
+from typing import TYPE_CHECKING, Any
 
 from coaching import llm
 from coaching.coach import room
 from coaching.coach.protocol import Toolbox, ToolError, ToolResult
+
+if TYPE_CHECKING:
+    import anthropic
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ OUT_OF_TOKENS = "The coach used all the tokens one turn may use. Ask about a sma
 
 
 def run(
-    client: anthropic.Anthropic,
+    client: "anthropic.Anthropic",
     *,
     connection: llm.Connection,
     system: list[dict[str, Any]],
@@ -147,7 +148,7 @@ class _Said:
 class _Turn:
     """A turn on its way: what it was given, and the talk as it grows."""
 
-    client: anthropic.Anthropic
+    client: "anthropic.Anthropic"
     connection: llm.Connection
     system: list[dict[str, Any]]
     messages: list[dict[str, Any]]

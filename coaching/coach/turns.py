@@ -8,9 +8,8 @@ next runs it again, unless words of an answer were out already, for those cannot
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import anthropic
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db import connection as database
@@ -23,6 +22,9 @@ from coaching.coach.protocol import ToolResult
 from coaching.coach.tools import Toolbox
 from coaching.models import Proposal, Turn, TurnEvent
 from coaching.texts.verbatim import Guard
+
+if TYPE_CHECKING:
+    import anthropic
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ TOKENS_USED = "This workspace has used its tokens for today. Ask again tomorrow,
 T = TypeVar("T")
 
 
-def run(turn: Turn, *, connect: Callable[[llm.Connection], anthropic.Anthropic] = llm.client) -> None:
+def run(turn: Turn, *, connect: Callable[[llm.Connection], "anthropic.Anthropic"] = llm.client) -> None:
     """Answer a turn that `sessions.claim` gave, and close it; where the claim was lost meanwhile, leave it.
 
     A failure of our own side (the database, say) puts the turn off, to be run again; where not even that can be stored,
@@ -64,7 +66,7 @@ def run(turn: Turn, *, connect: Callable[[llm.Connection], anthropic.Anthropic] 
             logger.error("Turn %s could not be put off: %s.", turn.pk, type(late).__name__)
 
 
-def _answer(turn: Turn, counted: llm.Usage, connect: Callable[[llm.Connection], anthropic.Anthropic]) -> None:
+def _answer(turn: Turn, counted: llm.Usage, connect: Callable[[llm.Connection], "anthropic.Anthropic"]) -> None:
     writer = _Writer(turn)
     connection = connections.of(turn.workspace_id)
 

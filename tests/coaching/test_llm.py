@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 import time
 
 import anthropic
@@ -199,3 +201,14 @@ def test_without_a_key_the_practice_model_answers_over_the_same_wire(settings):
     assert answer.text.startswith("Practice model: ")
     assert answer.text == whole.content[0].text
     assert json.loads(whole.to_json())["usage"]["output_tokens"] > 0
+
+
+def test_pages_do_not_load_the_sdk():
+    """It takes more than half of a start, and a web process asks no model."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, config.asgi; print('anthropic' in sys.modules)"],
+        capture_output=True,
+        text=True,
+    )
+
+    assert (loaded.returncode, loaded.stdout) == (0, "False\n")

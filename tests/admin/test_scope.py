@@ -109,7 +109,7 @@ def test_staff_who_lead_nothing_see_no_list(client, ours, staff):
     assert client.get("/admin/agents/agent/").status_code == 403
 
 
-def test_every_list_asks_the_same_number_of_queries_for_3_rows_and_for_30(client, operator):
+def test_every_list_asks_the_same_number_of_queries_for_two_rows_and_for_six(client, operator):
     def queries():
         counted = {}
         for param in registered():
@@ -118,13 +118,13 @@ def test_every_list_asks_the_same_number_of_queries_for_3_rows_and_for_30(client
                 answer = client.get(address(back, "changelist"))
             rows = len(answer.context["cl"].result_list)
             counted[param.id] = len(captured)
-            assert rows >= (3 if len(made) == 3 else 30), f"{param.id} shows {rows} rows only"
+            assert rows >= len(made), f"{param.id} shows {rows} rows only"
         return counted
 
-    made = [furnish(f"Desk {n}") for n in range(3)]
+    made = [furnish(f"Desk {n}") for n in range(2)]
     client.get("/admin/")
     few = queries()
-    made += [furnish(f"Desk {n}") for n in range(3, 30)]
+    made += [furnish(f"Desk {n}") for n in range(2, 6)]
     assert queries() == few
     assert max(few.values()) <= 14
 

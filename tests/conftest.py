@@ -29,7 +29,16 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Servers of the tests keep connections in their threads; PostgreSQL drops no database that somebody is connected to."""
+    """On PostgreSQL a commit waits for no disk: what a power cut would leave is of no interest here.
+
+    Servers of the tests keep connections in their threads, and PostgreSQL drops no database that somebody is connected to.
+    """
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                f"ALTER DATABASE {connection.ops.quote_name(cursor.connection.info.dbname)} SET synchronous_commit = off"
+            )
+            cursor.execute("SET synchronous_commit = off")
     yield
     if connection.vendor == "postgresql":
         connection.close()
@@ -76,7 +85,10 @@ def delete_every_row(test):
     tables = [connection.ops.quote_name(name) for name in names if name not in WRITTEN_BY_MIGRATE]
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+            # Planning to ask a hundred tables whether they hold anything takes longer than emptying them.
+            emptied = "; ".join(f"DELETE FROM {table}" for table in tables)
+            cursor.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE; {emptied}")
+            return
         cursor.execute(" UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in tables))
         for (table,) in cursor.fetchall():
             cursor.execute(f"DELETE FROM {table}")

@@ -56,7 +56,8 @@ def open_browser(chromium, address):
     contexts, complaints = [], []
 
     def open_page(**options):
-        context = chromium.new_context(**{"viewport": WIDE, "base_url": address, **options})
+        still = {"viewport": WIDE, "base_url": address, "reduced_motion": "reduce"}  # nothing has to be waited for
+        context = chromium.new_context(**still | options)
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()

@@ -10,7 +10,7 @@ from agents import history
 from coaching.actions import notes
 from coaching.models import Note, Sample
 from tests import factories
-from tests.browser.conftest import NARROW
+from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_team import assert_accessible, drawer
 from tests.pages.test_team import flag, rate, sample
 
@@ -373,8 +373,9 @@ def test_without_scripts_all_of_it_is_pages(sarah, owner, sign_in):
     )
 
 
-@pytest.mark.parametrize("viewport", [NARROW, {"width": 1440, "height": 1000}], ids=["narrow", "wide"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("colours", "viewport"), [("light", NARROW), ("dark", WIDE)], ids=["light narrow", "dark wide"]
+)
 def test_every_state_is_accessible_and_nothing_is_cut_off(colours, viewport, sarah, owner, sign_in):
     reader = sarah.member
     shared = notes.write(sarah, by=owner, body="Well done.", shared_with_agent=True)

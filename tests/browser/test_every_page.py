@@ -13,8 +13,6 @@ from tests.browser.test_team import violations
 from tests.full_of_words import fill
 
 PHONE = {"width": 390, "height": 844}
-# The rules of axe that depend on colours and width; the others have been asked by then.
-OF_THE_LOOK = ["color-contrast", "target-size", "link-in-text-block", "scrollable-region-focusable"]
 STILL = 0.02  # of the layout may shift while a page loads: what nobody sees
 # Answers to GET that are no pages: files, streams, and parts that a script puts into a page.
 NO_PAGES = {
@@ -98,28 +96,28 @@ def world(owner, linked):
     return test_page_guard.one_of_every_page(owner, linked.agent)
 
 
-def faults(page, **options):
-    """What is wrong with the page as it stands: (what, where). `options` are axe's."""
+def faults(page):
+    """What is wrong with the page as it stands: (what, where)."""
     if page.evaluate("document.documentElement.scrollWidth") > page.viewport_size["width"]:
         yield "wider than the screen", ""
-    yield from violations(page, **options)
+    yield from violations(page)
 
 
 def look_at(page, addresses, world):
-    """Every page at 390 px in the dark, then as wide as a desk in the light; what is wrong with which, all of it."""
+    """Every page at 390 px in the light, then as wide as a desk in the dark; what is wrong with which, all of it."""
     page.add_init_script(WATCH)
     wrong = []
     for address in addresses:
         page.set_viewport_size(PHONE)
-        page.emulate_media(color_scheme="dark")
+        page.emulate_media(color_scheme="light")
         page.goto("/" + address.format(**world))
         wrong += [(address, "phone", *one) for one in faults(page)]
         moved = page.evaluate("window.moved")
         if sum(value for value, *_ in moved) > STILL:
             wrong.append((address, "moves while it loads", moved))
         page.set_viewport_size(WIDE)
-        page.emulate_media(color_scheme="light")
-        wrong += [(address, "desk", *one) for one in faults(page, runOnly=OF_THE_LOOK)]
+        page.emulate_media(color_scheme="dark")
+        wrong += [(address, "desk", *one) for one in faults(page)]
         page.keyboard.press("Tab")
         n_stops, unseen = page.evaluate(UNSEEN)
         if unseen or not n_stops:
@@ -130,15 +128,15 @@ def look_at(page, addresses, world):
 
 
 def test_pages_of_an_owner(owner, world, sign_in):
-    look_at(sign_in(owner, reduced_motion="reduce"), [*pages_of("owner"), "api/v1/docs"], world)
+    look_at(sign_in(owner), [*pages_of("owner"), "api/v1/docs"], world)
 
 
 def test_pages_of_a_member(linked, world, sign_in):
-    look_at(sign_in(linked, reduced_motion="reduce"), pages_of("linked"), world)
+    look_at(sign_in(linked), pages_of("linked"), world)
 
 
 def test_pages_of_nobody_in_particular(world, open_browser):
-    look_at(open_browser(reduced_motion="reduce"), pages_of("anonymous"), world)
+    look_at(open_browser(), pages_of("anonymous"), world)
 
 
 def test_what_is_no_page_is_still_there():
@@ -147,7 +145,7 @@ def test_what_is_no_page_is_still_there():
 
 def test_long_words_widen_no_page(owner, world, sign_in):
     """A name, a title, an address without a space in it, in every row there is."""
-    page = sign_in(owner, viewport=NARROW, reduced_motion="reduce")
+    page = sign_in(owner, viewport=NARROW)
     numbers = itertools.count(1)  # some must be unique
     fill(lambda *_: f"{next(numbers)}{LONG}")
 

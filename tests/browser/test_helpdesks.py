@@ -54,9 +54,8 @@ def worked_off(*kinds):
         ratings.run(HelpdeskSync.objects.get(kind=kind).pk)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_helpdesk_is_connected_mapped_and_disconnected_by_keyboard(owner, desk, sign_in, colours):
-    page = sign_in(owner, color_scheme=colours)
+def test_helpdesk_is_connected_mapped_and_disconnected_by_keyboard(owner, desk, sign_in):
+    page = sign_in(owner)
     page.goto("/settings/helpdesks")
     expect(page.get_by_text("None is connected yet.")).to_be_visible()
     looked_at(page)

@@ -113,10 +113,9 @@ def test_file_that_is_refused_is_told_beside_the_form(agent, owner, sign_in, tmp
     page.complaints.clear()  # the browser notes every answer 400
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_every_state_is_accessible_and_fits(agent, owner, sign_in, colours):
+def test_every_state_is_accessible_and_fits(agent, owner, sign_in):
     imported = all_kinds(agent, owner)
-    page = sign_in(owner, color_scheme=colours)
+    page = sign_in(owner)
     rows = ConfigurationImport.objects.filter(pk=imported.pk)
     asked = [*imported.steps, {"step": "asked", "by": str(owner.pk), "door": "page"}]
     now = timezone.now()

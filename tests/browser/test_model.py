@@ -33,15 +33,14 @@ def worked_off():
     return model_tests.run(ModelTest.objects.unfinished().get().pk)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_model_is_connected_tested_and_taken_away_by_keyboard(owner, sign_in, settings, monkeypatch, colours):
+def test_model_is_connected_tested_and_taken_away_by_keyboard(owner, sign_in, settings, monkeypatch):
     monkeypatch.setattr(llm, "RETRY_SECONDS", 0.01)
     plays = [
         model_server.status(401, "authentication_error"),
         model_server.text("Yes."),
         model_server.calls(("report_ready", {"ready": True})),
     ]
-    page = sign_in(owner, color_scheme=colours)
+    page = sign_in(owner)
     page.goto("/settings/model")
     expect(page.get_by_text("for no model is connected")).to_be_visible()
     looked_at(page)

@@ -31,9 +31,8 @@ def tom(owner):
     return member
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_page_is_accessible_full_and_empty(colours, tom, owner, sign_in):
-    page = sign_in(tom, color_scheme=colours)
+def test_page_is_accessible_full_and_empty(tom, owner, sign_in):
+    page = sign_in(tom)
     expect(page.get_by_role("heading", name="My coaching")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("button", name="I have read this").first.click()
@@ -43,7 +42,7 @@ def test_page_is_accessible_full_and_empty(colours, tom, owner, sign_in):
         factories.member(owner.workspace, agent=factories.human(owner.workspace)),
         factories.member(owner.workspace),
     ):
-        assert_accessible(sign_in(member, color_scheme=colours))
+        assert_accessible(sign_in(member))
 
 
 def test_note_is_read_and_taken_back_with_the_keyboard(tom, sign_in):

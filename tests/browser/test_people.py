@@ -107,14 +107,13 @@ def test_one_browser_signs_another_out(owner, sign_in):
     assert "/sign-in" in other.url
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_every_page_is_accessible_and_fits_a_narrow_screen(colours, owner, sign_in, open_browser):
+def test_every_page_is_accessible_and_fits_a_narrow_screen(owner, sign_in, open_browser):
     admin = factories.member(owner.workspace, Member.Role.ADMIN, name="A very long name that goes on and on " * 4)
     asked = invitations.invite(owner.workspace, f"{'x' * 60}@test.example", by=owner, role="admin")
     Invitation.objects.filter(pk=asked.pk).update(
         next_try_at=None, last_error="The mail server refused the address: 550 No such user"
     )
-    page = sign_in(owner, viewport=NARROW, color_scheme=colours)
+    page = sign_in(owner, viewport=NARROW)
     link = "/invitations/" + invitations.link(asked).rsplit("/", 1)[1]
     for address in ("/settings/members", f"/settings/members/{admin.pk}", "/account", link):
         page.goto(address)
@@ -122,7 +121,7 @@ def test_every_page_is_accessible_and_fits_a_narrow_screen(colours, owner, sign_
             summary.click()
         assert_accessible(page)
         assert_nothing_is_cut_off(page)
-    stranger = open_browser(viewport=NARROW, color_scheme=colours)
+    stranger = open_browser(viewport=NARROW)
     for address in ("/sign-in", "/forgot-password", link, "/invitations/forged", "/reset-password/x/y"):
         stranger.goto(address)
         assert_accessible(stranger)

@@ -270,8 +270,7 @@ def test_stale_card_becomes_the_new_one_in_the_talk(assistant, memory, owner, ad
     assert Proposal.objects.pending().count() == 0
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_every_state_is_accessible_and_fits(colours, assistant, memory, owner, admin, sign_in):
+def test_every_state_is_accessible_and_fits(assistant, memory, owner, admin, sign_in):
     fresh = prompt_change(assistant, first=("Ask for the e-mail first.", "Look up the e-mail."))
     touching = prompt_change(
         assistant, first=("Ask for the e-mail first.", "Look up the e-mail."), b=("Rule 9.", "Law 9.")
@@ -286,7 +285,7 @@ def test_every_state_is_accessible_and_fits(colours, assistant, memory, owner, a
     revise(memory, admin, base_version=2, text="Ask everybody.")
     unknown = factories.proposal(assistant)
     Proposal.objects.filter(pk=unknown.pk).update(type="persona_change", base_version=1, target_id=unknown.pk)
-    page, narrow = sign_in(owner, color_scheme=colours), sign_in(owner, color_scheme=colours, viewport=NARROW)
+    page, narrow = sign_in(owner), sign_in(owner, viewport=NARROW)
     addresses = [f"/proposals/{fresh.pk}?view=side", f"/proposals/{fresh.pk}?context=all", f"/proposals/{near.pk}"]
     addresses += [f"/proposals/{gone.pk}", f"/proposals/{back.pk}/take-back", f"/proposals/{unknown.pk}"]
 

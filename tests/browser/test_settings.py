@@ -30,9 +30,8 @@ def looked_at(page):
     page.set_viewport_size(WIDE)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_clock_of_the_browser_is_offered_and_the_page_follows_the_change(owner, sign_in, colours):
-    page = sign_in(owner, color_scheme=colours, timezone_id="Asia/Tokyo")
+def test_clock_of_the_browser_is_offered_and_the_page_follows_the_change(owner, sign_in):
+    page = sign_in(owner, timezone_id="Asia/Tokyo")
     page.goto("/settings")
     assert page.url.endswith("/settings/workspace")
     looked_at(page)
@@ -64,9 +63,8 @@ def test_link_grows_while_its_pattern_is_typed(owner, agent, sign_in):
     assert DeepLink.objects.get().keys == {"subdomain": "acme"}
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_token_is_made_copied_and_gone_from_the_page(owner, sign_in, colours):
-    page = sign_in(owner, color_scheme=colours, permissions=["clipboard-read", "clipboard-write"])
+def test_token_is_made_copied_and_gone_from_the_page(owner, sign_in):
+    page = sign_in(owner, permissions=["clipboard-read", "clipboard-write"])
     page.goto("/settings/tokens")
     looked_at(page)
     page.get_by_label("Name").fill("Nightly import")

@@ -29,10 +29,9 @@ def team(settings):
         yield team
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_slack_is_set_up_looked_at_and_disconnected_by_keyboard(owner, team, sign_in, colours):
+def test_slack_is_set_up_looked_at_and_disconnected_by_keyboard(owner, team, sign_in):
     agent = factories.ai_agent(owner.workspace, name="Nova")
-    page = sign_in(owner, color_scheme=colours)
+    page = sign_in(owner)
     page.goto("/settings/slack")
     expect(page.get_by_role("heading", name="No Slack workspace is connected yet")).to_be_visible()
     expect(page.get_by_role("link", name="Add to Slack")).to_be_visible()

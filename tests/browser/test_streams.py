@@ -280,9 +280,8 @@ def test_signed_out_meanwhile_leads_to_signing_in_and_back(session, owner, sign_
     forgive(page, "text/html")
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_talk_is_accessible_while_it_grows_after_it_and_when_it_failed(colours, session, owner, sign_in):
-    page, turn = sign_in(owner, color_scheme=colours), running(session)
+def test_talk_is_accessible_while_it_grows_after_it_and_when_it_failed(session, owner, sign_in):
+    page, turn = sign_in(owner), running(session)
     show(page, session)
     write(turn, "It guessed.")
     propose(turn)

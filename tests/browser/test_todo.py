@@ -50,9 +50,8 @@ def dismissing(page, name):
     return card(page, name).get_by_text(f"Dismiss {name}’s flag")
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_every_state_is_accessible(colours, sarah, guide, owner, sign_in):
-    page = sign_in(owner, color_scheme=colours)
+def test_every_state_is_accessible(sarah, guide, owner, sign_in):
+    page = sign_in(owner)
     page.goto("/todo")
     assert_accessible(page)
     page.get_by_role("button", name="Done coaching Sarah").click()
@@ -261,9 +260,8 @@ def test_putting_off_works_without_scripts_and_narrow(sarah, owner, sign_in):
     assert_accessible(page)
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_calendar_address_is_copied_and_renewed(colours, sarah, owner, sign_in):
-    page = sign_in(owner, color_scheme=colours, permissions=["clipboard-read", "clipboard-write"])
+def test_calendar_address_is_copied_and_renewed(sarah, owner, sign_in):
+    page = sign_in(owner, permissions=["clipboard-read", "clipboard-write"])
     page.goto("/todo")
     page.get_by_role("link", name="In your calendar").click()
     field = page.get_by_label("Address of the calendar")

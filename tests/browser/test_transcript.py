@@ -128,10 +128,9 @@ def test_everything_can_be_done_by_keyboard_and_the_keys_switched_off(assistant,
     expect(page.get_by_role("checkbox", name="Ask about turn 3")).to_be_focused()
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-def test_folded_and_unfolded_turns_hold_wide_and_narrow(colours, assistant, owner, sign_in):
+def test_folded_and_unfolded_turns_hold_wide_and_narrow(assistant, owner, sign_in):
     talk = talks.conversation(assistant, MIXED)
-    page = sign_in(owner, color_scheme=colours, has_touch=True)
+    page = sign_in(owner, has_touch=True)
     page.goto(f"/conversations/{talk.pk}")
 
     expect(turn(page, 4)).to_contain_text("calls find_parcel")

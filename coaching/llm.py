@@ -8,19 +8,18 @@ plain sentence for a leader. Nothing a model was sent or answered is ever logged
 
 import contextlib
 import json
-import logging
 import queue
 import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from agents import outbound
+from coaching import sdk
 from coaching.model_errors import (
     AnswerBroken,
     ModelBusy,
@@ -140,30 +139,20 @@ class Watch:
             raise TimeIsUp("The coach ran out of time for this turn. Press Retry, or ask about a smaller part.")
 
 
-def load_sdk() -> ModuleType:
-    """The SDK, which takes more than half of a start and no page needs: it is loaded for the first question that is put."""
-    import anthropic
-
-    # It and its transport print whole requests and answers at DEBUG: whatever the level of the rest, never here.
-    for name in ("anthropic", "httpx2", "httpcore2"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return anthropic
-
-
 def client(connection: Connection, *, witness: outbound.Witness | None = None) -> "anthropic.Anthropic":
     """A client for the model of a connection, to be closed by the caller; retries and timeouts are `ask`'s business.
 
     `witness` sees how each request to a server went.
     """
     if connection.is_practice:
-        return load_sdk().Anthropic(
+        return sdk.load().Anthropic(
             api_key=PRACTICE_MODEL,
             base_url="http://practice.invalid",
             http_client=httpx2.Client(transport=PracticeTransport()),
             max_retries=0,
             open_telemetry=False,
         )
-    return load_sdk().Anthropic(
+    return sdk.load().Anthropic(
         api_key=connection.key,
         base_url=connection.base_url or ANTHROPIC,
         http_client=outbound.client(outbound.certificates(), guarded=connection.guarded, witness=witness),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from coaching import sdk
+
 if TYPE_CHECKING:
     import anthropic
 
@@ -100,8 +102,7 @@ def translate(error: Exception, *, begun: bool) -> ModelError:
     """Our error for anything the SDK or its transport raised. Its own words are dropped: they can hold bodies."""
     if isinstance(error, ModelError):
         return error
-    import anthropic  # loaded by then: whoever asks has a client of it
-
+    anthropic = sdk.load()
     if isinstance(error, anthropic.APITimeoutError | httpx2.TimeoutException):
         if isinstance(error.__cause__ or error, httpx2.ConnectTimeout):
             return _unreachable()

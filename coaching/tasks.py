@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from agents.models import Invitation, PasswordReset
 from agents.tasks import send_invitation, send_password_reset
-from coaching import llm
+from coaching import sdk
 from coaching.actions import backtests, hygiene, imports, reminders, sessions, sweeps, viewings
 from coaching.actions.slack import posts
 from coaching.actions.slack import receipts as slack_receipts
@@ -36,7 +36,7 @@ SLACK_LOOK_SECONDS = 2  # that of Slack looks every second
 @worker_init.connect
 def load_sdk(**_):
     """A worker waits for it before its first question, not in the middle of one."""
-    llm.load_sdk()
+    sdk.load()
 
 
 @shared_task

@@ -88,7 +88,8 @@ def test_imports_stand_at_the_top(path):
     tree = parsed(path)
     top = at_the_top(tree)
 
-    assert [f"{path}:{node.lineno} {name}" for name, node in imports(tree) if id(node) not in top] == []
+    late = [(f"{path}:{node.lineno}", name) for name, node in imports(tree) if id(node) not in top]
+    assert [one for one in late if str(path) != "coaching/sdk.py"] == []  # which exists to read it late
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "config"], ids=str)

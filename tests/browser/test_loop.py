@@ -215,6 +215,7 @@ def test_newest_question_and_the_decided_card_stay_in_sight_on_a_narrow_screen(t
     assert Turn.objects.count() == 3
 
     say(page, f"Add a memory that {FACT}")
+    expect(page.locator(".exchange")).to_have_count(4)
     expect(page.locator(".exchange").last.locator(".asked")).to_be_in_viewport()
     work()
     expect(card(page).get_by_role("button", name="Approve", exact=True)).to_be_in_viewport()

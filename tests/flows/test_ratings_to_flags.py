@@ -89,9 +89,10 @@ def test_a_fall_is_found_by_the_same_way(swept):
     assert swept(file) == ["Noor"]
 
 
-def test_ratings_that_came_twice_under_other_ids_flag_nobody(swept):
+@pytest.mark.parametrize("seed", range(3))
+def test_ratings_that_came_twice_under_other_ids_flag_nobody(swept, seed):
     file = File()
-    file.team([*PEERS, "Noor"])
+    file.team([*PEERS, "Noor"], seed=seed)
 
     assert swept(file, "desk", "copy") == []
     assert Rating.objects.counting().count() == 2 * len(file.lines)
